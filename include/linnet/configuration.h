@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * RTCConfiguration and RTCIceServer (https://www.w3.org/TR/webrtc/#rtcconfiguration-dictionary). */
+#ifndef LINNET_CONFIGURATION_H
+#define LINNET_CONFIGURATION_H
+
+#include <linnet/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ln_certificate ln_certificate; /* RTCCertificate, linnet/certificate.h */
+
+/* RTCIceServer. Texts are read during the call that takes the configuration. */
+struct ln_ice_server {
+    const char *const *urls; /* "stun:host[:port]", RFC 7064 */
+    size_t url_count;
+    const char *username;   /* NULL: none */
+    const char *credential; /* NULL: none */
+};
+
+enum ln_ice_transport_policy { LN_ICE_TRANSPORT_POLICY_ALL, LN_ICE_TRANSPORT_POLICY_RELAY };
+enum ln_bundle_policy {
+    LN_BUNDLE_POLICY_BALANCED,
+    LN_BUNDLE_POLICY_MAX_COMPAT,
+    LN_BUNDLE_POLICY_MAX_BUNDLE
+};
+enum ln_rtcp_mux_policy { LN_RTCP_MUX_POLICY_REQUIRE };
+
+/* RTCConfiguration, then what browsers take from their own settings. Fill it with
+ * ln_configuration_init() first: `size` says which version of the structure the caller knows. */
+struct ln_configuration {
+    size_t size;
+    const struct ln_ice_server *ice_servers;
+    size_t ice_server_count;
+    enum ln_ice_transport_policy ice_transport_policy;
+    enum ln_bundle_policy
+        bundle_policy; /* one transport carries everything whatever the policy: a
+                          section that the other side does not bundle is rejected */
+    enum ln_rtcp_mux_policy rtcp_mux_policy;
+    ln_certificate *const *certificates; /* references are taken; none: one is made */
+    size_t certificate_count;            /* at most 1 is used */
+    uint8_t ice_candidate_pool_size;
+
+    bool include_loopback;       /* gather loopback addresses too; default false */
+    bool ice_lite;               /* reserved; must be false */
+    uint16_t port_min, port_max; /* local UDP ports; 0, 0: any */
+    size_t max_message_size;     /* announced for data channels; default 262144, 0: no limit */
+    size_t send_buffer_limit;    /* bytes queued on one connection's channels; default 64 MiB */
+    int64_t wall_offset;         /* wall clock (nanoseconds since 1970) minus `now`, for statistics,
+                                    certificates and RTCP; change it later with
+                                    ln_peer_connection_set_wall_offset() */
+    uint32_t start_bitrate_bps;  /* first estimate; default 600000 */
+    uint32_t min_bitrate_bps;    /* default 50000 */
+    uint32_t max_bitrate_bps;    /* default 20000000 */
+};
+
+LN_API void ln_configuration_init(struct ln_configuration *configuration);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
