@@ -16,9 +16,10 @@ enum ln_key_algorithm { LN_KEY_ALGORITHM_ECDSA_P256, LN_KEY_ALGORITHM_RSA_2048 }
 
 /* RTCPeerConnection.generateCertificate(): valid from a day before wall_now (nanoseconds since
  * 1970) for thirty days. Returns 0, LN_ERR_NOMEM or LN_ERR_CRYPTO. */
-LN_API LN_NODISCARD int ln_certificate_generate(const struct ln_env *env,
-                                                enum ln_key_algorithm algorithm, int64_t wall_now,
-                                                ln_certificate **ret_certificate);
+LN_API LN_NODISCARD int ln_peer_connection_generate_certificate(const struct ln_env *env,
+                                                                enum ln_key_algorithm algorithm,
+                                                                int64_t wall_now,
+                                                                ln_certificate **ret_certificate);
 LN_API ln_certificate *ln_certificate_ref(ln_certificate *certificate);
 LN_API void ln_certificate_unref(ln_certificate *certificate); /* NULL is fine */
 

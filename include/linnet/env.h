@@ -26,14 +26,16 @@ struct ln_rng {
     uint64_t state[4];
 };
 
-struct ln_pool;  /* packet buffers, base/pool.h */
-struct ln_trace; /* typed events, linnet/trace.h */
+struct ln_pool;   /* packet buffers, base/pool.h */
+struct ln_trace;  /* typed events, linnet/trace.h */
+struct ln_crypto; /* the cryptographic library, crypto/crypto.h */
 
 struct ln_env {
     struct ln_allocator *allocator;
     struct ln_pool *pool;
     struct ln_rng *rng;
-    struct ln_trace *trace; /* may be NULL: nothing is traced */
+    struct ln_trace *trace;   /* may be NULL: nothing is traced */
+    struct ln_crypto *crypto; /* may be NULL for objects that encrypt nothing */
 };
 
 #ifdef __cplusplus

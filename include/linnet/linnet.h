@@ -10,6 +10,7 @@
 #include <linnet/endpoint.h>
 #include <linnet/enums.h>
 #include <linnet/env.h>
+#include <linnet/environment.h>
 #include <linnet/error.h>
 #include <linnet/event.h>
 #include <linnet/frame.h>

@@ -115,7 +115,7 @@ LN_API void ln_rtp_receiver_report(ln_rtp_receiver *receiver,
                                    const struct ln_rtp_decoder_report *report);
 
 /* RTCRtpContributingSource, RTCRtpSynchronizationSource. audio_level < 0: absent. */
-struct ln_rtp_source {
+struct ln_rtp_synchronization_source {
     ln_time time;
     uint32_t source;
     double audio_level;
@@ -123,7 +123,8 @@ struct ln_rtp_source {
 };
 /* The sources of the last ten seconds; returns how many were written. */
 LN_API size_t ln_rtp_receiver_synchronization_sources(const ln_rtp_receiver *receiver, ln_time now,
-                                                      struct ln_rtp_source *ret, size_t cap);
+                                                      struct ln_rtp_synchronization_source *ret,
+                                                      size_t cap);
 
 #ifdef __cplusplus
 }
