@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Why a candidate pair failed: one table of names and sentences. */
+#ifndef LN_ICE_FAILURE_H
+#define LN_ICE_FAILURE_H
+
+/* X(NAME, "name", "sentence") */
+#define LN_ICE_FAILURE_TABLE(X)                                                                    \
+    X(NONE, "none", "nothing has failed")                                                          \
+    X(TIMEOUT, "timeout", "no check was answered")                                                 \
+    X(UNREACHABLE, "unreachable", "the local system could not send there")                         \
+    X(ASYMMETRIC, "asymmetric", "the answer came from another address than the check went to")     \
+    X(REFUSED, "refused", "the other side answered the check with an error")                       \
+    X(ROLE_CONFLICT, "role_conflict", "the two sides never agreed who is controlling")             \
+    X(CONSENT, "consent_expired", "no check was answered for 30 seconds: consent to send is gone") \
+    X(LINK_CLOSED, "link_closed", "the local socket was closed")                                   \
+    X(ADDRESS_GONE, "address_gone", "the local address is gone")
+
+enum ln_ice_failure {
+#define LN_ICE_FAILURE_ENUM(name, text, sentence) LN_ICE_FAILURE_##name,
+    LN_ICE_FAILURE_TABLE(LN_ICE_FAILURE_ENUM)
+#undef LN_ICE_FAILURE_ENUM
+        LN_ICE_FAILURES
+};
+
+const char *ln_ice_failure_name(enum ln_ice_failure failure);
+const char *ln_ice_failure_sentence(enum ln_ice_failure failure);
+
+#endif
