@@ -42,7 +42,7 @@ void ln_video_encoder_free(struct ln_video_encoder *encoder);
  *
  * ret_frame  one reference, the caller's: kind, codec, capture_time and rotation from the picture;
  *            rtp_timestamp = capture_time in the 90 kHz clock, modulo 2^32; key, width, height,
- *            frame_id (from 0, one more a frame, also over a drop), dependencies (the frame
+ *            frame_id (from 0, one more a frame given out), dependencies (the frame
  *            before). encode_time is 0: the caller has the clock.
  *
  * Returns 0; LN_ERR_AGAIN when the rate control drops this picture (the key frame that was asked
@@ -84,7 +84,7 @@ void ln_audio_encoder_free(struct ln_audio_encoder *encoder);
 
 /* Takes samples of 48 kHz, any count (10 ms at a time is usual), 1 or 2 channels, mixed to the
  * encoder's. They are copied. The capture time of a frame is that of its first sample; a capture
- * time more than 10 ms off what the samples before promise moves the clock of the frames with it
+ * time more than 40 ms off what the samples before promise moves the clock of the frames with it
  * (so a pause is a gap in the timestamps, not a delay).
  *
  * Returns 0, LN_ERR_INVALID_ARGUMENT (rate or channels), LN_ERR_LIMIT when the queue is full
@@ -97,7 +97,7 @@ LN_NODISCARD int ln_audio_encoder_put(struct ln_audio_encoder *encoder,
  * frame_id, audio_level_dbov, key = true. With DTX, a frame with `silence` need not be sent.
  *
  * Returns 1 with a frame, 0 when there are fewer samples than a packet needs, LN_ERR_NOMEM (the
- * samples stay), LN_ERR_OPERATION. */
+ * packet stays for the next call), LN_ERR_OPERATION. */
 LN_NODISCARD int ln_audio_encoder_poll(struct ln_audio_encoder *encoder,
                                        struct ln_frame **ret_frame);
 

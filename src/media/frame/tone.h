@@ -32,10 +32,11 @@ double ln_tone_frequency(const int16_t *data, size_t count, uint8_t channels, ui
 /* Finds the beginnings of beeps in a stream of samples. */
 struct ln_beep_detector {
     double frequency_hz;
-    uint32_t rate_hz;
     uint32_t block_count;  /* samples of the present 5 ms block */
     double s1, s2, energy; /* Goertzel's state, and the block's energy */
     bool inside;
+    uint8_t run; /* blocks in a row that speak for a change of `inside` */
+    ln_time run_start;
     uint64_t beeps;    /* counted since init */
     ln_time last_beep; /* the beginning of the last one, LN_TIME_NEVER before the first */
 };
