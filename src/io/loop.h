@@ -129,7 +129,6 @@ void ln_loop_resolved(struct ln_loop *loop, uint64_t token, int error,
 struct ln_loop_timer {
     struct ln_heap_node node;
     struct ln_loop *loop;
-    void (*fire)(struct ln_loop_timer *timer, ln_time now); /* the loop's */
     void (*call)(void *ctx, ln_time now);
     void *ctx;
 };
