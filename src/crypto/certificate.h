@@ -11,7 +11,7 @@
 struct ln_crypto;
 struct ln_certificate;
 
-enum ln_key_type { LN_KEY_ECDSA_P256, LN_KEY_RSA_2048 };
+enum ln_key_type { LN_KEY_ECDSA_P256, LN_KEY_RSA_2048, LN_KEY_OTHER };
 
 /* Makes a self-signed certificate: random serial number and common name, valid from a day before
  * wall_ms (milliseconds since 1970, UTC) to wall_ms + lifetime_ms (at most a year; 0: 30 days).

@@ -30,7 +30,7 @@ enum ln_session_state {
 
 enum ln_session_verify {
     LN_SESSION_VERIFY_NONE,    /* server: asks for no certificate; client: accepts any */
-    LN_SESSION_VERIFY_REQUIRE, /* demands a certificate, any: the owner compares its fingerprint */
+    LN_SESSION_VERIFY_REQUIRE, /* demands a certificate, any that `accept` takes */
     LN_SESSION_VERIFY_CHAIN,   /* demands a chain up to a trusted root, for server_name if set */
 };
 
@@ -58,6 +58,11 @@ struct ln_session_config {
     struct ln_bytes trust_pem; /* VERIFY_CHAIN: roots; {NULL, 0}: the system's */
     size_t mtu;                /* datagram: largest UDP payload; 0: 1200 */
     enum ln_session_verify verify;
+    /* Asked during the handshake, once the peer's certificate is there (verify not NONE), before a
+     * key is agreed and before anything is delivered: false ends the handshake with an alert and
+     * LN_ERR_FINGERPRINT. NULL: accepted. It calls nothing of the session. */
+    bool (*accept)(void *context, struct ln_bytes der);
+    void *accept_context;
     bool require_extended_master_secret; /* refuse a peer without it (RFC 7627); else counted */
 };
 
@@ -73,14 +78,15 @@ void ln_session_start(struct ln_session *session, ln_time now);
 
 /* Takes the next datagram, or any piece of a stream, and gives out decrypted data.
  *
- * packet  in: what arrived (may be empty); out: what is left of it. Call until the result is 0: one
- *         datagram may hold several records, and records that overtook the handshake are given out
- *         once it is done.
+ * packet  in: what arrived (may be empty); out: what is left of it. Call until it is empty and the
+ *         result 0: one datagram may hold several records, and records that overtook the handshake
+ *         are given out once it is done.
  * out     cap bytes that do not overlap the packet. Datagram: one record's plaintext a call; a
  * record larger than cap is dropped and counted (16384 always suffices).
  *
- * Returns the length of the plaintext in out; 0 when nothing more is there (look at the state);
- * LN_ERR_CLOSED after the end, LN_ERR_NOMEM. Handshake answers wait in poll_output afterwards. */
+ * Returns the length of the plaintext in out; 0 when nothing more is there, or the state has just
+ * changed (then a rest of the packet may be left); LN_ERR_CLOSED after the end (the packet is
+ * emptied). Answers of the handshake wait in poll_output afterwards. */
 LN_NODISCARD int ln_session_unwrap(struct ln_session *session, ln_time now, struct ln_bytes *packet,
                                    uint8_t *out, size_t cap);
 
@@ -94,6 +100,7 @@ LN_NODISCARD int ln_session_wrap(struct ln_session *session, ln_time now, const 
 /* Datagram sessions: bytes added to a message in all, and in front of it. 37 and 21 with AES-GCM,
  * 29 and 13 with ChaCha20-Poly1305; the larger before the handshake is done. */
 #define LN_SESSION_OVERHEAD_MAX 37u
+#define LN_SESSION_TAG_LEN      16u
 size_t ln_session_overhead(const struct ln_session *session);
 size_t ln_session_headroom(const struct ln_session *session);
 
@@ -108,16 +115,12 @@ void ln_session_on_timeout(struct ln_session *session, ln_time now);
 /* Queues a close_notify if established; the state becomes CLOSED. */
 void ln_session_close(struct ln_session *session, ln_time now);
 
-/* Ends the session without a word beyond a fatal alert (the peer's certificate is not the right
- * one). */
-void ln_session_reject(struct ln_session *session, ln_time now, int error);
-
 enum ln_session_state ln_session_state(const struct ln_session *session);
 int ln_session_error(const struct ln_session *session); /* why FAILED; else 0 */
 
-/* Keying material of an established session (RFC 5705, without context). Until the first wrap,
- * close or unwrap after establishment only for streams and always for datagrams. Returns 0,
- * LN_ERR_INVALID_STATE or LN_ERR_CRYPTO. */
+/* Keying material of an established session (RFC 5705, without context), at any time while it is
+ * ESTABLISHED. Returns 0, LN_ERR_INVALID_STATE, LN_ERR_TOO_BIG (above 256 bytes) or LN_ERR_CRYPTO.
+ */
 LN_NODISCARD int ln_session_export(const struct ln_session *session, const char *label,
                                    uint8_t *out, size_t len);
 
@@ -128,7 +131,8 @@ uint16_t ln_session_srtp_profile(const struct ln_session *session);   /* 0: none
 const char *ln_session_alpn(const struct ln_session *session);        /* "" : none */
 uint16_t ln_session_version(const struct ln_session *session);        /* 0xfefd, 0x0303, 0x0304 */
 const char *ln_session_cipher_name(const struct ln_session *session); /* IANA name, "" : none */
-const char *ln_session_group_name(const struct ln_session *session);  /* "x25519", "" : none */
+const char *
+ln_session_group_name(const struct ln_session *session); /* "x25519", "secp256r1", "" : none */
 
 /* Input that was dropped, by reason, and other things worth counting. */
 struct ln_session_counters {

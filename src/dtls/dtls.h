@@ -74,10 +74,11 @@ void ln_dtls_set_writable(struct ln_dtls *dtls, bool writable);
  *     while ((n = ln_dtls_receive(dtls, now, &packet, out, cap)) > 0)
  *         use(out, n);
  *
- * packet  advanced past what was taken; an empty one asks for what was kept: call so after the
- * event CONNECTED too (and ln_dtls_next_timeout() is LN_TIME_IMMEDIATE as a reminder). out     cap
- * bytes (16384 always suffices) that do not overlap the packet. Returns the length of the
- * plaintext, or 0 when there is no more. Never fails: what is bad is dropped and counted. */
+ * packet  advanced past what was taken; always empty when the result is 0
+ * out     cap bytes (16384 always suffices) that do not overlap the packet
+ *
+ * Returns the length of the plaintext, or 0 when there is no more. Never fails: what is bad is
+ * dropped and counted. */
 LN_NODISCARD size_t ln_dtls_receive(struct ln_dtls *dtls, ln_time now, struct ln_bytes *packet,
                                     uint8_t *out, size_t cap);
 
