@@ -114,8 +114,7 @@ LN_NODISCARD int ln_jsep_create_offer(const struct ln_jsep_local *local,
  * `local`) are refused with port 0. A bundle-only section is refused when its group is. Returns 0,
  * LN_ERR_NOMEM. */
 LN_NODISCARD int ln_jsep_create_answer(const struct ln_jsep_local *local,
-                                       const struct ln_sdp *offer,
-                                       const struct ln_jsep_state *state, struct ln_arena *arena,
+                                       const struct ln_sdp *offer, struct ln_arena *arena,
                                        struct ln_sdp **ret_answer);
 
 /* ---- Is a description acceptable in this place? ---- */
@@ -124,11 +123,13 @@ LN_NODISCARD int ln_jsep_create_answer(const struct ln_jsep_local *local,
  * offer       the local offer that it answers; NULL for an offer
  * state       the descriptions in force, may be NULL
  * Returns 0, or with *ret_error filled (it may be NULL):
- *   LN_ERR_INVALID_ACCESS        contents that may not be: mid twice or missing, BUNDLE of an
- * unknown mid, no ICE credentials or fingerprint, wrong setup, no rtcp-mux, id collisions in a
- * BUNDLE group LN_ERR_INVALID_MODIFICATION  sections fewer, reordered or of another kind than
- * before LN_ERR_SYNTAX                values out of their grammar (ufrag, pwd) LN_ERR_OPERATION an
- * answer that does not fit the offer */
+ *   LN_ERR_INVALID_ACCESS  contents that may not be: a mid twice, BUNDLE of an unknown mid, no ICE
+ *                          credentials or fingerprint, wrong setup, no rtcp-mux, payload types or
+ *                          extension ids that collide in a BUNDLE group; sections fewer, reordered
+ *                          or of another kind than before, or than the offer's
+ *   LN_ERR_SYNTAX          ufrag or password out of their grammar (RFC 8839, 5.4)
+ * An extension id above 14 without extmap-allow-mixed is no error: it is not agreed on. A section
+ * without a mid is fine outside of BUNDLE; one that we will refuse is not looked into. */
 LN_NODISCARD int ln_jsep_validate_remote(enum ln_jsep_type type, const struct ln_sdp *description,
                                          const struct ln_sdp *offer,
                                          const struct ln_jsep_state *state,
@@ -229,8 +230,5 @@ int ln_jsep_recyclable(const struct ln_jsep_state *state, size_t from);
  * force. `local_offered`: whose offer the descriptions in force come from. */
 bool ln_jsep_needs_negotiation(const struct ln_jsep_local *local, const struct ln_jsep_state *state,
                                bool local_offered);
-
-/* Whether both describe the same apart from o= and candidates: no new session version is due. */
-bool ln_jsep_same(const struct ln_sdp *a, const struct ln_sdp *b);
 
 #endif

@@ -118,7 +118,7 @@ struct ln_sdp_media {
     const char *media;      /* "audio", "video", "application", "image" */
     uint16_t port;          /* 0: rejected, unless bundle_only */
     const char *protocol;   /* "UDP/TLS/RTP/SAVPF" */
-    const char *formats;    /* the m= line's format list as text; codecs has it taken apart */
+    const char *formats;    /* the m= line's formats as text; "" where codecs has them */
     const char *connection; /* "IN IP4 0.0.0.0"; "" when absent */
     const char *mid;
     enum ln_sdp_direction direction; /* sendrecv when absent */
@@ -174,7 +174,7 @@ struct ln_sdp {
     size_t group_count;
     struct ln_sdp_transport transport; /* for sections that have none of their own */
     bool ice_lite, extmap_allow_mixed;
-    const char *msid_semantic; /* " WMS *"; "" when absent */
+    const char *msid_semantic; /* "WMS *"; "" when absent */
     const struct ln_sdp_bandwidth *bandwidths;
     size_t bandwidth_count;
     struct ln_sdp_media *media;

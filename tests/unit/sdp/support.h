@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the sdp tests share: an arena a test, parsing that must succeed, and wishes to start from.
+ */
+#ifndef LN_SDP_TEST_SUPPORT_H
+#define LN_SDP_TEST_SUPPORT_H
+
+#include "sdp/jsep.h"
+#include "tests/support/test.h"
+
+/* Runs the body with an arena that is freed at its end. */
+#define WITH_ARENA(name)                                                                           \
+    for (struct ln_arena name = sdp_test_arena(), *once_ = &name; once_;                           \
+         ln_arena_deinit(&name), once_ = NULL)
+
+struct ln_arena sdp_test_arena(void);
+/* Parse, or write, or fail the test with the reason. */
+struct ln_sdp *sdp_parse(struct ln_arena *arena, const char *text);
+const char *sdp_write(struct ln_arena *arena, const struct ln_sdp *sdp);
+/* The error of a text that must not parse. */
+struct ln_sdp_error sdp_refused(const char *text, size_t len);
+/* Whether the text has the line, whole. */
+bool sdp_has_line(const char *text, const char *line);
+/* A file of fuzz/corpus/sdp. */
+struct ln_sdp *sdp_parse_file(struct ln_arena *arena, const char *name);
+
+/* Two audio codecs, VP8 with rtx, usual extensions; complete transports. */
+struct ln_jsep_section sdp_audio(const char *mid);
+struct ln_jsep_section sdp_video(const char *mid);
+struct ln_jsep_section sdp_data(const char *mid);
+/* The second side's transport values. */
+struct ln_jsep_section sdp_other_side(struct ln_jsep_section section);
+struct ln_jsep_local sdp_local(const struct ln_jsep_section *sections, size_t count);
+
+struct ln_sdp *sdp_offer(struct ln_arena *arena, const struct ln_jsep_section *sections,
+                         size_t count, const struct ln_sdp *local, const struct ln_sdp *remote);
+struct ln_sdp *sdp_answer(struct ln_arena *arena, const struct ln_jsep_section *sections,
+                          size_t count, const struct ln_sdp *offer);
+struct ln_jsep_agreed sdp_agree(struct ln_arena *arena, const struct ln_sdp *local,
+                                const struct ln_sdp *remote, bool local_offered, size_t i);
+
+#endif
