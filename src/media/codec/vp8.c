@@ -169,12 +169,13 @@ static void encoder_set_rate(struct ln_video_encoder *encoder, uint32_t bps, uin
 {
     struct vp8_encoder *e = (struct vp8_encoder *)encoder;
 
-    e->config.bps = clamp(bps, BPS_MIN, BPS_MAX);
-    if (fps > 0 && fps != e->config.fps) {
-        e->config.fps = clamp(fps, 1, 120);
-        e->step = CLOCK_HZ / e->config.fps;
-    }
-    e->rate_changed = true;
+    bps = clamp(bps, BPS_MIN, BPS_MAX);
+    fps = fps > 0 ? clamp(fps, 1, 120) : e->config.fps;
+    if (fps != e->config.fps)
+        e->step = CLOCK_HZ / fps;
+    e->rate_changed |= bps != e->config.bps || fps != e->config.fps;
+    e->config.bps = bps;
+    e->config.fps = fps;
 }
 
 /* Follows the picture's size and the rate that was set. */

@@ -11,7 +11,7 @@
 
 static struct ln_picture *drawn(uint16_t width, uint16_t height)
 {
-    struct ln_picture *p = ln_picture_create(test_env()->allocator, width, height);
+    struct ln_picture *p = ln_picture_create(ln_allocator_libc(), width, height);
     struct ln_test_picture what = { 42, 1700000000000, true };
 
     CHECK(p != NULL);
@@ -34,7 +34,7 @@ LN_TEST(png, is_read_back_by_libpng_in_the_right_colours)
         uint8_t *file = NULL, *rgb;
         size_t len = 0, w = p->width;
 
-        CHECK_EQUAL(ln_png_encode(p, test_env()->allocator, &file, &len), 0);
+        CHECK_EQUAL(ln_png_encode(p, ln_allocator_libc(), &file, &len), 0);
         CHECK(png_image_begin_read_from_memory(&image, file, len));
         CHECK_EQUAL(image.width, sizes[i][0]);
         CHECK_EQUAL(image.height, sizes[i][1]);
@@ -47,7 +47,7 @@ LN_TEST(png, is_read_back_by_libpng_in_the_right_colours)
         check_near(rgb + 3 * (w * (p->height * 9u / 24 - 3) + w * 13 / 16), 0, 0, 191);
         check_near(rgb + 3 * (w * (size_t)(p->height - 2)), 0, 0, 0); /* first bit of row 6 */
         free(rgb);
-        ln_free(test_env()->allocator, file);
+        ln_free(ln_allocator_libc(), file);
         ln_picture_unref(p);
     }
 }
@@ -68,19 +68,19 @@ LN_TEST(png, stops_where_the_sink_refuses)
     for (int pieces = 0; pieces < 8; pieces++) {
         int left = pieces;
 
-        CHECK_EQUAL(ln_png_write(p, test_env()->allocator, stop_after, &left), LN_ERR_ABORT);
+        CHECK_EQUAL(ln_png_write(p, ln_allocator_libc(), stop_after, &left), LN_ERR_ABORT);
     }
     ln_picture_unref(p);
 }
 
 LN_TEST(png, refuses_a_picture_without_size)
 {
-    struct ln_picture *p = ln_picture_create(test_env()->allocator, 0, 0);
+    struct ln_picture *p = ln_picture_create(ln_allocator_libc(), 0, 0);
     uint8_t *file = NULL;
     size_t len = 7;
 
     CHECK(p != NULL);
-    CHECK_EQUAL(ln_png_encode(p, test_env()->allocator, &file, &len), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_png_encode(p, ln_allocator_libc(), &file, &len), LN_ERR_RANGE);
     CHECK(file == NULL && len == 7);
     ln_picture_unref(p);
 }

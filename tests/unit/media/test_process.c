@@ -36,19 +36,19 @@ LN_TEST(level, of_full_scale_a_sine_and_silence)
 
 LN_TEST(mix, adds_and_saturates)
 {
-    struct ln_samples *a = ln_samples_create(test_env()->allocator, 48000, 1, 3);
-    struct ln_samples *b = ln_samples_create(test_env()->allocator, 48000, 1, 3);
-    struct ln_samples *other = ln_samples_create(test_env()->allocator, 48000, 2, 3), *sum = NULL;
+    struct ln_samples *a = ln_samples_create(ln_allocator_libc(), 48000, 1, 3);
+    struct ln_samples *b = ln_samples_create(ln_allocator_libc(), 48000, 1, 3);
+    struct ln_samples *other = ln_samples_create(ln_allocator_libc(), 48000, 2, 3), *sum = NULL;
     const struct ln_samples *inputs[3] = { a, b, other };
 
     CHECK(a && b && other);
     memcpy(a->data, (int16_t[]){ 1000, 30000, -30000 }, 6);
     memcpy(b->data, (int16_t[]){ -300, 30000, -30000 }, 6);
-    CHECK_EQUAL(ln_mix_samples(inputs, 2, test_env()->allocator, &sum), 0);
+    CHECK_EQUAL(ln_mix_samples(inputs, 2, ln_allocator_libc(), &sum), 0);
     CHECK(sum->data[0] == 700 && sum->data[1] == 32767 && sum->data[2] == -32768);
     ln_samples_unref(sum);
-    CHECK_EQUAL(ln_mix_samples(inputs, 3, test_env()->allocator, &sum), LN_ERR_INVALID_ARGUMENT);
-    CHECK_EQUAL(ln_mix_samples(inputs, 0, test_env()->allocator, &sum), LN_ERR_INVALID_ARGUMENT);
+    CHECK_EQUAL(ln_mix_samples(inputs, 3, ln_allocator_libc(), &sum), LN_ERR_INVALID_ARGUMENT);
+    CHECK_EQUAL(ln_mix_samples(inputs, 0, ln_allocator_libc(), &sum), LN_ERR_INVALID_ARGUMENT);
     ln_samples_unref(a);
     ln_samples_unref(b);
     ln_samples_unref(other);
@@ -71,7 +71,7 @@ static size_t resample(uint32_t from, uint32_t to, double hz, int16_t *out)
     int16_t *in = malloc(from * sizeof *in);
     size_t made = 0, part;
 
-    CHECK_EQUAL(ln_resampler_create(&r, from, to, 1, test_env()->allocator), 0);
+    CHECK_EQUAL(ln_resampler_create(&r, from, to, 1, ln_allocator_libc()), 0);
     CHECK(ln_resampler_delay(r) > 0 && ln_resampler_delay(r) < LN_MILLISECONDS(4));
     for (uint32_t i = 0; i < from; i++)
         in[i] = (int16_t)lrint(16000 * sin(2 * PI * hz * i / from));
@@ -126,15 +126,15 @@ LN_TEST(resampler, refuses_rates_it_cannot_do)
 {
     struct ln_resampler *r = NULL;
 
-    CHECK_EQUAL(ln_resampler_create(&r, 48000, 4000, 1, test_env()->allocator), LN_ERR_RANGE);
-    CHECK_EQUAL(ln_resampler_create(&r, 48000, 44099, 1, test_env()->allocator), LN_ERR_RANGE);
-    CHECK_EQUAL(ln_resampler_create(&r, 48000, 8000, 0, test_env()->allocator), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_resampler_create(&r, 48000, 4000, 1, ln_allocator_libc()), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_resampler_create(&r, 48000, 44099, 1, ln_allocator_libc()), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_resampler_create(&r, 48000, 8000, 0, ln_allocator_libc()), LN_ERR_RANGE);
     CHECK(r == NULL);
 }
 
 static struct ln_picture *half_white(uint16_t width, uint16_t height)
 {
-    struct ln_picture *p = ln_picture_create(test_env()->allocator, width, height);
+    struct ln_picture *p = ln_picture_create(ln_allocator_libc(), width, height);
 
     CHECK(p != NULL);
     for (size_t y = 0; y < height; y++)
@@ -154,17 +154,17 @@ LN_TEST(scale, keeps_the_picture_and_its_time)
 {
     struct ln_picture *p = half_white(640, 480), *small = NULL, *odd = NULL, *same = NULL;
 
-    CHECK_EQUAL(ln_picture_scale(p, 320, 240, test_env()->allocator, &small), 0);
+    CHECK_EQUAL(ln_picture_scale(p, 320, 240, ln_allocator_libc(), &small), 0);
     CHECK(small->width == 320 && small->height == 240 && small->capture_time == 5);
     CHECK(luma(small, 319, 100) == 235 && luma(small, 0, 140) == 16);
-    CHECK_EQUAL(ln_picture_scale(small, 333, 201, test_env()->allocator, &odd), 0);
+    CHECK_EQUAL(ln_picture_scale(small, 333, 201, ln_allocator_libc(), &odd), 0);
     CHECK(luma(odd, 332, 80) == 235 && luma(odd, 332, 200) == 16);
-    CHECK_EQUAL(ln_picture_scale(p, 640, 480, test_env()->allocator, &same), 0);
+    CHECK_EQUAL(ln_picture_scale(p, 640, 480, ln_allocator_libc(), &same), 0);
     CHECK(same == p);
     ln_picture_unref(same);
     same = NULL;
-    CHECK_EQUAL(ln_picture_scale(p, 0, 240, test_env()->allocator, &same), LN_ERR_RANGE);
-    CHECK_EQUAL(ln_picture_scale(p, 5000, 240, test_env()->allocator, &same), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_picture_scale(p, 0, 240, ln_allocator_libc(), &same), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_picture_scale(p, 5000, 240, ln_allocator_libc(), &same), LN_ERR_RANGE);
     CHECK(same == NULL);
     ln_picture_unref(small);
     ln_picture_unref(odd);
@@ -176,24 +176,24 @@ LN_TEST(scale, turns_pictures_upright)
     struct ln_picture *p = half_white(64, 48), *up = NULL;
 
     p->rotation = 90; /* clockwise: the top goes to the right */
-    CHECK_EQUAL(ln_picture_upright(p, test_env()->allocator, &up), 0);
+    CHECK_EQUAL(ln_picture_upright(p, ln_allocator_libc(), &up), 0);
     CHECK(up->width == 48 && up->height == 64 && up->rotation == 0 && up->capture_time == 5);
     CHECK(luma(up, 40, 5) == 235 && luma(up, 5, 5) == 16);
     ln_picture_unref(up);
     p->rotation = 180;
-    CHECK_EQUAL(ln_picture_upright(p, test_env()->allocator, &up), 0);
+    CHECK_EQUAL(ln_picture_upright(p, ln_allocator_libc(), &up), 0);
     CHECK(up->width == 64 && luma(up, 0, 0) == 16 && luma(up, 0, 47) == 235);
     ln_picture_unref(up);
     p->rotation = 270;
-    CHECK_EQUAL(ln_picture_upright(p, test_env()->allocator, &up), 0);
+    CHECK_EQUAL(ln_picture_upright(p, ln_allocator_libc(), &up), 0);
     CHECK(luma(up, 5, 5) == 235 && luma(up, 40, 5) == 16);
     ln_picture_unref(up);
     p->rotation = 0;
-    CHECK_EQUAL(ln_picture_upright(p, test_env()->allocator, &up), 0);
+    CHECK_EQUAL(ln_picture_upright(p, ln_allocator_libc(), &up), 0);
     CHECK(up == p);
     ln_picture_unref(up);
     p->rotation = 45;
-    CHECK_EQUAL(ln_picture_upright(p, test_env()->allocator, &up), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_picture_upright(p, ln_allocator_libc(), &up), LN_ERR_RANGE);
     ln_picture_unref(p);
 }
 

@@ -9,7 +9,7 @@
 
 static void show(struct ln_video_sink *sink, uint32_t number, uint64_t sent_ms, uint64_t latency_ms)
 {
-    struct ln_picture *p = ln_picture_create(test_env()->allocator, 160, 120);
+    struct ln_picture *p = ln_picture_create(ln_allocator_libc(), 160, 120);
     struct ln_test_picture what = { number, sent_ms, ln_test_picture_flash_at(sent_ms) };
 
     CHECK(p != NULL);
@@ -22,7 +22,7 @@ LN_TEST(video_sink, counts_numbers_gaps_disorder_flashes_and_latency)
 {
     static const uint32_t numbers[] = { 10, 11, 14, 13, 13, 15 };
     struct ln_video_sink sink;
-    struct ln_picture *latest, *blank = ln_picture_create(test_env()->allocator, 64, 64);
+    struct ln_picture *latest, *blank = ln_picture_create(ln_allocator_libc(), 64, 64);
 
     CHECK(blank != NULL);
     ln_video_sink_init(&sink, true);
@@ -78,7 +78,7 @@ LN_TEST(audio_sink, measures_level_frequency_and_beeps)
     ln_tone_init(&tone, LN_TONE_HZ, LN_TONE_BEEP_HZ);
     for (int i = 0; i < 120; i++) {
         ln_time time = LN_MILLISECONDS(500) + i * LN_MILLISECONDS(20);
-        struct ln_samples *samples = ln_samples_create(test_env()->allocator, 48000, 2, 960);
+        struct ln_samples *samples = ln_samples_create(ln_allocator_libc(), 48000, 2, 960);
 
         CHECK(samples != NULL);
         ln_tone_fill(&tone, samples, time);

@@ -12,7 +12,7 @@
 static struct ln_picture *drawn(uint16_t width, uint16_t height, uint32_t number, uint64_t time_ms,
                                 bool flash)
 {
-    struct ln_picture *picture = ln_picture_create(test_env()->allocator, width, height);
+    struct ln_picture *picture = ln_picture_create(ln_allocator_libc(), width, height);
     struct ln_test_picture what = { number, time_ms, flash };
 
     CHECK(picture != NULL);
@@ -65,10 +65,10 @@ LN_TEST(test_picture, is_read_after_scaling_down_and_up_and_at_its_extremes)
         struct ln_picture *scaled = NULL, *back = NULL;
 
         CHECK_EQUAL(
-            ln_picture_scale(extremes[2], sizes[i][0], sizes[i][1], test_env()->allocator, &scaled),
+            ln_picture_scale(extremes[2], sizes[i][0], sizes[i][1], ln_allocator_libc(), &scaled),
             0);
         CHECK(reads(scaled, 0x55555555, 0xaaaaaaaaaaaa, true));
-        CHECK_EQUAL(ln_picture_scale(scaled, 640, 480, test_env()->allocator, &back), 0);
+        CHECK_EQUAL(ln_picture_scale(scaled, 640, 480, ln_allocator_libc(), &back), 0);
         CHECK(reads(back, 0x55555555, 0xaaaaaaaaaaaa, true));
         ln_picture_unref(scaled);
         ln_picture_unref(back);
@@ -79,7 +79,7 @@ LN_TEST(test_picture, is_read_after_scaling_down_and_up_and_at_its_extremes)
 
 LN_TEST(test_picture, nothing_is_read_where_there_is_no_code)
 {
-    struct ln_picture *picture = ln_picture_create(test_env()->allocator, 640, 480);
+    struct ln_picture *picture = ln_picture_create(ln_allocator_libc(), 640, 480);
     struct ln_picture *tiny = drawn(63, 480, 1, 1, false);
     struct ln_test_picture what = { 7, 7, true };
 
@@ -178,7 +178,7 @@ LN_TEST(test_picture, is_the_same_as_the_fixture_that_javascript_reads)
 
 LN_TEST(test_picture, reads_the_picture_that_javascript_drew)
 {
-    struct ln_picture *p = ln_picture_create(test_env()->allocator, 160, 120);
+    struct ln_picture *p = ln_picture_create(ln_allocator_libc(), 160, 120);
     size_t len, head = strlen(FIXTURE_HEAD);
     uint8_t *data = test_file("web/test/from-js.pgm", &len);
 

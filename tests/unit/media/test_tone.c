@@ -10,7 +10,7 @@
 static struct ln_samples *fill(struct ln_tone *tone, uint32_t rate_hz, uint8_t channels,
                                uint32_t count, ln_time time)
 {
-    struct ln_samples *samples = ln_samples_create(test_env()->allocator, rate_hz, channels, count);
+    struct ln_samples *samples = ln_samples_create(ln_allocator_libc(), rate_hz, channels, count);
 
     CHECK(samples != NULL);
     ln_tone_fill(tone, samples, time);

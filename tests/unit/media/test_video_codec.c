@@ -17,29 +17,39 @@ struct loop {
     unsigned keys, dropped, decoded, read;
 };
 
+/* Static, so that an allocation that fails under --oom in mid-test leaves nothing behind that the
+ * next begin() cannot free; what happens without memory is test_memory.c's. */
+static struct loop loop;
+static struct ln_counting_allocator memory;
+
+static void end(struct loop *l);
+
 static void begin(struct loop *l, uint16_t width, uint16_t height, uint32_t bps)
 {
     struct ln_video_encoder_config config;
     struct ln_video_decoder_config decoder = { .codec = LN_CODEC_VP8 };
 
-    memset(l, 0, sizeof *l);
+    end(l);
+    ln_counting_allocator_init(&memory, ln_allocator_libc());
     ln_video_encoder_config_init(&config);
     config.width = width;
     config.height = height;
     config.bps = bps;
-    CHECK_EQUAL(ln_video_encoder_create(&l->encoder, &config, test_env()->allocator), 0);
-    CHECK_EQUAL(ln_video_decoder_create(&l->decoder, &decoder, test_env()->allocator), 0);
+    CHECK_EQUAL(ln_video_encoder_create(&l->encoder, &config, &memory.allocator), 0);
+    CHECK_EQUAL(ln_video_decoder_create(&l->decoder, &decoder, &memory.allocator), 0);
 }
 
 static void end(struct loop *l)
 {
     ln_video_encoder_free(l->encoder);
     ln_video_decoder_free(l->decoder);
+    memset(l, 0, sizeof *l);
+    CHECK_EQUAL(memory.live_blocks, 0);
 }
 
 static struct ln_picture *draw(struct loop *l, uint16_t width, uint16_t height)
 {
-    struct ln_picture *picture = ln_picture_create(test_env()->allocator, width, height);
+    struct ln_picture *picture = ln_picture_create(&memory.allocator, width, height);
     uint64_t time_ms = 1700000000000u + (uint64_t)l->number * 1000 / 30;
     struct ln_test_picture what = { l->number, time_ms, ln_test_picture_flash_at(time_ms) };
 
@@ -97,25 +107,25 @@ static void run(struct loop *l, uint16_t width, uint16_t height, unsigned pictur
 
 LN_TEST(vp8, at_150_kbit_s_every_code_is_still_read)
 {
-    struct loop l;
+    struct loop *l = &loop;
 
-    begin(&l, 640, 480, 150000);
-    run(&l, 640, 480, 100);
-    CHECK_EQUAL(l.read, l.decoded);
-    CHECK_EQUAL(l.keys, 1);
-    CHECK_EQUAL(l.dropped, ln_video_encoder_dropped(l.encoder));
-    CHECK(l.decoded >= 95);
-    end(&l);
+    begin(l, 640, 480, 150000);
+    run(l, 640, 480, 100);
+    CHECK_EQUAL(l->read, l->decoded);
+    CHECK_EQUAL(l->keys, 1);
+    CHECK_EQUAL(l->dropped, ln_video_encoder_dropped(l->encoder));
+    CHECK(l->decoded >= 95);
+    end(l);
 }
 
 LN_TEST(vp8, frames_carry_time_size_and_dependencies)
 {
-    struct loop l;
+    struct loop *l = &loop;
     struct ln_frame *frame;
 
-    begin(&l, 320, 240, 500000);
+    begin(l, 320, 240, 500000);
     for (int i = 0; i < 5; i++) {
-        frame = encode(&l, 320, 240, false);
+        frame = encode(l, 320, 240, false);
         CHECK(frame != NULL);
         CHECK_EQUAL(frame->kind, LN_MEDIA_VIDEO);
         CHECK_EQUAL(frame->codec, LN_CODEC_VP8);
@@ -129,102 +139,102 @@ LN_TEST(vp8, frames_carry_time_size_and_dependencies)
         CHECK(i == 0 || frame->dependencies[0] == i - 1);
         CHECK_EQUAL(frame->width, 320);
         CHECK_EQUAL(frame->height, 240);
-        decode(&l, frame);
+        decode(l, frame);
     }
-    end(&l);
+    end(l);
 }
 
 LN_TEST(vp8, gives_a_key_frame_when_asked_and_only_then)
 {
-    struct loop l;
+    struct loop *l = &loop;
 
-    begin(&l, 320, 240, 500000);
-    run(&l, 320, 240, 40);
-    CHECK_EQUAL(l.keys, 1);
+    begin(l, 320, 240, 500000);
+    run(l, 320, 240, 40);
+    CHECK_EQUAL(l->keys, 1);
     for (int i = 0; i < 3; i++) {
-        struct ln_frame *frame = encode(&l, 320, 240, true);
+        struct ln_frame *frame = encode(l, 320, 240, true);
 
         CHECK(frame && frame->key);
-        decode(&l, frame);
-        run(&l, 320, 240, 10);
+        decode(l, frame);
+        run(l, 320, 240, 10);
     }
-    CHECK_EQUAL(l.keys, 4);
-    end(&l);
+    CHECK_EQUAL(l->keys, 4);
+    end(l);
 }
 
 LN_TEST(vp8, follows_a_change_of_rate_without_a_key_frame)
 {
-    struct loop l;
+    struct loop *l = &loop;
     uint64_t high, low;
 
-    begin(&l, 640, 480, 1000000);
-    run(&l, 640, 480, 60);
-    l.bytes = 0;
-    run(&l, 640, 480, 30);
-    high = l.bytes * 8;
-    ln_video_encoder_set_rate(l.encoder, 200000, 0);
-    run(&l, 640, 480, 30);
-    l.bytes = 0;
-    run(&l, 640, 480, 60);
-    low = l.bytes * 8 / 2;
-    CHECK_EQUAL(l.keys, 1);
+    begin(l, 640, 480, 1000000);
+    run(l, 640, 480, 60);
+    l->bytes = 0;
+    run(l, 640, 480, 30);
+    high = l->bytes * 8;
+    ln_video_encoder_set_rate(l->encoder, 200000, 0);
+    run(l, 640, 480, 30);
+    l->bytes = 0;
+    run(l, 640, 480, 60);
+    low = l->bytes * 8 / 2;
+    CHECK_EQUAL(l->keys, 1);
     CHECK(low < 300000);
     CHECK(high > low);
-    CHECK_EQUAL(l.read, l.decoded);
-    end(&l);
+    CHECK_EQUAL(l->read, l->decoded);
+    end(l);
 }
 
 LN_TEST(vp8, follows_a_change_of_size_with_a_key_frame)
 {
     static const uint16_t sizes[][2] = { { 320, 240 }, { 640, 480 }, { 161, 121 }, { 64, 64 } };
-    struct loop l;
+    struct loop *l = &loop;
 
-    begin(&l, 640, 360, 500000);
+    begin(l, 640, 360, 500000);
     for (unsigned i = 0; i < 4; i++) {
-        struct ln_frame *frame = encode(&l, sizes[i][0], sizes[i][1], false);
+        struct ln_frame *frame = encode(l, sizes[i][0], sizes[i][1], false);
 
         CHECK(frame && frame->key);
         CHECK_EQUAL(frame->width, sizes[i][0]);
-        decode(&l, frame);
-        run(&l, sizes[i][0], sizes[i][1], 5);
+        decode(l, frame);
+        run(l, sizes[i][0], sizes[i][1], 5);
     }
-    CHECK_EQUAL(l.keys, 4);
-    end(&l);
+    CHECK_EQUAL(l->keys, 4);
+    end(l);
 }
 
 LN_TEST(vp8, asks_for_a_key_frame_at_the_start_and_after_damage)
 {
-    struct loop l;
+    struct loop *l = &loop;
     struct ln_frame *key, *delta, *cut;
     struct ln_picture *picture = NULL;
 
-    begin(&l, 320, 240, 500000);
-    key = encode(&l, 320, 240, false);
-    delta = encode(&l, 320, 240, false);
+    begin(l, 320, 240, 500000);
+    key = encode(l, 320, 240, false);
+    delta = encode(l, 320, 240, false);
     CHECK(key && delta);
-    CHECK(ln_video_decoder_needs_key(l.decoder));
-    CHECK_EQUAL(ln_video_decoder_decode(l.decoder, delta, &picture), LN_ERR_INVALID_STATE);
+    CHECK(ln_video_decoder_needs_key(l->decoder));
+    CHECK_EQUAL(ln_video_decoder_decode(l->decoder, delta, &picture), LN_ERR_INVALID_STATE);
     CHECK(picture == NULL);
-    CHECK_EQUAL(ln_video_decoder_decode(l.decoder, key, &picture), 0);
+    CHECK_EQUAL(ln_video_decoder_decode(l->decoder, key, &picture), 0);
     ln_picture_unref(picture);
-    CHECK(!ln_video_decoder_needs_key(l.decoder));
-    cut = ln_frame_create(test_env()->allocator, 4);
+    CHECK(!ln_video_decoder_needs_key(l->decoder));
+    cut = ln_frame_create(&memory.allocator, 4);
     CHECK(cut != NULL);
     memcpy(ln_frame_data(cut), delta->data, 4);
-    CHECK_EQUAL(ln_video_decoder_decode(l.decoder, cut, &picture), LN_ERR_MALFORMED);
-    CHECK(ln_video_decoder_needs_key(l.decoder));
-    CHECK_EQUAL(ln_video_decoder_decode(l.decoder, delta, &picture), LN_ERR_INVALID_STATE);
-    CHECK_EQUAL(ln_video_decoder_decode(l.decoder, key, &picture), 0);
+    CHECK_EQUAL(ln_video_decoder_decode(l->decoder, cut, &picture), LN_ERR_MALFORMED);
+    CHECK(ln_video_decoder_needs_key(l->decoder));
+    CHECK_EQUAL(ln_video_decoder_decode(l->decoder, delta, &picture), LN_ERR_INVALID_STATE);
+    CHECK_EQUAL(ln_video_decoder_decode(l->decoder, key, &picture), 0);
     ln_picture_unref(picture);
     ln_frame_unref(key);
     ln_frame_unref(delta);
     ln_frame_unref(cut);
-    end(&l);
+    end(l);
 }
 
 static int decode_bytes(struct ln_video_decoder *decoder, const uint8_t *data, size_t len)
 {
-    struct ln_frame *frame = ln_frame_create(test_env()->allocator, len);
+    struct ln_frame *frame = ln_frame_create(&memory.allocator, len);
     struct ln_picture *picture = NULL;
     int error;
 
@@ -245,52 +255,52 @@ LN_TEST(vp8, refuses_a_picture_above_the_limit_before_it_allocates_for_it)
     static const uint8_t wide[] = { 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x01, 0x10, 0x10, 0x00, 0, 0 };
     static const uint8_t none[] = { 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x00, 0x00, 0x10, 0x00, 0, 0 };
     static const uint8_t code[] = { 0x10, 0, 0, 0x9d, 0x01, 0x2b, 0x10, 0x00, 0x10, 0x00, 0, 0 };
-    struct loop l;
+    struct loop *l = &loop;
 
-    begin(&l, 64, 64, 100000);
-    CHECK_EQUAL(decode_bytes(l.decoder, huge, sizeof huge), LN_ERR_LIMIT);
-    CHECK_EQUAL(decode_bytes(l.decoder, wide, sizeof wide), LN_ERR_LIMIT);
-    CHECK_EQUAL(decode_bytes(l.decoder, none, sizeof none), LN_ERR_MALFORMED);
-    CHECK_EQUAL(decode_bytes(l.decoder, code, sizeof code), LN_ERR_MALFORMED);
-    CHECK_EQUAL(decode_bytes(l.decoder, huge, 9), LN_ERR_MALFORMED);
-    CHECK_EQUAL(decode_bytes(l.decoder, NULL, 0), LN_ERR_MALFORMED);
-    end(&l);
+    begin(l, 64, 64, 100000);
+    CHECK_EQUAL(decode_bytes(l->decoder, huge, sizeof huge), LN_ERR_LIMIT);
+    CHECK_EQUAL(decode_bytes(l->decoder, wide, sizeof wide), LN_ERR_LIMIT);
+    CHECK_EQUAL(decode_bytes(l->decoder, none, sizeof none), LN_ERR_MALFORMED);
+    CHECK_EQUAL(decode_bytes(l->decoder, code, sizeof code), LN_ERR_MALFORMED);
+    CHECK_EQUAL(decode_bytes(l->decoder, huge, 9), LN_ERR_MALFORMED);
+    CHECK_EQUAL(decode_bytes(l->decoder, NULL, 0), LN_ERR_MALFORMED);
+    end(l);
 }
 
 LN_TEST(vp8, survives_truncation_at_any_byte_and_flipped_bits)
 {
-    struct loop l;
+    struct loop *l = &loop;
     struct ln_frame *key, *delta;
     uint8_t data[20000];
 
-    begin(&l, 160, 120, 300000);
-    key = encode(&l, 160, 120, false);
-    delta = encode(&l, 160, 120, false);
+    begin(l, 160, 120, 300000);
+    key = encode(l, 160, 120, false);
+    delta = encode(l, 160, 120, false);
     CHECK(key && delta && key->len < sizeof data && delta->len < sizeof data);
     for (size_t len = 0; len < key->len; len += 1 + key->len / 150)
-        (void)decode_bytes(l.decoder, key->data, len);
+        (void)decode_bytes(l->decoder, key->data, len);
     for (int i = 0; i < 300; i++) {
         const struct ln_frame *frame = i % 3 ? delta : key;
 
-        (void)decode_bytes(l.decoder, key->data, key->len);
+        (void)decode_bytes(l->decoder, key->data, key->len);
         memcpy(data, frame->data, frame->len);
         for (int flips = 1 + i % 8; flips > 0; flips--)
             data[ln_rng_below(test_env()->rng,
                               frame->len < 40 || i % 2 ? (uint32_t)frame->len : 40)] ^=
                 (uint8_t)(1u << ln_rng_below(test_env()->rng, 8));
-        (void)decode_bytes(l.decoder, data, frame->len);
+        (void)decode_bytes(l->decoder, data, frame->len);
     }
     ln_frame_unref(key);
     ln_frame_unref(delta);
-    end(&l);
+    end(l);
 }
 
 LN_TEST(vp8, survives_random_bytes)
 {
-    struct loop l;
+    struct loop *l = &loop;
     uint8_t data[600];
 
-    begin(&l, 64, 64, 100000);
+    begin(l, 64, 64, 100000);
     for (int i = 0; i < 500; i++) {
         size_t len = (size_t)ln_rng_below(test_env()->rng, sizeof data);
         static const uint8_t start[] = { 0x9d, 0x01, 0x2a, 0x40, 0x00, 0x40, 0x00 };
@@ -301,54 +311,52 @@ LN_TEST(vp8, survives_random_bytes)
             data[1] = data[2] = 0;
             memcpy(data + 3, start, sizeof start);
         }
-        (void)decode_bytes(l.decoder, data, len);
+        (void)decode_bytes(l->decoder, data, len);
     }
-    end(&l);
+    end(l);
 }
 
 LN_TEST(vp8, allocates_nothing_a_frame_but_the_frame_itself)
 {
-    struct loop l;
+    struct loop *l = &loop;
     uint64_t before;
     struct ln_picture *picture;
     struct ln_frame *frame = NULL;
 
-    begin(&l, 320, 240, 500000);
-    run(&l, 320, 240, 10);
+    begin(l, 320, 240, 500000);
+    run(l, 320, 240, 10);
     for (int i = 0; i < 10; i++) {
-        picture = draw(&l, 320, 240);
-        before = test_allocator()->allocations;
-        CHECK_EQUAL(ln_video_encoder_encode(l.encoder, picture, false, &frame), 0);
-        CHECK_EQUAL(test_allocator()->allocations, before + 1);
+        picture = draw(l, 320, 240);
+        before = memory.allocations;
+        CHECK_EQUAL(ln_video_encoder_encode(l->encoder, picture, false, &frame), 0);
+        CHECK_EQUAL(memory.allocations, before + 1);
         ln_picture_unref(picture);
-        CHECK_EQUAL(ln_video_decoder_decode(l.decoder, frame, &picture), 0);
-        CHECK_EQUAL(test_allocator()->allocations, before + 2);
+        CHECK_EQUAL(ln_video_decoder_decode(l->decoder, frame, &picture), 0);
+        CHECK_EQUAL(memory.allocations, before + 2);
         ln_picture_unref(picture);
         ln_frame_unref(frame);
     }
-    end(&l);
+    end(l);
 }
 
 LN_TEST(vp8, a_key_frame_follows_a_frame_that_found_no_memory)
 {
-    struct loop l;
+    struct loop *l = &loop;
     struct ln_picture *picture;
     struct ln_frame *frame = NULL;
 
-    begin(&l, 320, 240, 500000);
-    run(&l, 320, 240, 3);
-    picture = draw(&l, 320, 240);
-    if (test_allocator()->fail_at == 0) {
-        test_allocator()->fail_at = test_allocator()->allocations + 1;
-        CHECK_EQUAL(ln_video_encoder_encode(l.encoder, picture, false, &frame), LN_ERR_NOMEM);
-        CHECK(frame == NULL);
-        test_allocator()->fail_at = 0;
-        CHECK_EQUAL(ln_video_encoder_encode(l.encoder, picture, false, &frame), 0);
-        CHECK(frame->key);
-        ln_frame_unref(frame);
-    }
+    begin(l, 320, 240, 500000);
+    run(l, 320, 240, 3);
+    picture = draw(l, 320, 240);
+    memory.fail_at = memory.allocations + 1;
+    CHECK_EQUAL(ln_video_encoder_encode(l->encoder, picture, false, &frame), LN_ERR_NOMEM);
+    CHECK(frame == NULL);
+    memory.fail_at = 0;
+    CHECK_EQUAL(ln_video_encoder_encode(l->encoder, picture, false, &frame), 0);
+    CHECK(frame->key);
+    ln_frame_unref(frame);
     ln_picture_unref(picture);
-    end(&l);
+    end(l);
 }
 
 LN_TEST(codecs, those_listed_can_be_made_and_others_cannot)
@@ -360,6 +368,7 @@ LN_TEST(codecs, those_listed_can_be_made_and_others_cannot)
     size_t count;
     const struct ln_codec_info *list = ln_codec_list(&count);
 
+    ln_counting_allocator_init(&memory, ln_allocator_libc());
     CHECK(count >= 4);
     for (size_t i = 0; i < count; i++) {
         ln_video_encoder_config_init(&video);
@@ -367,21 +376,21 @@ LN_TEST(codecs, those_listed_can_be_made_and_others_cannot)
         video.codec = audio.codec = list[i].codec;
         CHECK(ln_codec_info(list[i].codec) == &list[i]);
         if (list[i].kind == LN_MEDIA_VIDEO) {
-            CHECK_EQUAL(ln_video_encoder_create(&ve, &video, test_env()->allocator), 0);
-            CHECK_EQUAL(ln_audio_encoder_create(&ae, &audio, test_env()->allocator),
+            CHECK_EQUAL(ln_video_encoder_create(&ve, &video, &memory.allocator), 0);
+            CHECK_EQUAL(ln_audio_encoder_create(&ae, &audio, &memory.allocator),
                         LN_ERR_NOT_SUPPORTED);
             ln_video_encoder_free(ve);
         } else {
-            CHECK_EQUAL(ln_audio_encoder_create(&ae, &audio, test_env()->allocator), 0);
-            CHECK_EQUAL(ln_video_encoder_create(&ve, &video, test_env()->allocator),
+            CHECK_EQUAL(ln_audio_encoder_create(&ae, &audio, &memory.allocator), 0);
+            CHECK_EQUAL(ln_video_encoder_create(&ve, &video, &memory.allocator),
                         LN_ERR_NOT_SUPPORTED);
             ln_audio_encoder_free(ae);
         }
     }
     video.codec = LN_CODEC_AV1;
-    CHECK_EQUAL(ln_video_encoder_create(&ve, &video, test_env()->allocator), LN_ERR_NOT_SUPPORTED);
+    CHECK_EQUAL(ln_video_encoder_create(&ve, &video, &memory.allocator), LN_ERR_NOT_SUPPORTED);
     CHECK(ln_codec_info(LN_CODEC_NONE) == NULL);
     video.codec = LN_CODEC_VP8;
     video.width = 5000;
-    CHECK_EQUAL(ln_video_encoder_create(&ve, &video, test_env()->allocator), LN_ERR_RANGE);
+    CHECK_EQUAL(ln_video_encoder_create(&ve, &video, &memory.allocator), LN_ERR_RANGE);
 }
