@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Datagrams through real loopback sockets. */
+#include "base/address.h"
+#include "tests/unit/io/fault.h"
 #include "tests/unit/io/probe.h"
 
-#include "base/address.h"
+#include <errno.h>
+#include <stdio.h>
 
 /* A sender with a window: `sent` may be at most WINDOW ahead of what the receiver counted. */
 #define WINDOW 400u
@@ -137,5 +140,538 @@ LN_TEST(io_udp, the_same_over_ipv6)
 
     probe_loop(NULL);
     run_stream(&s, "[::1]:0");
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, lent_slices_arrive_like_written_bytes)
+{
+    struct stream s = { .total = 1000, .size = 700, .slices = true };
+
+    probe_loop(NULL);
+    run_stream(&s, "127.0.0.1");
+    TRY(s.largest_train > 20);
+    TRY_EQUAL(test_env()->pool->in_use, 0); /* every reference was released */
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, without_offload_the_same_arrives)
+{
+    struct ln_loop_config config = { .no_offload = true };
+    struct stream s = { .total = 1000, .size = 1200 };
+    struct ln_loop_stats stats;
+
+    probe_loop(&config);
+    run_stream(&s, "127.0.0.1");
+    ln_loop_stats(test_loop, &stats);
+    TRY_EQUAL(stats.send_calls, 1000);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, trains_of_the_smallest_datagrams_stay_apart)
+{
+    struct stream s = { .total = 640, .size = 1 };
+
+    probe_loop(NULL);
+    run_stream(&s, "127.0.0.1");
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, every_size_up_to_the_largest_payload_passes)
+{
+    static const size_t sizes[] = { 1, 2, 3, 100, 1200, 1472, 1473, 9000, 65506, 65507 };
+
+    probe_loop(NULL);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct stream s = { .total = 3, .size = sizes[i] };
+
+        run_stream(&s, "127.0.0.1");
+        s = (struct stream){ .total = 3, .size = sizes[i] };
+        run_stream(&s, "[::1]:0");
+    }
+    probe_loop_close();
+}
+
+/* ---- single datagrams ---- */
+
+struct shot {
+    struct ln_transmit template; /* data, len, path, ecn, not_before, segment */
+    int count;
+};
+
+static int fire(struct probe *probe, ln_time now, struct ln_transmit *out)
+{
+    struct shot *shot = probe->ctx;
+
+    (void)now;
+    if (shot->count == 0)
+        return 0;
+    shot->count--;
+    out->path = shot->template.path;
+    out->ecn = shot->template.ecn;
+    out->not_before = shot->template.not_before;
+    out->len = shot->template.len;
+    out->segment = shot->template.segment;
+    for (size_t i = 0; i < out->len; i++)
+        out->data[i] = (uint8_t)i;
+    return 1;
+}
+
+struct seen {
+    struct ln_path path;
+    size_t len, lens[64];
+    uint8_t ecn;
+    ln_time when;
+};
+
+static void note(struct probe *probe, ln_time now, struct ln_packet *packet)
+{
+    struct seen *seen = probe->ctx;
+
+    seen->path = packet->path;
+    seen->len = packet->len;
+    if (probe->packets <= 64)
+        seen->lens[probe->packets - 1] = packet->len;
+    seen->ecn = packet->ecn;
+    seen->when = now;
+}
+
+/* Two probes on test_loop with a socket each. */
+struct pair {
+    struct probe a, b;
+    struct shot shot;
+    struct seen seen;
+    struct ln_path path_a, path_b;
+    size_t expected;
+};
+
+static bool pair_done(void *ctx)
+{
+    const struct pair *pair = ctx;
+
+    return pair->b.packets >= pair->expected;
+}
+
+static void pair_open(struct pair *pair, const char *local_a, const char *local_b)
+{
+    memset(pair, 0, sizeof *pair);
+    probe_init(&pair->a);
+    probe_init(&pair->b);
+    pair->a.ctx = &pair->shot;
+    pair->a.transmit = fire;
+    pair->b.ctx = &pair->seen;
+    pair->b.receive = note;
+    probe_add(&pair->a);
+    probe_add(&pair->b);
+    pair->path_b = probe_udp(&pair->b, local_b);
+    pair->path_a = probe_udp(&pair->a, local_a);
+    pair->path_a.remote = pair->path_b.local;
+    pair->shot.template.path = pair->path_a;
+    pair->shot.template.not_before = LN_TIME_IMMEDIATE;
+}
+
+static void pair_shoot(struct pair *pair, size_t expected)
+{
+    pair->shot.count = 1;
+    pair->expected = pair->b.packets + expected;
+    ln_loop_touch(pair->a.handle);
+    run_until(pair_done, pair);
+}
+
+LN_TEST(io_udp, an_empty_datagram_is_a_datagram)
+{
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.seen.len = 7;
+    pair_shoot(&p, 1);
+    TRY_EQUAL(p.seen.len, 0);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, the_path_names_both_ends)
+{
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    pair_shoot(&p, 1);
+    TRY(p.seen.path.link == p.path_b.link);
+    TRY(p.path_a.link != p.path_b.link && p.path_a.link != 0 && p.path_b.link != 0);
+    TRY(ln_address_equal(&p.seen.path.local, &p.path_b.local));
+    TRY(ln_address_equal(&p.seen.path.remote, &p.path_a.local));
+    probe_loop_close();
+}
+
+static void check_ecn(const char *ip)
+{
+    struct pair p;
+
+    pair_open(&p, ip, ip);
+    p.shot.template.len = 10;
+    for (int ecn = 0; ecn < 4; ecn++) {
+        p.shot.template.ecn = (uint8_t)ecn;
+        pair_shoot(&p, 1);
+        TRY_EQUAL(p.seen.ecn, ecn);
+    }
+    p.shot.template.len = 1000; /* and on a train */
+    p.shot.template.segment = 100;
+    p.shot.template.ecn = LN_ECN_ECT1;
+    p.seen.ecn = 0;
+    pair_shoot(&p, 10);
+    TRY_EQUAL(p.seen.ecn, LN_ECN_ECT1);
+    TRY(ln_loop_set_dscp(test_loop, p.path_a.link, 46) == 0);
+    TRY(ln_loop_set_dscp(test_loop, p.path_a.link, 64) == LN_ERR_RANGE);
+    TRY(ln_loop_set_dscp(test_loop, 99999, 0) == LN_ERR_NOT_FOUND);
+    p.seen.ecn = 0;
+    pair_shoot(&p, 10);
+    TRY_EQUAL(p.seen.ecn, LN_ECN_ECT1);
+    ln_loop_remove_endpoint(p.a.handle);
+    ln_loop_remove_endpoint(p.b.handle);
+}
+
+LN_TEST(io_udp, ecn_marks_pass_both_ways)
+{
+    probe_loop(NULL);
+    check_ecn("127.0.0.1");
+    check_ecn("[::1]:0");
+    probe_loop_close();
+}
+
+static void check_wildcard(const char *any, const char *one, const char *other)
+{
+    struct ln_address from = address_of(one);
+    struct pair p;
+
+    pair_open(&p, any, any);
+    TRY(ln_address_is_unspecified(&p.path_b.local) && p.path_b.local.port != 0);
+    p.shot.template.len = 5;
+    p.shot.template.path.remote = address_of(other);
+    p.shot.template.path.remote.port = p.path_b.local.port;
+    from.port = p.path_a.local.port;
+    p.shot.template.path.local = from;
+    pair_shoot(&p, 1);
+    TRY(ln_address_equal(&p.seen.path.remote, &from));
+    TRY(ln_address_equal(&p.seen.path.local, &p.shot.template.path.remote));
+    ln_loop_remove_endpoint(p.a.handle);
+    ln_loop_remove_endpoint(p.b.handle);
+}
+
+LN_TEST(io_udp, a_wildcard_socket_tells_and_chooses_the_local_address)
+{
+    probe_loop(NULL);
+    check_wildcard("0.0.0.0", "127.0.0.5", "127.0.0.9");
+    check_wildcard("[::]:0", "::1", "::1");
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, an_ipv6_socket_leaves_ipv4_alone)
+{
+    struct pair p;
+    char text[32];
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "[::]:0");
+    snprintf(text, sizeof text, "0.0.0.0:%u", p.path_b.local.port);
+    probe_open_udp(&p.a, 7, text); /* the same port */
+    wait_answer(&p.a, LN_ANSWER_OPENED, 7);
+    probe_loop_close();
+}
+
+static void check_unreachable(const char *ip)
+{
+    const struct ln_answer *failed;
+    struct pair p;
+
+    pair_open(&p, ip, ip);
+    ln_loop_remove_endpoint(p.b.handle);
+    p.shot.template.len = 5;
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    failed = wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0);
+    TRY_EQUAL(failed->error, LN_ERR_REFUSED);
+    TRY(failed->path.link == p.path_a.link);
+    TRY(ln_address_equal(&failed->path.remote, &p.path_a.remote));
+    ln_loop_remove_endpoint(p.a.handle);
+}
+
+LN_TEST(io_udp, a_port_where_nobody_listens_is_told)
+{
+    probe_loop(NULL);
+    check_unreachable("127.0.0.1");
+    check_unreachable("[::1]:0");
+    probe_loop_close();
+}
+
+/* The error of one send sits on the socket and hits the next one, whoever that is for. */
+LN_TEST(io_udp, an_unreachable_port_costs_no_packet_to_another)
+{
+    struct ln_path dead;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    dead = p.path_a;
+    dead.remote.port = 1;
+    p.shot.template.len = 5;
+    for (int i = 0; i < 20; i++) {
+        p.shot.template.path = dead;
+        p.shot.count = 1;
+        ln_loop_touch(p.a.handle);
+        run_idle();
+        p.shot.template.path = p.path_a;
+        pair_shoot(&p, 1);
+    }
+    TRY_EQUAL(p.b.packets, 20);
+    TRY_EQUAL(probe_count(&p.a, LN_ANSWER_SEND_FAILED), 20);
+    TRY(ln_address_equal(&probe_answer(&p.a, LN_ANSWER_SEND_FAILED, 0)->answer.path.remote,
+                         &dead.remote));
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, no_route_is_told_at_once)
+{
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    p.shot.template.path.remote = address_of("[::1]:9"); /* the other family */
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, not_before_holds_a_train_back)
+{
+    ln_time start, due;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    start = ln_loop_now(test_loop);
+    due = start + LN_MILLISECONDS(30);
+    p.shot.template.len = 1000;
+    p.shot.template.segment = 300;
+    p.shot.template.not_before = due;
+    pair_shoot(&p, 4);
+    TRY(p.seen.when >= due);
+    TRY(p.seen.when < due + LN_SECONDS(1));
+    TRY_EQUAL(p.seen.lens[0], 300);
+    TRY_EQUAL(p.seen.lens[3], 100);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, what_is_held_back_goes_with_its_link)
+{
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    struct ln_loop_stats stats;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    p.shot.count = 3;
+    p.shot.template.not_before = ln_loop_now(test_loop) + LN_MILLISECONDS(10);
+    ln_loop_touch(p.a.handle);
+    run_idle();
+    close_it.link = p.path_a.link;
+    probe_request(&p.a, &close_it);
+    do {
+        TRY(ln_loop_run_once(test_loop, LN_MILLISECONDS(20)) == 0);
+        ln_loop_stats(test_loop, &stats);
+    } while (stats.dropped_no_link < 3 && !test_allocator()->failed);
+    TRY_EQUAL(p.b.packets, 0);
+    /* and what still waits at the end is freed */
+    p.path_a = probe_udp(&p.a, "127.0.0.1");
+    p.shot.template.path.link = p.path_a.link;
+    p.shot.template.not_before = ln_loop_now(test_loop) + LN_SECONDS(100);
+    p.shot.count = 3;
+    ln_loop_touch(p.a.handle);
+    run_idle();
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, the_queue_of_held_datagrams_is_bounded)
+{
+    struct ln_loop_config config = { .datagram_queue_max = 10000 };
+    struct ln_loop_stats stats;
+    struct pair p;
+
+    probe_loop(&config);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 1000;
+    p.shot.template.not_before = ln_loop_now(test_loop) + LN_SECONDS(100);
+    p.shot.count = 20;
+    ln_loop_touch(p.a.handle);
+    run_idle();
+    ln_loop_stats(test_loop, &stats);
+    TRY(stats.dropped_queue_full >= 10 && stats.dropped_queue_full < 20);
+    probe_loop_close();
+}
+
+/* ---- a system that refuses ---- */
+
+LN_TEST(io_udp, a_full_socket_keeps_datagrams_in_order_until_it_is_writable)
+{
+    struct stream s = { .total = 300, .size = 500 };
+
+    probe_loop(NULL);
+    sendmsg_fault = (struct fault){ EAGAIN, 3, 1, false };
+    run_stream(&s, "127.0.0.1");
+    TRY_EQUAL(sendmsg_fault.times, 0);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, a_path_without_segmentation_gets_datagram_by_datagram)
+{
+    static const int numbers[] = { EIO, EINVAL, EMSGSIZE };
+
+    for (size_t i = 0; i < 3; i++) {
+        struct stream s = { .total = 500, .size = 900, .slices = i == 1 };
+        struct ln_loop_stats stats;
+
+        probe_loop(NULL);
+        sendmsg_fault = (struct fault){ numbers[i], 100000, 0, true };
+        run_stream(&s, "127.0.0.1");
+        sendmsg_fault.times = 0;
+        ln_loop_stats(test_loop, &stats);
+        /* EIO is remembered at once, the others after eight times in a row */
+        TRY_EQUAL(stats.segmentation_refused, numbers[i] == EIO ? 1 : 8);
+        TRY_EQUAL(stats.send_calls, 500);
+        probe_loop_close();
+    }
+}
+
+LN_TEST(io_udp, a_socket_that_fills_up_amid_single_datagrams_keeps_the_rest)
+{
+    struct ln_loop_config config = { .no_offload = true };
+    struct stream s = { .total = 300, .size = 500 };
+
+    probe_loop(&config);
+    sendmsg_fault = (struct fault){ EAGAIN, 2, 7, false };
+    run_stream(&s, "127.0.0.1");
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, a_full_qdisc_loses_the_datagram_silently)
+{
+    struct ln_loop_stats stats;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    sendmsg_fault = (struct fault){ ENOBUFS, 1, 0, false };
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    run_idle();
+    ln_loop_stats(test_loop, &stats);
+    TRY_EQUAL(stats.dropped_by_system, 1);
+    TRY_EQUAL(probe_count(&p.a, LN_ANSWER_SEND_FAILED), 0);
+    pair_shoot(&p, 1);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, a_refused_send_is_told_with_its_path)
+{
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    sendmsg_fault = (struct fault){ EPERM, 1, 0, false };
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    TRY_EQUAL(wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0)->error, LN_ERR_NOT_ALLOWED);
+    probe_loop_close();
+}
+
+/* ---- opening ---- */
+
+LN_TEST(io_udp, a_port_in_use_is_told)
+{
+    struct ln_request request = { .kind = LN_REQUEST_OPEN_UDP, .id = 5 };
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    request.local = p.path_b.local;
+    probe_request(&p.a, &request);
+    TRY_EQUAL(wait_answer(&p.a, LN_ANSWER_FAILED, 5)->error, LN_ERR_ADDRESS_IN_USE);
+    request.id = 6;
+    request.local = address_of("192.0.2.254"); /* not ours */
+    probe_request(&p.a, &request);
+    TRY_EQUAL(wait_answer(&p.a, LN_ANSWER_FAILED, 6)->error, LN_ERR_NOT_FOUND);
+    request.id = 8;
+    memset(&request.local, 0, sizeof request.local);
+    probe_request(&p.a, &request);
+    TRY_EQUAL(wait_answer(&p.a, LN_ANSWER_FAILED, 8)->error, LN_ERR_NOT_SUPPORTED);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, another_objects_link_and_a_closed_one_take_nothing)
+{
+    struct ln_loop_stats stats;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    p.shot.template.path.link = p.path_b.link;
+    p.shot.count = 2;
+    ln_loop_touch(p.a.handle);
+    run_idle();
+    p.shot.template.path.link = 0;
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    run_idle();
+    ln_loop_stats(test_loop, &stats);
+    TRY_EQUAL(stats.dropped_no_link, 3);
+    TRY_EQUAL(p.b.packets, 0);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, links_are_bounded_and_their_numbers_are_not_reused)
+{
+    struct ln_loop_config config = { .links_max = 2 };
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    struct pair p;
+
+    probe_loop(&config);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    probe_open_udp(&p.a, 5, "127.0.0.1");
+    TRY_EQUAL(wait_answer(&p.a, LN_ANSWER_FAILED, 5)->error, LN_ERR_LIMIT);
+    close_it.link = p.path_b.link;
+    probe_request(&p.b, &close_it);
+    run_idle();
+    probe_open_udp(&p.a, 6, "127.0.0.1");
+    TRY(wait_answer(&p.a, LN_ANSWER_OPENED, 6)->link > p.path_a.link);
+    TRY(probe_answer(&p.a, LN_ANSWER_OPENED, 6)->answer.link > p.path_b.link);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, a_multicast_group_is_joined_and_shared)
+{
+    struct ln_request request = { .kind = LN_REQUEST_OPEN_UDP,
+                                  .id = 1,
+                                  .local = address_of("224.0.0.251:45353"),
+                                  .remote = address_of("127.0.0.1") };
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    probe_request(&p.a, &request);
+    probe_request(&p.b, &request);
+    p.path_a.link = wait_answer(&p.a, LN_ANSWER_OPENED, 1)->link;
+    p.path_b.link = wait_answer(&p.b, LN_ANSWER_OPENED, 1)->link;
+    p.shot.template.path.link = p.path_a.link;
+    p.shot.template.path.remote = request.local;
+    p.shot.template.len = 9;
+    pair_shoot(&p, 1);
+    TRY(p.seen.path.link == p.path_b.link);
+    TRY_EQUAL(p.seen.path.remote.port, 45353);
     probe_loop_close();
 }

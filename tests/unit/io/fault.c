@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/io/fault.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Thread_local struct fault sendmsg_fault;
+
+static bool is_train(const struct msghdr *message)
+{
+    const struct cmsghdr *c = message->msg_controllen > 0 ? CMSG_FIRSTHDR(message) : NULL;
+
+    return c && c->cmsg_level == IPPROTO_UDP;
+}
+
+__attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message,
+                                                       int flags)
+{
+    struct fault *fault = &sendmsg_fault;
+
+    if (fault->times > 0 && (!fault->trains_only || is_train(message)) && fault->skip-- <= 0) {
+        fault->times--;
+        errno = fault->number;
+        return -1;
+    }
+    return (ssize_t)syscall(SYS_sendmsg, fd, message, flags);
+}

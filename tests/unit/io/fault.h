@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Makes the next sendmsg() calls of this thread fail. The test binary's sendmsg stands before the C
+ * library's. */
+#ifndef LN_TEST_IO_FAULT_H
+#define LN_TEST_IO_FAULT_H
+
+#include <stdbool.h>
+
+struct fault {
+    int number; /* errno */
+    int times;  /* calls that fail */
+    int skip;   /* calls before that */
+    bool trains_only;
+};
+
+extern _Thread_local struct fault sendmsg_fault;
+
+#endif
