@@ -18,7 +18,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -352,71 +351,6 @@ int ln_loop_run(struct ln_loop *loop)
     while (!error && !atomic_exchange(&loop->stopped, false))
         error = ln_loop_run_once(loop, LN_TIME_NEVER);
     return error;
-}
-
-/* ---- watches ---- */
-
-static void watch_ready(struct ln_io_source *source, uint32_t events)
-{
-    struct ln_loop_watch *watch = LN_CONTAINER(source, struct ln_loop_watch, source);
-
-    watch->call(watch->ctx, (events & EPOLLIN ? LN_LOOP_READABLE : 0u) |
-                                (events & EPOLLOUT ? LN_LOOP_WRITABLE : 0u) |
-                                (events & (EPOLLHUP | EPOLLERR) ? LN_LOOP_HANGUP : 0u));
-}
-
-static uint32_t epoll_events(unsigned events)
-{
-    return (events & LN_LOOP_READABLE ? (uint32_t)EPOLLIN : 0u) |
-           (events & LN_LOOP_WRITABLE ? (uint32_t)EPOLLOUT : 0u);
-}
-
-int ln_loop_watch_fd(struct ln_loop *loop, int fd, unsigned events,
-                     void (*call)(void *ctx, unsigned events), void *ctx,
-                     struct ln_loop_watch **ret_watch)
-{
-    struct ln_loop_watch *watch = ln_alloc_zero(loop->env->allocator, sizeof *watch);
-    int error;
-
-    if (!watch)
-        return LN_ERR_NOMEM;
-    ln_list_init(&watch->grave);
-    watch->loop = loop;
-    watch->call = call;
-    watch->ctx = ctx;
-    watch->source.fd = fd;
-    watch->source.ready = watch_ready;
-    error = ln_io_source_add(loop, &watch->source, epoll_events(events));
-    if (error) {
-        ln_free(loop->env->allocator, watch);
-        return error;
-    }
-    ln_list_append(&loop->watches, &watch->siblings);
-    *ret_watch = watch;
-    return 0;
-}
-
-void ln_loop_watch_set(struct ln_loop_watch *watch, unsigned events)
-{
-    ln_io_source_set(watch->loop, &watch->source, epoll_events(events));
-}
-
-void ln_loop_watch_remove(struct ln_loop_watch *watch)
-{
-    struct ln_loop *loop;
-
-    if (!watch)
-        return;
-    loop = watch->loop;
-    if (watch->signals) {
-        ln_io_source_close(loop, &watch->source);
-        pthread_sigmask(SIG_UNBLOCK, &watch->unblock, NULL);
-    } else {
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->source.fd, NULL);
-        watch->source.fd = -1;
-    }
-    ln_list_remove(&watch->siblings);
-    ln_io_bury(loop, &watch->grave);
 }
 
 /* ---- life ---- */

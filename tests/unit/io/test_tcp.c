@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Streams through real loopback sockets. */
+#include "tests/unit/io/probe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Both ends of a stream: `client` connects to `server`. */
+struct streams {
+    struct probe server, client;
+    struct ln_address address; /* where the server listens */
+    ln_link listener, at_server, at_client;
+};
+
+static void listen_on(struct streams *s, const char *ip)
+{
+    struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 1, .local = address_of(ip) };
+    const struct ln_answer *opened;
+
+    probe_init(&s->server);
+    probe_init(&s->client);
+    s->server.ctx = s->client.ctx = s;
+    probe_add(&s->server);
+    probe_add(&s->client);
+    probe_request(&s->server, &request);
+    opened = wait_answer(&s->server, LN_ANSWER_OPENED, 1);
+    s->listener = opened->link;
+    s->address = opened->local;
+    TRY(opened->remote.family == LN_FAMILY_NONE && opened->local.port != 0);
+}
+
+static void connect_to(struct streams *s, uint32_t id)
+{
+    struct ln_request request = { .kind = LN_REQUEST_OPEN_TCP, .id = id, .remote = s->address };
+
+    probe_request(&s->client, &request);
+}
+
+static bool server_has_stream(void *ctx)
+{
+    struct streams *s = ctx;
+    const struct probe_answer *a = probe_answer(&s->server, LN_ANSWER_OPENED, 1);
+
+    return a && a->answer.remote.family != LN_FAMILY_NONE;
+}
+
+static void open_streams(struct streams *s, const char *ip)
+{
+    const struct ln_answer *opened;
+
+    memset(s, 0, sizeof *s);
+    listen_on(s, ip);
+    connect_to(s, 2);
+    opened = wait_answer(&s->client, LN_ANSWER_OPENED, 2);
+    s->at_client = opened->link;
+    run_until(server_has_stream, s);
+    s->at_server = probe_answer(&s->server, LN_ANSWER_OPENED, 1)->answer.link;
+    TRY(ln_address_equal(&opened->remote, &s->address));
+    TRY(ln_address_equal(&opened->local,
+                         &probe_answer(&s->server, LN_ANSWER_OPENED, 1)->answer.remote));
+}
+
+LN_TEST(io_tcp, a_stream_is_told_at_both_ends_with_the_request_ids)
+{
+    struct streams s;
+
+    probe_loop(NULL);
+    open_streams(&s, "127.0.0.1");
+    TRY(s.at_server != s.at_client && s.at_server != s.listener);
+    probe_loop_close();
+    probe_loop(NULL);
+    open_streams(&s, "[::1]:0");
+    probe_loop_close();
+}
+
+/* ---- echo ---- */
+
+#define ECHO_BYTES 300000u
+
+struct echo {
+    struct streams s;
+    uint8_t back[ECHO_BYTES]; /* at the server, to be sent back */
+    size_t got, returned, sent, checked, wrong;
+    size_t step;
+};
+
+static uint8_t byte_at(size_t i)
+{
+    return (uint8_t)(i * 31 + (i >> 8));
+}
+
+static int client_writes(struct probe *probe, ln_time now, struct ln_transmit *out)
+{
+    struct echo *e = probe->ctx;
+    size_t left = ECHO_BYTES - e->sent;
+
+    (void)now;
+    if (left == 0 || e->s.at_client == 0)
+        return 0;
+    e->step = e->step * 7 % 9973 + 1; /* pieces of all sizes */
+    out->path.link = e->s.at_client;
+    out->len = left < e->step ? left : e->step;
+    for (size_t i = 0; i < out->len; i++)
+        out->data[i] = byte_at(e->sent + i);
+    e->sent += out->len;
+    return 1;
+}
+
+static void client_checks(struct probe *probe, ln_time now, struct ln_packet *packet)
+{
+    struct echo *e = probe->ctx;
+
+    (void)now;
+    for (size_t i = 0; i < packet->len; i++)
+        e->wrong += packet->data[i] != byte_at(e->checked + i);
+    e->checked += packet->len;
+}
+
+static void server_reads(struct probe *probe, ln_time now, struct ln_packet *packet)
+{
+    struct echo *e = probe->ctx;
+
+    (void)now;
+    if (packet->len > 16384 || e->got + packet->len > ECHO_BYTES)
+        e->wrong++;
+    else
+        memcpy(e->back + e->got, packet->data, packet->len);
+    e->got += packet->len;
+}
+
+/* In slices of up to 1,000 bytes. */
+static int server_writes(struct probe *probe, ln_time now, struct ln_transmit *out)
+{
+    struct echo *e = probe->ctx;
+
+    (void)now;
+    if (e->returned == e->got)
+        return 0;
+    out->path.link = e->s.at_server;
+    while (out->slice_count < 5 && e->returned < e->got) {
+        size_t len = e->got - e->returned < 1000 ? e->got - e->returned : 1000;
+        struct ln_buffer *buffer = ln_buffer_copy(test_env()->pool, e->back + e->returned, len);
+
+        if (!buffer)
+            break;
+        out->slices[out->slice_count].base = ln_buffer_bytes(buffer);
+        out->slices[out->slice_count].len = len;
+        out->slices[out->slice_count++].buffer = buffer;
+        e->returned += len;
+        out->len += len;
+    }
+    return out->slice_count > 0;
+}
+
+static bool echo_done(void *ctx)
+{
+    const struct echo *e = ctx;
+
+    return e->checked >= ECHO_BYTES;
+}
+
+LN_TEST(io_tcp, an_echo_of_split_writes_is_complete_and_in_order)
+{
+    static struct echo e;
+
+    memset(&e, 0, sizeof e);
+    e.step = 1;
+    probe_loop(NULL);
+    open_streams(&e.s, "127.0.0.1");
+    e.s.server.ctx = e.s.client.ctx = &e;
+    e.s.client.transmit = client_writes;
+    e.s.client.receive = client_checks;
+    e.s.server.receive = server_reads;
+    e.s.server.transmit = server_writes;
+    ln_loop_touch(e.s.client.handle);
+    run_until(echo_done, &e);
+    TRY_EQUAL(e.wrong, 0);
+    TRY_EQUAL(e.checked, ECHO_BYTES);
+    TRY_EQUAL(test_env()->pool->in_use, 0);
+    probe_loop_close();
+}
+
+/* ---- back-pressure ---- */
+
+/* A client that keeps to the room it was told, against a peer that reads late. */
+struct pressure {
+    struct streams s;
+    size_t room, sent, total;
+    bool heedless;
+};
+
+static int press(struct probe *probe, ln_time now, struct ln_transmit *out)
+{
+    struct pressure *p = probe->ctx;
+    size_t len = 30000;
+
+    (void)now;
+    if (p->s.at_client == 0 || p->sent == p->total)
+        return 0;
+    if (!p->heedless && len > p->room)
+        len = p->room;
+    if (len > p->total - p->sent)
+        len = p->total - p->sent;
+    if (len == 0)
+        return 0;
+    out->path.link = p->s.at_client;
+    out->len = len;
+    memset(out->data, 0x5a, len);
+    p->sent += len;
+    p->room -= p->heedless ? 0 : len;
+    return 1;
+}
+
+static void room_told(struct probe *probe, const struct ln_answer *answer)
+{
+    struct pressure *p = probe->ctx;
+
+    if (answer->kind == LN_ANSWER_WRITABLE)
+        p->room = answer->bytes;
+}
+
+static bool pressure_done(void *ctx)
+{
+    const struct pressure *p = ctx;
+
+    return p->s.server.bytes >= p->total;
+}
+
+LN_TEST(io_tcp, a_full_stream_is_told_when_it_takes_more)
+{
+    struct ln_loop_config config = { .stream_queue_max = 100000 };
+    struct pressure p = { .total = 4000000 };
+
+    probe_loop(&config);
+    open_streams(&p.s, "127.0.0.1");
+    p.s.client.ctx = &p;
+    p.s.client.transmit = press;
+    p.s.client.answered = room_told;
+    p.room = probe_answer(&p.s.client, LN_ANSWER_OPENED, 2)->answer.bytes;
+    TRY_EQUAL(p.room, 100000);
+    ln_loop_touch(p.s.client.handle);
+    run_until(pressure_done, &p);
+    TRY_EQUAL(p.s.server.bytes, 4000000);
+    TRY_EQUAL(probe_count(&p.s.client, LN_ANSWER_CLOSED), 0);
+    TRY(probe_count(&p.s.client, LN_ANSWER_WRITABLE) > 3);
+    probe_loop_close();
+}
+
+/* A listening socket that is not the loop's: its streams are never read. */
+static int listen_raw(struct ln_address *ret_address, int backlog)
+{
+    struct sockaddr_in name = { .sin_family = AF_INET };
+    socklen_t len = sizeof name;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    TRY(fd >= 0);
+    TRY(bind(fd, (struct sockaddr *)&name, len) == 0 && listen(fd, backlog) == 0);
+    TRY(getsockname(fd, (struct sockaddr *)&name, &len) == 0);
+    *ret_address = address_of("127.0.0.1");
+    ret_address->port = ntohs(name.sin_port);
+    return fd;
+}
+
+LN_TEST(io_tcp, a_stream_given_more_than_it_takes_is_closed)
+{
+    struct ln_loop_config config = { .stream_queue_max = 100000 };
+    struct pressure p = { .total = 100000000, .heedless = true };
+    int raw;
+
+    probe_loop(&config);
+    listen_on(&p.s, "127.0.0.1");
+    raw = listen_raw(&p.s.address, 8);
+    connect_to(&p.s, 2);
+    p.s.at_client = wait_answer(&p.s.client, LN_ANSWER_OPENED, 2)->link;
+    p.s.client.ctx = &p;
+    p.s.client.transmit = press;
+    ln_loop_touch(p.s.client.handle);
+    TRY_EQUAL(wait_answer(&p.s.client, LN_ANSWER_CLOSED, 0)->error, LN_ERR_LIMIT);
+    close(raw);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, queued_bytes_are_sent_after_the_close)
+{
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    struct ln_loop_config config = { .stream_queue_max = 8000000 };
+    struct pressure p = { .total = 6000000, .room = 8000000 };
+
+    probe_loop(&config);
+    open_streams(&p.s, "127.0.0.1");
+    p.s.client.ctx = &p;
+    p.s.client.transmit = press;
+    /* the request is taken after all has been handed over */
+    ln_loop_touch(p.s.client.handle);
+    while (p.sent < p.total)
+        TRY(ln_loop_run_once(test_loop, 0) == 0);
+    close_it.link = p.s.at_client;
+    probe_request(&p.s.client, &close_it);
+    run_until(pressure_done, &p);
+    wait_answer(&p.s.server, LN_ANSWER_CLOSED, 0);
+    TRY_EQUAL(p.s.server.bytes, 6000000);
+    TRY_EQUAL(probe_count(&p.s.client, LN_ANSWER_CLOSED), 0);
+    probe_loop_close();
+}
+
+/* ---- ends ---- */
+
+LN_TEST(io_tcp, a_close_is_told_to_the_other_end)
+{
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    const struct ln_answer *closed;
+    struct streams s;
+
+    probe_loop(NULL);
+    open_streams(&s, "127.0.0.1");
+    close_it.link = s.at_client;
+    probe_request(&s.client, &close_it);
+    closed = wait_answer(&s.server, LN_ANSWER_CLOSED, 0);
+    TRY(closed->link == s.at_server && closed->error == 0);
+    TRY_EQUAL(probe_count(&s.client, LN_ANSWER_CLOSED), 0);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, a_refused_connect_is_told)
+{
+    struct streams s;
+
+    probe_loop(NULL);
+    listen_on(&s, "127.0.0.1");
+    s.address.port = 1;
+    connect_to(&s, 9);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 9)->error, LN_ERR_REFUSED);
+    probe_loop_close();
+}
+
+/* A listener whose backlog is full does not answer. */
+static int silent_listener(struct ln_address *ret_address, int fillers[4])
+{
+    int fd = listen_raw(ret_address, 0);
+
+    for (int i = 0; i < 4; i++) {
+        struct sockaddr_in name = { .sin_family = AF_INET };
+
+        name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        name.sin_port = htons(ret_address->port);
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)&name, sizeof name);
+    }
+    return fd;
+}
+
+LN_TEST(io_tcp, a_connect_that_nobody_answers_ends_in_time)
+{
+    struct ln_loop_config config = { .connect_timeout = LN_MILLISECONDS(30) };
+    int raw, fillers[4];
+    struct streams s;
+
+    probe_loop(&config);
+    listen_on(&s, "127.0.0.1");
+    raw = silent_listener(&s.address, fillers);
+    connect_to(&s, 9);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 9)->error, LN_ERR_TIMEOUT);
+    close(raw);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, a_connect_can_be_taken_back)
+{
+    struct ln_request take_back = { .kind = LN_REQUEST_CLOSE, .id = 9 };
+    struct ln_loop_stats stats;
+    int raw, fillers[4];
+    struct streams s;
+
+    probe_loop(NULL);
+    listen_on(&s, "127.0.0.1");
+    raw = silent_listener(&s.address, fillers);
+    connect_to(&s, 9);
+    probe_request(&s.client, &take_back);
+    run_idle();
+    ln_loop_stats(test_loop, &stats);
+    TRY_EQUAL(stats.links, 1);
+    TRY_EQUAL(s.client.answer_count, 0);
+    close(raw);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, a_listener_takes_no_more_streams_than_allowed)
+{
+    struct ln_loop_config config = { .streams_max = 2 };
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    struct streams s;
+
+    probe_loop(&config);
+    open_streams(&s, "127.0.0.1");
+    connect_to(&s, 3);
+    wait_answer(&s.client, LN_ANSWER_OPENED, 3);
+    connect_to(&s, 4);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_CLOSED, 4)->link,
+              probe_answer(&s.client, LN_ANSWER_OPENED, 4)->answer.link);
+    TRY_EQUAL(probe_count(&s.server, LN_ANSWER_OPENED), 3); /* itself and two */
+    close_it.link = s.at_server;                            /* makes room for one */
+    probe_request(&s.server, &close_it);
+    run_idle();
+    connect_to(&s, 5);
+    wait_answer(&s.client, LN_ANSWER_OPENED, 5);
+    run_idle();
+    TRY_EQUAL(probe_count(&s.server, LN_ANSWER_OPENED), 4);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, streams_outlive_their_listener)
+{
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    struct pressure p = { .total = 1000, .heedless = true };
+
+    probe_loop(NULL);
+    open_streams(&p.s, "127.0.0.1");
+    close_it.link = p.s.listener;
+    probe_request(&p.s.server, &close_it);
+    run_idle();
+    p.s.client.ctx = &p;
+    p.s.client.transmit = press;
+    ln_loop_touch(p.s.client.handle);
+    run_until(pressure_done, &p);
+    connect_to(&p.s, 7);
+    TRY_EQUAL(wait_answer(&p.s.client, LN_ANSWER_FAILED, 7)->error, LN_ERR_REFUSED);
+    probe_loop_close();
+}
+
+static void limit_descriptors(const struct rlimit *normal, int count)
+{
+    struct rlimit limit = *normal;
+
+    limit.rlim_cur = (rlim_t)count;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+LN_TEST(io_tcp, without_descriptors_an_open_fails_clearly_and_accepting_waits)
+{
+    struct rlimit normal;
+    struct streams s;
+    bool waited;
+    int probe_fd;
+
+    probe_loop(NULL);
+    listen_on(&s, "127.0.0.1");
+    probe_fd = dup(0); /* the lowest free number */
+    close(probe_fd);
+    getrlimit(RLIMIT_NOFILE, &normal);
+    limit_descriptors(&normal, probe_fd);
+    probe_open_udp(&s.client, 5, "127.0.0.1");
+    run_idle();
+    limit_descriptors(&normal, probe_fd + 1); /* one: the client's own end */
+    connect_to(&s, 6);
+    run_idle();
+    waited = !server_has_stream(&s);
+    setrlimit(RLIMIT_NOFILE, &normal);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 5)->error, LN_ERR_LIMIT);
+    TRY(waited);
+    run_until(server_has_stream, &s); /* after the pause */
+    probe_loop_close();
+}
