@@ -20,9 +20,11 @@ enum ln_srtp_profile {
     LN_SRTP_PROFILE_AEAD_AES_256_GCM = 0x0008,
 };
 
-#define LN_SRTP_KEY_MAX       32u
-#define LN_SRTP_SALT_MAX      14u
-#define LN_SRTP_STREAMS_MAX   1024u /* SSRCs known at once; the longest unused makes room */
+#define LN_SRTP_KEY_MAX  32u
+#define LN_SRTP_SALT_MAX 14u
+/* SSRCs known at once. A receiver then forgets the one unused for longest, a sender refuses more.
+ */
+#define LN_SRTP_STREAMS_MAX   1024u
 #define LN_SRTP_WINDOW        1024u /* packets */
 #define LN_SRTP_OVERHEAD_MAX  16u   /* bytes that protect_rtp adds at most */
 #define LN_SRTCP_OVERHEAD_MAX 20u   /* bytes that protect_rtcp adds at most */
