@@ -64,7 +64,7 @@ LN_NODISCARD int ln_srtp_protect_rtp(struct ln_srtp *srtp, uint32_t ssrc, uint16
  *
  * Returns the length of the plain packet; dropped and counted: LN_ERR_MALFORMED (shorter than
  * header and tag), LN_ERR_INTEGRITY, LN_ERR_REPLAY, LN_ERR_NO_SPACE, LN_ERR_NOMEM. After an error
- * no state has changed. */
+ * no state has changed, but a packet opened in place is spoilt. */
 LN_NODISCARD int ln_srtp_unprotect_rtp(struct ln_srtp *srtp, uint32_t ssrc, uint16_t sequence,
                                        size_t header_len, const uint8_t *in, size_t len,
                                        uint8_t *out, size_t cap);
