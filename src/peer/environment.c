@@ -9,9 +9,9 @@
 
 #include <linnet/error.h>
 
-#define BUFFER_BYTES    2048u
-#define BUFFERS_KEPT    4096u
-#define BUFFERS_MAX     262144u
+#define BUFFER_BYTES 2048u
+#define BUFFERS_KEPT 4096u
+#define BUFFERS_MAX  262144u
 
 struct ln_environment {
     struct ln_env env;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * RTCDataChannel and RTCSctpTransport over sctp/data_channels.h, from the inside. */
+#ifndef LN_PEER_DATA_CHANNEL_H
+#define LN_PEER_DATA_CHANNEL_H
+
+#include "base/list.h"
+#include "sctp/data_channels.h"
+#include "sdp/jsep.h"
+
+#include <linnet/data_channel.h>
+#include <linnet/event.h>
+#include <linnet/transports.h>
+
+struct ln_peer_connection;
+
+#define LN_CHANNEL_HANDLES_MAX 65535u
+
+struct ln_data_channel {
+    struct ln_peer_connection *pc;
+    struct ln_list link; /* of ln_data.handles */
+    ln_channel channel;  /* 0: gone below */
+    struct ln_data_channel_init init;
+    char *label, *protocol;           /* owned */
+    int32_t id;                       /* -1: null; kept when the channel below is gone */
+    enum ln_data_channel_state state; /* true inside; the getter shows `shown` */
+    enum ln_data_channel_state shown;
+    uint64_t low_threshold;
+    uint64_t messages_sent, bytes_sent, messages_received, bytes_received; /* at its end */
+    bool released;
+    void *user_data;
+};
+
+struct ln_sctp_transport {
+    struct ln_peer_connection *pc;
+};
+
+struct ln_data {
+    struct ln_sctp_transport handle;
+    bool wanted; /* a channel was created or the other side offered a section */
+    bool agreed; /* the section is in an applied answer */
+    int m_line;  /* -1: none */
+    int stable_line;
+    struct ln_data_channels *channels; /* NULL until one is wanted */
+    struct ln_list handles;
+    size_t handle_count;
+    enum ln_sctp_transport_state state;
+    bool started;
+    uint64_t opened, closed; /* RTCPeerConnectionStats */
+};
+
+void ln_data_init(struct ln_peer_connection *pc);
+void ln_data_deinit(struct ln_peer_connection *pc);
+/* The section was agreed: limits and ports are known. */
+LN_NODISCARD int ln_data_agree(struct ln_peer_connection *pc, const struct ln_jsep_agreed *agreed);
+/* The section was refused: all channels close. */
+void ln_data_refuse(struct ln_peer_connection *pc);
+/* DTLS is connected (again harmless), or gone. */
+void ln_data_start(struct ln_peer_connection *pc, ln_time now);
+void ln_data_close(struct ln_peer_connection *pc);
+/* The next event of the channels, true if there is one. Messages stay below until then, so that the
+ * receive window speaks for the application. */
+bool ln_data_poll_event(struct ln_peer_connection *pc, struct ln_event *ret_event);
+/* What the getters of the channel show follows the event being taken. */
+void ln_data_show(const struct ln_event *event);
+
+#endif

@@ -1,0 +1,753 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ICE, DTLS and what rides on them: packets in by their kind (RFC 7983), packets out in the order
+ * checks, handshake, media, data. Data records of one size go out back to back, so that one system
+ * call sends the train. */
+#include "peer/transport.h"
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "crypto/certificate.h"
+#include "peer/negotiation.h"
+#include "peer/peer_connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DATAGRAM_BYTES 1200u  /* the largest that we send: fits every path that WebRTC meets */
+#define PLAIN_BYTES    16384u /* one DTLS record at most */
+
+/* --- making it */
+
+static int parse_fingerprint(const char *text, struct ln_sdp_fingerprint *ret)
+{
+    size_t len = 0;
+
+    memset(ret, 0, sizeof *ret);
+    strcpy(ret->hash, "sha-256");
+    for (; text[0] && text[1] && len < sizeof ret->value; text += text[2] ? 3 : 2) {
+        char digits[3] = { text[0], text[1], 0 };
+
+        ret->value[len++] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    ret->len = (uint8_t)len;
+    return len == 32 ? 0 : LN_ERR_CRYPTO;
+}
+
+static int make_certificate(struct ln_peer_connection *pc,
+                            const struct ln_configuration *configuration)
+{
+    struct ln_transport *t = &pc->transport;
+    int64_t wall_ms = configuration->wall_offset / 1000000;
+    char text[LN_FINGERPRINT_TEXT_MAX];
+    int error;
+
+    if (configuration->certificate_count > 0) {
+        t->certificate = ln_certificate_ref(configuration->certificates[0]);
+        if (wall_ms > 0 && ln_certificate_expires_ms(t->certificate) < wall_ms)
+            return LN_ERR_INVALID_ACCESS;
+    } else {
+        error = ln_certificate_generate(&t->certificate, LN_KEY_ECDSA_P256, wall_ms, 0,
+                                        pc->env.crypto);
+        if (error)
+            return error;
+    }
+    error = ln_fingerprint_format(ln_certificate_der(t->certificate), "sha-256", text);
+    return error ? error : parse_fingerprint(text, &t->fingerprint);
+}
+
+static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration *configuration)
+{
+    struct ln_ice_stun_server servers[LN_ICE_SERVERS_MAX];
+    struct ln_ice_url urls[LN_ICE_SERVERS_MAX];
+    struct ln_ice_config config;
+    size_t count = 0, i, u;
+
+    for (i = 0; i < configuration->ice_server_count; i++)
+        for (u = 0; u < configuration->ice_servers[i].url_count; u++) {
+            const char *url = configuration->ice_servers[i].urls[u];
+
+            if (count == LN_ICE_SERVERS_MAX || ln_ice_url_parse(url, &urls[count]) != 0 ||
+                urls[count].scheme != LN_ICE_URL_STUN)
+                continue;
+            servers[count].url = url;
+            servers[count].host = urls[count].host;
+            servers[count].port = urls[count].port;
+            count++;
+        }
+    ln_ice_config_init(&config);
+    config.servers = servers;
+    config.server_count = count;
+    config.policy = configuration->ice_transport_policy;
+    config.include_loopback = configuration->include_loopback;
+    config.port_min = configuration->port_min;
+    config.port_max = configuration->port_max;
+    return ln_ice_create(&pc->transport.ice, &config, &pc->env);
+}
+
+int ln_transport_init(struct ln_peer_connection *pc, const struct ln_configuration *configuration)
+{
+    struct ln_transport *t = &pc->transport;
+    struct ln_dtls_config config = { 0 };
+    int error;
+
+    t->ice_handle.pc = pc;
+    t->dtls_handle.pc = pc;
+    error = make_certificate(pc, configuration);
+    if (!error)
+        error = make_ice(pc, configuration);
+    if (error)
+        return error;
+    config.certificate = t->certificate;
+    config.mtu = DATAGRAM_BYTES;
+    return ln_dtls_create(&t->dtls, &config, pc->env.crypto, &pc->env);
+}
+
+void ln_transport_deinit(struct ln_peer_connection *pc)
+{
+    struct ln_transport *t = &pc->transport;
+
+    ln_buffer_unref(t->stash);
+    ln_dtls_free(t->dtls);
+    ln_ice_free(t->ice);
+    ln_certificate_unref(t->certificate);
+}
+
+/* --- negotiation's wishes */
+
+void ln_transport_gather(struct ln_peer_connection *pc)
+{
+    ln_ice_gather(pc->transport.ice);
+    ln_stir(pc);
+}
+
+int ln_transport_restart(struct ln_peer_connection *pc)
+{
+    struct ln_description *local = pc->negotiation.current_local;
+    const char *ufrag = ln_ice_local_ufrag(pc->transport.ice);
+    size_t i;
+    int error;
+
+    if (!local)
+        return 0; /* nothing to restart */
+    for (i = 0; i < local->sdp->media_count; i++)
+        if (strcmp(ln_sdp_ufrag(local->sdp, &local->sdp->media[i]), ufrag) == 0)
+            break;
+    if (i == local->sdp->media_count)
+        return 0; /* restarted already, and not offered yet */
+    error = ln_ice_restart(pc->transport.ice);
+    ln_stir(pc);
+    return error;
+}
+
+void ln_transport_set_first_role(struct ln_peer_connection *pc, bool controlling)
+{
+    if (pc->negotiation.current_local)
+        return; /* the role stays over all that follows (RFC 8445, 6.1.1) */
+    ln_ice_set_role(pc->transport.ice, controlling);
+    pc->transport.role_set = true;
+}
+
+int ln_transport_set_remote_ice(struct ln_peer_connection *pc, const struct ln_sdp *remote,
+                                size_t section)
+{
+    const struct ln_sdp_media *media = &remote->media[section];
+    struct ln_ice *ice = pc->transport.ice;
+    const char *ufrag = ln_sdp_ufrag(remote, media), *pwd = ln_sdp_pwd(remote, media);
+    size_t i;
+    int error;
+
+    ln_stir(pc);
+    if (ln_ice_remote_ufrag(ice)[0] && (strcmp(ufrag, ln_ice_remote_ufrag(ice)) != 0 ||
+                                        strcmp(pwd, ln_ice_remote_pwd(ice)) != 0)) {
+        /* The other side restarted: so do we, unless our own offer already did. */
+        error = ln_transport_restart(pc);
+        if (error)
+            return error;
+    }
+    error = ln_ice_set_remote(ice, ufrag, pwd, remote->ice_lite, ln_sdp_ice_options(remote, media));
+    if (error)
+        return error;
+    for (i = 0; i < media->candidate_count; i++)
+        (void)!ln_ice_add_remote_candidate_text(ice, media->candidates[i],
+                                                strlen(media->candidates[i]));
+    if (media->end_of_candidates)
+        ln_ice_end_of_candidates(ice);
+    return 0;
+}
+
+static void format_fingerprint(const struct ln_sdp_fingerprint *from, char *text)
+{
+    static const char digit[] = "0123456789ABCDEF";
+    size_t i;
+
+    for (i = 0; i < from->len; i++) {
+        *text++ = digit[from->value[i] >> 4];
+        *text++ = digit[from->value[i] & 15];
+        *text++ = i + 1 < from->len ? ':' : '\0';
+    }
+}
+
+int ln_transport_set_remote_dtls(struct ln_peer_connection *pc, const struct ln_jsep_agreed *agreed)
+{
+    char texts[LN_SDP_FINGERPRINTS_MAX][3 * LN_SDP_FINGERPRINT_MAX + 1];
+    struct ln_fingerprint fingerprints[LN_SDP_FINGERPRINTS_MAX];
+    size_t count = 0;
+    int error;
+
+    for (; count < agreed->remote_fingerprint_count && count < LN_SDP_FINGERPRINTS_MAX; count++) {
+        format_fingerprint(&agreed->remote_fingerprints[count], texts[count]);
+        fingerprints[count].algorithm = agreed->remote_fingerprints[count].hash;
+        fingerprints[count].value = texts[count];
+    }
+    error = ln_dtls_set_remote(pc->transport.dtls,
+                               agreed->role == LN_JSEP_ROLE_CLIENT ? LN_DTLS_ROLE_CLIENT
+                                                                   : LN_DTLS_ROLE_SERVER,
+                               fingerprints, count);
+    ln_stir(pc);
+    return error == LN_ERR_INVALID_STATE ? 0 : error; /* failed before: the states tell it */
+}
+
+int ln_transport_candidates(struct ln_peer_connection *pc, struct ln_arena *arena,
+                            struct ln_jsep_transport *ret_transport)
+{
+    struct ln_ice_candidate_info info;
+    const char **lines = ln_arena_alloc(arena, LN_ICE_LOCAL_CANDIDATES_MAX * sizeof *lines);
+    char text[LN_CANDIDATE_TEXT_MAX];
+    size_t i, count = 0;
+
+    if (!lines)
+        return LN_ERR_NOMEM;
+    for (i = 0;
+         ln_ice_local_candidate(pc->transport.ice, i, &info) && count < LN_ICE_LOCAL_CANDIDATES_MAX;
+         i++) {
+        int len;
+
+        if (!info.signalled || strcmp(info.candidate.ufrag, ret_transport->ufrag) != 0)
+            continue;
+        len = ln_candidate_write(&info.candidate, text, sizeof text);
+        if (len < 0)
+            continue;
+        lines[count] = ln_arena_text(arena, text, (size_t)len);
+        if (!lines[count++])
+            return LN_ERR_NOMEM;
+    }
+    ret_transport->candidates = lines;
+    ret_transport->candidate_count = count;
+    ret_transport->end_of_candidates = count > 0 && ln_ice_gathering_state(pc->transport.ice) ==
+                                                        LN_ICE_GATHERING_STATE_COMPLETE;
+    return 0;
+}
+
+/* --- packets in */
+
+static void receive_data(struct ln_peer_connection *pc, ln_time now, const uint8_t *data,
+                         size_t len)
+{
+    if (pc->data.channels)
+        ln_data_channels_receive(pc->data.channels, now, data, len);
+    else
+        ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_NO_DATA);
+}
+
+/* Hands a datagram to DTLS (or only asks for what it kept), and what comes out to the channels. */
+static void receive_dtls(struct ln_peer_connection *pc, ln_time now, const uint8_t *data,
+                         size_t len)
+{
+    struct ln_bytes packet = { data, len };
+    uint8_t plain[PLAIN_BYTES];
+    size_t n;
+
+    while ((n = ln_dtls_receive(pc->transport.dtls, now, &packet, plain, sizeof plain)) > 0)
+        receive_data(pc, now, plain, n);
+}
+
+void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet)
+{
+    struct ln_transport *t = &pc->transport;
+
+    if (ln_ice_unwrap(t->ice, now, packet) != 1)
+        return;
+    t->packets_received++;
+    t->bytes_received += packet->len;
+    ln_ice_count_received(t->ice, now, &packet->path, 1, packet->len);
+    switch (ln_packet_classify(packet->data, packet->len)) {
+    case LN_PACKET_DTLS:
+        receive_dtls(pc, now, packet->data, packet->len);
+        break;
+    case LN_PACKET_RTP:
+        ln_media_receive_rtp(pc, now, packet);
+        break;
+    case LN_PACKET_RTCP:
+        ln_media_receive_rtcp(pc, now, packet);
+        break;
+    default:
+        ln_transport_drop(t, LN_TRANSPORT_DROP_UNKNOWN_KIND);
+        break;
+    }
+}
+
+/* --- time */
+
+void ln_transport_on_timeout(struct ln_peer_connection *pc, ln_time now)
+{
+    struct ln_transport *t = &pc->transport;
+
+    if (ln_time_due(ln_ice_next_timeout(t->ice), now))
+        ln_ice_on_timeout(t->ice, now);
+    if (ln_time_due(ln_dtls_next_timeout(t->dtls), now)) {
+        ln_dtls_on_timeout(t->dtls, now);
+        receive_dtls(pc, now, NULL, 0);
+    }
+    if (pc->data.channels && ln_time_due(ln_data_channels_next_timeout(pc->data.channels), now))
+        ln_data_channels_on_timeout(pc->data.channels, now);
+}
+
+ln_time ln_transport_next_timeout(const struct ln_peer_connection *pc)
+{
+    const struct ln_transport *t = &pc->transport;
+    ln_time next = ln_time_min(ln_ice_next_timeout(t->ice), ln_dtls_next_timeout(t->dtls));
+
+    if (pc->data.channels)
+        next = ln_time_min(next, ln_data_channels_next_timeout(pc->data.channels));
+    return next;
+}
+
+/* --- packets out */
+
+static void count_sent(struct ln_peer_connection *pc, ln_time now, const struct ln_transmit *out)
+{
+    size_t packets = out->segment ? (out->len + out->segment - 1) / out->segment : 1;
+
+    pc->transport.packets_sent += packets;
+    pc->transport.bytes_sent += out->len;
+    ln_ice_count_sent(pc->transport.ice, now, &out->path, packets, out->len);
+}
+
+/* One SCTP packet as one record at `at`; 0 when there is none. */
+static size_t write_record(struct ln_peer_connection *pc, ln_time now, uint8_t *at, size_t room)
+{
+    struct ln_dtls *dtls = pc->transport.dtls;
+    size_t head = ln_dtls_headroom(dtls), len;
+    int n;
+
+    if (room < DATAGRAM_BYTES)
+        return 0;
+    len = ln_data_channels_poll_transmit(pc->data.channels, now, at + head,
+                                         DATAGRAM_BYTES - ln_dtls_overhead(dtls));
+    if (len == 0)
+        return 0;
+    n = ln_dtls_wrap(dtls, now, at + head, len, at, room);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A train of records of one size; the last may be shorter. One that is longer waits for the next.
+ */
+static void write_train(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+{
+    struct ln_transport *t = &pc->transport;
+    size_t count = 0, len;
+
+    if (t->stash) {
+        memcpy(out->data, ln_buffer_bytes(t->stash), t->stash->len);
+        out->len = out->segment = t->stash->len;
+        ln_buffer_unref(t->stash);
+        t->stash = NULL;
+        count = 1;
+    }
+    while (count < LN_TRANSMIT_SEGMENTS_MAX && out->len + DATAGRAM_BYTES <= out->cap &&
+           out->len + DATAGRAM_BYTES <= LN_TRANSMIT_BYTES_MAX) {
+        len = write_record(pc, now, out->data + out->len, out->cap - out->len);
+        if (len == 0)
+            break;
+        if (count > 0 && len > out->segment) {
+            t->stash = ln_buffer_copy(pc->env.pool, out->data + out->len, len);
+            break; /* out of memory: the record is lost, as on the wire */
+        }
+        if (count == 0)
+            out->segment = len;
+        out->len += len;
+        count++;
+        if (len < out->segment)
+            break;
+    }
+    if (count == 1)
+        out->segment = 0;
+}
+
+/* Handshake, media, data: the first that has something fills the output. */
+static int write_next(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+{
+    struct ln_transport *t = &pc->transport;
+    int n = ln_dtls_poll_transmit(t->dtls, now, out->data, out->cap);
+
+    if (n < 0)
+        return n;
+    out->len = (size_t)n;
+    if (out->len == 0)
+        ln_media_poll_transmit(pc, now, out);
+    if (out->len == 0 && pc->data.channels && ln_dtls_state(t->dtls) == LN_DTLS_STATE_CONNECTED)
+        write_train(pc, now, out);
+    return out->len > 0;
+}
+
+/* After close(): what is queued (BYE, ABORT) has left, now close_notify, then the sockets. */
+static int write_farewell(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+{
+    struct ln_transport *t = &pc->transport;
+    int n = 0;
+
+    if (!t->closing) {
+        t->closing = true;
+        ln_dtls_close(t->dtls, now);
+        n = write_next(pc, now, out);
+    }
+    if (n == 0)
+        ln_ice_close(t->ice);
+    return n;
+}
+
+int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+{
+    struct ln_transport *t = &pc->transport;
+    struct ln_path path;
+    int n;
+
+    ln_transmit_begin(out);
+    n = ln_ice_poll_transmit(t->ice, now, out);
+    if (n != 0)
+        return n;
+    ln_transmit_begin(out);
+    if (!ln_ice_send_path(t->ice, &path)) {
+        if (pc->closed)
+            ln_ice_close(t->ice);
+        return 0;
+    }
+    out->path = path;
+    n = write_next(pc, now, out);
+    if (n == 0 && pc->closed)
+        n = write_farewell(pc, now, out);
+    if (n > 0)
+        count_sent(pc, now, out);
+    return n;
+}
+
+/* --- events of the layers */
+
+bool ln_transport_describe_candidate(struct ln_arena *arena, const struct ln_candidate *candidate,
+                                     const char *url, struct ln_ice_candidate *ret)
+{
+    char line[LN_CANDIDATE_TEXT_MAX], ip[LN_ADDRESS_TEXT_MAX];
+    int len = ln_candidate_write(candidate, line, sizeof line);
+    bool failed = false;
+
+#define KEEP(text) ln_arena_text(arena, (text), strlen(text))
+    memset(ret, 0, sizeof *ret);
+    ret->sdp_m_line_index = -1;
+    ret->candidate = len < 0 ? NULL : KEEP(line);
+    ret->foundation = KEEP(candidate->foundation);
+    ret->component = candidate->component == 1 ? "rtp" : "rtcp";
+    ret->priority = candidate->priority;
+    ret->address = candidate->name[0] ? KEEP(candidate->name)
+                                      : KEEP(ln_address_format_ip(&candidate->address, ip));
+    ret->protocol = ln_candidate_protocol_name(candidate->protocol);
+    ret->port = candidate->address.port;
+    ret->type = ln_candidate_type_name(candidate->type);
+    if (candidate->tcp_type != LN_CANDIDATE_TCP_NONE)
+        ret->tcp_type = ln_candidate_tcp_type_name(candidate->tcp_type);
+    failed = !ret->candidate || !ret->foundation || !ret->address;
+    if (candidate->related.family != LN_FAMILY_NONE) {
+        ret->related_address = KEEP(ln_address_format_ip(&candidate->related, ip));
+        ret->related_port = candidate->related.port;
+        failed = failed || !ret->related_address;
+    }
+    ret->username_fragment = candidate->ufrag[0] ? KEEP(candidate->ufrag) : NULL;
+    ret->url = url ? KEEP(url) : NULL;
+#undef KEEP
+    return !failed;
+}
+
+/* A fixed block for the texts of one candidate event. */
+struct candidate_texts {
+    char line[LN_CANDIDATE_TEXT_MAX], address[LN_CANDIDATE_NAME_MAX + 1];
+    char related[LN_ADDRESS_TEXT_MAX], foundation[LN_CANDIDATE_FOUNDATION_MAX + 1];
+    char ufrag[LN_CANDIDATE_UFRAG_MAX + 1], mid[LN_MID_TEXT], url[300];
+};
+
+static void push_candidate(struct ln_peer_connection *pc, const struct ln_candidate *candidate,
+                           const char *url)
+{
+    struct ln_event event = { .kind = LN_EVENT_ICE_CANDIDATE };
+    struct ln_ice_candidate *shown = &event.u.ice_candidate.candidate;
+    struct candidate_texts *texts;
+    struct ln_arena arena;
+    const char *mid;
+    int line;
+
+    ln_arena_init(&arena, pc->env.allocator, sizeof *texts * 2);
+    texts = ln_alloc_zero(pc->env.allocator, sizeof *texts);
+    if (texts && ln_transport_describe_candidate(&arena, candidate, url, shown)) {
+        ln_negotiation_local_candidate(pc, shown->candidate, &mid, &line);
+#define MOVE(member, room)                                                                         \
+    if (shown->member) {                                                                           \
+        strncpy(texts->room, shown->member, sizeof texts->room - 1);                               \
+        shown->member = texts->room;                                                               \
+    }
+        MOVE(candidate, line)
+        MOVE(address, address)
+        MOVE(related_address, related)
+        MOVE(foundation, foundation)
+        MOVE(username_fragment, ufrag)
+        MOVE(url, url)
+        shown->sdp_mid = mid;
+        MOVE(sdp_mid, mid)
+#undef MOVE
+        shown->sdp_m_line_index = line;
+        ln_events_push(&pc->events, &event, texts);
+    } else {
+        ln_free(pc->env.allocator, texts);
+        pc->events.dropped++;
+    }
+    ln_arena_deinit(&arena);
+}
+
+/* The end of a generation: the empty candidate (W3C 5.6.1.3). The null candidate follows when the
+ * gathering state has changed. */
+static void push_end_of_candidates(struct ln_peer_connection *pc)
+{
+    struct ln_event event = { .kind = LN_EVENT_ICE_CANDIDATE };
+    struct ln_ice_candidate *shown = &event.u.ice_candidate.candidate;
+    struct candidate_texts *texts = ln_alloc_zero(pc->env.allocator, sizeof *texts);
+    const char *mid;
+
+    if (!texts)
+        return;
+    shown->candidate = texts->line;
+    ln_negotiation_local_candidate(pc, NULL, &mid, &shown->sdp_m_line_index);
+    strncpy(texts->mid, mid ? mid : "", sizeof texts->mid - 1);
+    strncpy(texts->ufrag, ln_ice_local_ufrag(pc->transport.ice), sizeof texts->ufrag - 1);
+    shown->sdp_mid = texts->mid;
+    shown->username_fragment = texts->ufrag;
+    ln_events_push(&pc->events, &event, texts);
+}
+
+static void push_candidate_error(struct ln_peer_connection *pc, const struct ln_ice_event *from)
+{
+    struct texts {
+        char url[300], text[128], address[LN_ADDRESS_TEXT_MAX];
+    } *texts = ln_alloc_zero(pc->env.allocator, sizeof *texts);
+    struct ln_event event = { .kind = LN_EVENT_ICE_CANDIDATE_ERROR };
+
+    if (!texts)
+        return;
+    strncpy(texts->url, from->error.url ? from->error.url : "", sizeof texts->url - 1);
+    memcpy(texts->text, from->error.text, sizeof texts->text);
+    event.u.ice_candidate_error.url = texts->url;
+    event.u.ice_candidate_error.error_text = texts->text;
+    event.u.ice_candidate_error.error_code = from->error.code;
+    if (from->error.address.family != LN_FAMILY_NONE) {
+        event.u.ice_candidate_error.address = ln_address_format_ip(&from->error.address,
+                                                                   texts->address);
+        event.u.ice_candidate_error.port = from->error.address.port;
+    }
+    ln_events_push(&pc->events, &event, texts);
+}
+
+static void process_ice(struct ln_peer_connection *pc, ln_time now)
+{
+    struct ln_event selected = { .kind = LN_EVENT_SELECTED_CANDIDATE_PAIR_CHANGE };
+    struct ln_transport *t = &pc->transport;
+    struct ln_ice_event event;
+
+    while (ln_ice_poll_event(t->ice, &event)) {
+        switch (event.kind) {
+        case LN_ICE_EVENT_GATHERING_STATE:
+            if (event.gathering_state == LN_ICE_GATHERING_STATE_COMPLETE)
+                push_end_of_candidates(pc);
+            t->gathering_state = event.gathering_state;
+            ln_states_update(pc);
+            break;
+        case LN_ICE_EVENT_CANDIDATE:
+            push_candidate(pc, &event.candidate.candidate, event.candidate.url);
+            break;
+        case LN_ICE_EVENT_CANDIDATE_ERROR:
+            push_candidate_error(pc, &event);
+            break;
+        case LN_ICE_EVENT_STATE:
+            t->ice_state = event.state;
+            ln_states_update(pc);
+            break;
+        case LN_ICE_EVENT_SELECTED_PAIR:
+            ln_push_event(pc, &selected);
+            ln_media_path_changed(pc, now);
+            break;
+        case LN_ICE_EVENT_ROLE:
+            break;
+        }
+    }
+}
+
+static void push_dtls_error(struct ln_peer_connection *pc, const struct ln_dtls_event *from)
+{
+    struct ln_event event = { .kind = LN_EVENT_DTLS_TRANSPORT_ERROR };
+    struct ln_rtc_error *error = &event.u.error.error;
+
+    error->error = LN_ERR_OPERATION;
+    error->detail = from->error == LN_ERR_FINGERPRINT ? LN_ERROR_DETAIL_FINGERPRINT_FAILURE
+                                                      : LN_ERROR_DETAIL_DTLS_FAILURE;
+    error->message = ln_error_sentence(from->error);
+    error->sdp_line_number = error->sctp_cause_code = -1;
+    error->received_alert = from->alert && from->alert_was_received ? from->alert : -1;
+    error->sent_alert = from->alert && !from->alert_was_received ? from->alert : -1;
+    ln_push_event(pc, &event);
+}
+
+static void process_dtls(struct ln_peer_connection *pc, ln_time now)
+{
+    struct ln_transport *t = &pc->transport;
+    struct ln_dtls_event event;
+
+    while (ln_dtls_poll_event(t->dtls, &event)) {
+        t->dtls_state = event.state;
+        if (event.state == LN_DTLS_STATE_FAILED && !pc->closed)
+            push_dtls_error(pc, &event);
+        ln_states_update(pc);
+        if (event.state == LN_DTLS_STATE_CONNECTED) {
+            ln_media_keyed(pc);
+            ln_data_start(pc, now);
+            receive_dtls(pc, now, NULL, 0); /* what overtook the handshake */
+        } else if (event.state == LN_DTLS_STATE_CLOSED || event.state == LN_DTLS_STATE_FAILED) {
+            ln_data_close(pc);
+        }
+    }
+}
+
+void ln_transport_process(struct ln_peer_connection *pc, ln_time now)
+{
+    struct ln_transport *t = &pc->transport;
+    struct ln_path path;
+
+    process_ice(pc, now);
+    ln_dtls_set_writable(t->dtls, ln_ice_send_path(t->ice, &path));
+    process_dtls(pc, now);
+}
+
+/* --- the public views */
+
+ln_ice_transport *ln_dtls_transport_ice_transport(ln_dtls_transport *transport)
+{
+    return &transport->pc->transport.ice_handle;
+}
+
+enum ln_dtls_transport_state ln_dtls_transport_state(const ln_dtls_transport *transport)
+{
+    return transport->pc->shown.dtls;
+}
+
+struct ln_bytes ln_dtls_transport_remote_certificate(const ln_dtls_transport *transport,
+                                                     size_t index)
+{
+    struct ln_bytes none = { NULL, 0 };
+
+    return index == 0 ? ln_dtls_remote_certificate(transport->pc->transport.dtls) : none;
+}
+
+enum ln_ice_role ln_ice_transport_role(const ln_ice_transport *transport)
+{
+    const struct ln_transport *t = &transport->pc->transport;
+
+    if (!t->role_set)
+        return LN_ICE_ROLE_UNKNOWN;
+    return ln_ice_is_controlling(t->ice) ? LN_ICE_ROLE_CONTROLLING : LN_ICE_ROLE_CONTROLLED;
+}
+
+const char *ln_ice_transport_component(const ln_ice_transport *transport)
+{
+    (void)transport;
+    return "rtp";
+}
+
+enum ln_ice_connection_state ln_ice_transport_state(const ln_ice_transport *transport)
+{
+    return transport->pc->shown.ice_transport;
+}
+
+enum ln_ice_gathering_state ln_ice_transport_gathering_state(const ln_ice_transport *transport)
+{
+    return transport->pc->shown.ice_transport_gathering;
+}
+
+static bool show_candidate(const ln_ice_transport *transport,
+                           const struct ln_ice_candidate_info *info, struct ln_ice_candidate *ret)
+{
+    struct ln_peer_connection *pc = transport->pc;
+
+    return ln_transport_describe_candidate(&pc->transport.views, &info->candidate, info->url, ret);
+}
+
+bool ln_ice_transport_local_candidate(const ln_ice_transport *transport, size_t index,
+                                      struct ln_ice_candidate *ret_candidate)
+{
+    struct ln_ice_candidate_info info;
+    size_t i;
+
+    for (i = 0; ln_ice_local_candidate(transport->pc->transport.ice, i, &info); i++)
+        if (info.signalled && index-- == 0)
+            return show_candidate(transport, &info, ret_candidate);
+    return false;
+}
+
+bool ln_ice_transport_remote_candidate(const ln_ice_transport *transport, size_t index,
+                                       struct ln_ice_candidate *ret_candidate)
+{
+    struct ln_ice_candidate_info info;
+    size_t i;
+
+    for (i = 0; ln_ice_remote_candidate(transport->pc->transport.ice, i, &info); i++)
+        if (info.signalled && index-- == 0)
+            return show_candidate(transport, &info, ret_candidate);
+    return false;
+}
+
+bool ln_ice_transport_selected_candidate_pair(const ln_ice_transport *transport,
+                                              struct ln_ice_candidate *ret_local,
+                                              struct ln_ice_candidate *ret_remote)
+{
+    const struct ln_ice *ice = transport->pc->transport.ice;
+    struct ln_ice_candidate_info local, remote;
+    struct ln_ice_pair_info pair;
+    bool has_local = false, has_remote = false;
+    size_t i;
+
+    if (!ln_ice_selected_pair(ice, &pair))
+        return false;
+    for (i = 0; !has_local && ln_ice_local_candidate(ice, i, &local); i++)
+        has_local = local.id == pair.local_id;
+    for (i = 0; !has_remote && ln_ice_remote_candidate(ice, i, &remote); i++)
+        has_remote = remote.id == pair.remote_id;
+    return has_local && has_remote && show_candidate(transport, &local, ret_local) &&
+           show_candidate(transport, &remote, ret_remote);
+}
+
+bool ln_ice_transport_local_parameters(const ln_ice_transport *transport,
+                                       const char **ret_username_fragment,
+                                       const char **ret_password)
+{
+    if (!ln_negotiation_local(transport->pc))
+        return false;
+    *ret_username_fragment = ln_ice_local_ufrag(transport->pc->transport.ice);
+    *ret_password = ln_ice_local_pwd(transport->pc->transport.ice);
+    return true;
+}
+
+bool ln_ice_transport_remote_parameters(const ln_ice_transport *transport,
+                                        const char **ret_username_fragment,
+                                        const char **ret_password)
+{
+    const struct ln_ice *ice = transport->pc->transport.ice;
+
+    if (!ln_ice_remote_ufrag(ice)[0])
+        return false;
+    *ret_username_fragment = ln_ice_remote_ufrag(ice);
+    *ret_password = ln_ice_remote_pwd(ice);
+    return true;
+}
