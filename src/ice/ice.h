@@ -25,6 +25,7 @@
 #include <linnet/configuration.h>
 #include <linnet/enums.h>
 #include <linnet/env.h>
+#include <linnet/error.h>
 
 #define LN_ICE_PAIRS_MAX             100u /* RFC 8445, 6.1.2.5 */
 #define LN_ICE_REMOTE_CANDIDATES_MAX 100u /* of one generation; more are refused */
@@ -37,7 +38,7 @@
 #define LN_ICE_ROLE_SWITCHES_MAX     8u /* of one generation (a peer may ask for ever) */
 #define LN_ICE_UFRAG_LEN             8u
 #define LN_ICE_PWD_LEN               24u
-#define LN_ICE_UNWRAP_MAX            548u /* a check that is longer is dropped */
+#define LN_ICE_UNWRAP_MAX            1280u /* bytes of a check; a longer one is dropped */
 
 struct ln_ice; /* opaque */
 

@@ -137,10 +137,9 @@ LN_NODISCARD bool ln_stun_check_integrity(const struct ln_stun_message *message,
 
 bool ln_stun_id_equal(const struct ln_stun_id *a, const struct ln_stun_id *b);
 
-/* The key of long-term credentials (RFC 8489, 18.5.1.1): MD5(username ":" realm ":" password).
- * Returns 0 or LN_ERR_CRYPTO. */
-LN_NODISCARD int ln_stun_long_term_key(struct ln_bytes username, struct ln_bytes realm,
-                                       struct ln_bytes password, uint8_t ret_key[16]);
+/* The key of long-term credentials (RFC 8489, 18.5.1.1): MD5(username ":" realm ":" password). */
+void ln_stun_long_term_key(struct ln_bytes username, struct ln_bytes realm,
+                           struct ln_bytes password, uint8_t ret_key[16]);
 
 /* Writes a message attribute by attribute; padding is always zero. What does not fit makes
  * ln_stun_finish() fail, so that a caller checks once. Order: begin, attributes, integrity (if
@@ -148,7 +147,6 @@ LN_NODISCARD int ln_stun_long_term_key(struct ln_bytes username, struct ln_bytes
 struct ln_stun_builder {
     struct ln_writer w;
     struct ln_stun_id id;
-    bool crypto_failed;
 };
 
 void ln_stun_begin(struct ln_stun_builder *b, void *data, size_t cap, enum ln_stun_class kind,
@@ -167,10 +165,10 @@ void ln_stun_add_unknown(struct ln_stun_builder *b, const uint16_t *types, size_
 void ln_stun_add_integrity(struct ln_stun_builder *b, struct ln_bytes key);
 void ln_stun_add_integrity_sha256(struct ln_stun_builder *b, struct ln_bytes key);
 void ln_stun_add_fingerprint(struct ln_stun_builder *b);
-/* The message's length, LN_ERR_NO_SPACE or LN_ERR_CRYPTO. */
+/* The message's length or LN_ERR_NO_SPACE. */
 LN_NODISCARD int ln_stun_finish(struct ln_stun_builder *b);
 
-/* "Unauthorized" for 401; "Error" for a code that is not known. */
+/* "Unauthenticated" for 401; "Error" for a code that is not known. */
 const char *ln_stun_error_phrase(uint16_t code);
 
 #endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The agent's life and its endpoint (linnet/endpoint.h): everything else is called from here. */
+#include "ice/agent.h"
+
+#include "base/address.h"
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/time.h"
+
+#include <ctype.h>
+#include <string.h>
+
+void ln_ice_config_init(struct ln_ice_config *config)
+{
+    *config = (struct ln_ice_config){
+        .policy = LN_ICE_TRANSPORT_POLICY_ALL,
+        .ipv4 = true,
+        .ipv6 = true,
+        .consent = true,
+        .max_pairs = LN_ICE_PAIRS_MAX,
+        .pacing = LN_MILLISECONDS(50), /* RFC 8445, 14.2 */
+        .rto = LN_STUN_RTO,
+        .settle = LN_MILLISECONDS(100),
+        .patience = LN_MILLISECONDS(39500), /* RFC 8863, 4 */
+    };
+}
+
+static bool config_valid(const struct ln_ice_config *c)
+{
+    return c->max_pairs > 0 && c->port_min <= c->port_max &&
+           (c->port_min > 0) == (c->port_max > 0) && c->pacing >= LN_ICE_FAST_SPACING &&
+           c->rto >= LN_STUN_RTO && c->settle >= 0 && c->patience >= 0 &&
+           (c->server_count == 0 || c->servers) &&
+           (c->ufrag_first == 0 || isalnum((unsigned char)c->ufrag_first) ||
+            c->ufrag_first == '+' || c->ufrag_first == '/');
+}
+
+static int copy_server(struct ln_ice *ice, const struct ln_ice_stun_server *from)
+{
+    struct ln_allocator *allocator = ice->env->allocator;
+    struct ln_ice_server_entry *server = &ice->servers[ice->server_count++];
+
+    server->url = ln_alloc_text(allocator, from->url ? from->url : "");
+    server->host = ln_alloc_text(allocator, from->host);
+    if (!server->url || !server->host)
+        return LN_ERR_NOMEM;
+    server->port = from->port ? from->port : LN_STUN_PORT;
+    if (ln_address_parse(from->host, &server->addresses[0]) == 0) {
+        server->addresses[0].port = server->port;
+        server->address_count = 1;
+        server->state = LN_ICE_SERVER_READY;
+    }
+    return 0;
+}
+
+int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
+                  const struct ln_env *env)
+{
+    struct ln_ice *ice;
+    size_t i;
+    int error = 0;
+
+    if (!config_valid(config))
+        return LN_ERR_INVALID_ARGUMENT;
+    ice = ln_alloc_zero(env->allocator, sizeof *ice);
+    if (!ice)
+        return LN_ERR_NOMEM;
+    ice->env = env;
+    ice->config = *config;
+    ice->config.servers = NULL;
+    ice->controlling = config->controlling;
+    ice->tie_breaker = ln_rng_u64(env->rng);
+    ice->state = LN_ICE_CONNECTION_STATE_NEW;
+    ice->previous_until = LN_TIME_NEVER;
+    ln_list_init(&ice->busy);
+    ln_list_init(&ice->outbox);
+    ln_list_init(&ice->probe_outbox);
+    ln_ring_init(&ice->answers, env->allocator, sizeof(struct ln_ice_answer_intent),
+                 LN_ICE_ANSWERS_MAX);
+    ln_ring_init(&ice->events, env->allocator, sizeof(struct ln_ice_event_entry),
+                 LN_ICE_EVENTS_MAX);
+    for (i = 0; i < config->server_count && i < LN_ICE_SERVERS_MAX && !error; i++)
+        error = copy_server(ice, &config->servers[i]);
+    if (!error && !(ice->current = ln_ice_generation_create(ice)))
+        error = LN_ERR_NOMEM;
+    if (error) {
+        ln_ice_free(ice);
+        return error;
+    }
+    *ret_ice = ice;
+    return 0;
+}
+
+void ln_ice_free(struct ln_ice *ice)
+{
+    size_t i;
+
+    if (!ice)
+        return;
+    ln_ice_generation_free(ice, ice->previous);
+    ln_ice_generation_free(ice, ice->current);
+    for (i = 0; i < ice->server_count; i++) {
+        ln_free(ice->env->allocator, ice->servers[i].url);
+        ln_free(ice->env->allocator, ice->servers[i].host);
+    }
+    ln_ring_deinit(&ice->answers);
+    ln_ring_deinit(&ice->events);
+    ln_free(ice->env->allocator, ice);
+}
+
+void ln_ice_close(struct ln_ice *ice)
+{
+    if (ice->closed)
+        return;
+    ln_ice_close_links(ice);
+    ice->closed = true;
+    ice->wake = false;
+    ice->sending = NULL;
+    ln_ice_set_state(ice, LN_ICE_CONNECTION_STATE_CLOSED);
+}
+
+uint32_t ln_ice_new_id(struct ln_ice *ice)
+{
+    return ++ice->last_id;
+}
+
+uint32_t ln_ice_new_request(struct ln_ice *ice)
+{
+    ice->last_request = (ice->last_request + 1) & 0xffffffu;
+    return ((uint32_t)ice->config.request_tag << 24) | ice->last_request;
+}
+
+int ln_ice_drop(struct ln_ice *ice, enum ln_ice_drop reason, int error)
+{
+    ice->drops[reason]++;
+    return error;
+}
+
+bool ln_ice_owns_link(const struct ln_ice *ice, ln_link link)
+{
+    size_t i;
+
+    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+        if (ice->links[i].state == LN_ICE_LINK_OPEN && ice->links[i].link == link)
+            return true;
+    return false;
+}
+
+bool ln_ice_owns_request(const struct ln_ice *ice, uint32_t id)
+{
+    return id >> 24 == ice->config.request_tag;
+}
+
+/* --- endpoint ------------------------------------------------------------------------------ */
+
+void ln_ice_run(struct ln_ice *ice, ln_time now)
+{
+    ice->now = now;
+    if (ice->closed)
+        return;
+    do {
+        ice->wake = false;
+        ln_ice_process_early(ice, now);
+        ln_ice_gather_run(ice, now);
+        ln_ice_checks_run(ice, now);
+        ln_ice_nominate_run(ice, now);
+        ln_ice_state_run(ice, now);
+    } while (ice->wake); /* a pair that failed may let another be nominated at once */
+}
+
+void ln_ice_on_timeout(struct ln_ice *ice, ln_time now)
+{
+    ln_ice_run(ice, now);
+}
+
+ln_time ln_ice_next_timeout(const struct ln_ice *ice)
+{
+    ln_time next;
+
+    if (ice->closed)
+        return LN_TIME_NEVER;
+    if (ice->wake)
+        return LN_TIME_IMMEDIATE;
+    next = ln_ice_checks_next_timeout(ice);
+    next = ln_time_min(next, ln_ice_nominate_next_timeout(ice));
+    next = ln_time_min(next, ln_ice_gather_next_timeout(ice));
+    return ln_time_min(next, ln_ice_state_next_timeout(ice));
+}
+
+int ln_ice_poll_transmit(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
+{
+    return ln_ice_poll_check(ice, now, out);
+}
+
+int ln_ice_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
+{
+    int found = ln_ice_gather_poll_request(ice, ret_request);
+
+    return found ? found : ln_ice_remote_poll_request(ice, ret_request);
+}
+
+void ln_ice_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)
+{
+    ice->now = now;
+    if (answer->kind == LN_ANSWER_SEND_FAILED)
+        ln_ice_send_failed(ice, &answer->path);
+    else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_remote_answer(ice, answer))
+        return;
+    ln_ice_run(ice, now);
+}
+
+static void endpoint_receive(void *object, ln_time now, struct ln_packet *packet)
+{
+    (void)!ln_ice_unwrap(object, now, packet);
+}
+
+static void endpoint_on_timeout(void *object, ln_time now)
+{
+    ln_ice_on_timeout(object, now);
+}
+
+static ln_time endpoint_next_timeout(const void *object)
+{
+    return ln_ice_next_timeout(object);
+}
+
+static int endpoint_poll_transmit(void *object, ln_time now, struct ln_transmit *out)
+{
+    return ln_ice_poll_transmit(object, now, out);
+}
+
+static int endpoint_poll_request(void *object, struct ln_request *ret_request)
+{
+    return ln_ice_poll_request(object, ret_request);
+}
+
+static void endpoint_answer(void *object, ln_time now, const struct ln_answer *answer)
+{
+    ln_ice_answer(object, now, answer);
+}
+
+struct ln_endpoint ln_ice_endpoint(struct ln_ice *ice)
+{
+    static const struct ln_endpoint_ops ops = {
+        endpoint_receive,       endpoint_on_timeout,   endpoint_next_timeout,
+        endpoint_poll_transmit, endpoint_poll_request, endpoint_answer,
+    };
+
+    return (struct ln_endpoint){ &ops, ice };
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The agent's inside, shared by the files of this folder.
+ *
+ * A generation is what one pair of local credentials spans: candidates, pairs, probes, nomination.
+ * A restart makes a new one; the old one keeps only its sending pair alive and goes when the new
+ * one has selected. Links (sockets), servers and known addresses belong to the agent.
+ *
+ * ln_ice_run() does all that time or an input made due and is called at the end of each input; what
+ * is then to be sent stands in `answers`, `outbox` and `probe_outbox` until poll_transmit.
+ * Deadlines are derived: only pairs in `busy` can have one. */
+#ifndef LN_ICE_AGENT_H
+#define LN_ICE_AGENT_H
+
+#include "base/ring.h"
+#include "ice/check_list.h"
+#include "ice/ice.h"
+#include "ice/pair.h"
+
+#define LN_ICE_CHECK_MAX       640u /* bytes of the longest check that we write */
+#define LN_ICE_FAST_CHECKS     5u   /* ordinary checks that go 5 ms apart, before Ta rules */
+#define LN_ICE_FAST_SPACING    LN_MILLISECONDS(5)  /* RFC 8445, 14.2: never less */
+#define LN_ICE_TRIGGERED_BURST 8u                  /* triggered checks at once, then 5 ms apart */
+#define LN_ICE_HASTEN_SPACING  LN_MILLISECONDS(20) /* between early repetitions of one check */
+#define LN_ICE_RTO_MAX         LN_SECONDS(2)
+#define LN_ICE_SILENCE         LN_SECONDS(8)  /* without a sign of life: disconnected */
+#define LN_ICE_LINGER          LN_SECONDS(3)  /* the old generation's life after the new selects */
+#define LN_ICE_KEEPALIVE       LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
+#define LN_ICE_NAMES_MAX       16u            /* remote names looked up at once */
+#define LN_ICE_PORT_TRIES_MAX  64u
+#define LN_ICE_SEND_FAILURES   3u /* local send errors that fail a pair never heard of */
+#define LN_ICE_PROBE_RC        5u /* with Rm 4: a silent server costs 9.5 s */
+#define LN_ICE_PROBE_RM        4u
+
+enum ln_ice_link_state {
+    LN_ICE_LINK_FREE,
+    LN_ICE_LINK_WANTED,
+    LN_ICE_LINK_ASKED,
+    LN_ICE_LINK_OPEN,
+    LN_ICE_LINK_CLOSING, /* to be closed by the next poll_request */
+};
+
+struct ln_ice_link {
+    uint8_t state; /* enum ln_ice_link_state */
+    bool gone;     /* asked for, and closed again before it was answered */
+    uint16_t preference;
+    uint16_t tries;      /* ports of the range that were refused */
+    uint16_t first_port; /* offset in the range */
+    uint32_t request;
+    ln_link link;
+    struct ln_address address; /* wanted: port 0; open: bound */
+};
+
+enum ln_ice_server_state {
+    LN_ICE_SERVER_NEW,
+    LN_ICE_SERVER_WANTED,
+    LN_ICE_SERVER_ASKED,
+    LN_ICE_SERVER_READY,
+    LN_ICE_SERVER_FAILED
+};
+
+struct ln_ice_server_entry {
+    char *url, *host;
+    uint16_t port;
+    uint8_t state; /* enum ln_ice_server_state */
+    uint32_t request;
+    struct ln_address addresses[2]; /* one a family */
+    size_t address_count;
+};
+
+/* One binding transaction: from a link to a server. */
+struct ln_ice_probe {
+    struct ln_list in_generation;
+    struct ln_list outbox;
+    struct ln_stun_transaction transaction;
+    struct ln_address to, base;
+    ln_link link;
+    uint16_t preference;
+    uint8_t server;
+    uint8_t send_failures;
+    bool done;   /* answered or given up once: gathering does not wait for it */
+    bool mapped; /* there is a binding to be kept alive */
+    ln_time keepalive_at;
+};
+
+struct ln_ice_generation {
+    char ufrag[LN_ICE_UFRAG_LEN + 1];
+    char pwd[LN_ICE_PWD_LEN + 1];
+    char *remote_ufrag, *remote_pwd; /* NULL before set_remote */
+    bool remote_lite, remote_ended;
+    struct ln_list locals, remotes, probes;
+    size_t local_count, remote_count;
+    uint32_t foundations; /* given out */
+    struct ln_ice_check_list list;
+    uint8_t gathering;            /* enum ln_ice_gathering_state */
+    struct ln_ice_pair *selected; /* nominated */
+    struct ln_ice_pair *nominating;
+    uint64_t nominations; /* asked for by the other side */
+    bool consent_lost;    /* of the selected pair */
+    uint8_t role_switches;
+    unsigned ordinary_count;
+    ln_time ordinary_at;   /* the next ordinary check may go */
+    ln_time triggered_at;  /* bucket of triggered checks: when it is empty again */
+    ln_time settle_until;  /* LN_TIME_NEVER: no valid pair yet */
+    ln_time patience_from; /* LN_TIME_NEVER: checks have not begun */
+    bool restamp;          /* patience starts anew at the next `now` */
+};
+
+struct ln_ice_known_address {
+    struct ln_address address;
+    bool loopback, tunnel;
+};
+
+/* An answer to a check, built when it is polled. */
+struct ln_ice_answer_intent {
+    struct ln_path path;
+    struct ln_stun_id id;
+    uint16_t code; /* 0: success; 420, 487 */
+    uint8_t unknown_count;
+    uint16_t unknown[LN_STUN_UNKNOWN_MAX];
+    char pwd[LN_ICE_PWD_LEN + 1];
+};
+
+struct ln_ice_early {
+    struct ln_path path;
+    uint32_t priority;
+    bool use_candidate;
+    uint64_t requests;
+};
+
+struct ln_ice_event_entry {
+    uint8_t kind;   /* enum ln_ice_event_kind */
+    uint16_t code;  /* CANDIDATE_ERROR */
+    uint8_t server; /* CANDIDATE_ERROR */
+    uint8_t text;   /* CANDIDATE_ERROR: index of the sentence */
+    uint32_t value; /* a state, an id */
+    struct ln_address address;
+};
+
+struct ln_ice {
+    const struct ln_env *env;
+    struct ln_ice_config config;
+    struct ln_ice_server_entry servers[LN_ICE_SERVERS_MAX];
+    size_t server_count;
+    struct ln_ice_link links[LN_ICE_LINKS_MAX];
+    struct ln_ice_known_address known[LN_ICE_LINKS_MAX];
+    size_t known_count;
+    bool watch_wanted, watch_asked, known_once;
+    uint32_t watch_request;
+
+    struct ln_ice_generation *current, *previous;
+    ln_time previous_until; /* LN_TIME_NEVER: as long as the current one has not selected */
+    bool controlling;
+    uint64_t tie_breaker;
+    uint8_t state; /* enum ln_ice_connection_state */
+    bool wake, closed;
+    struct ln_ice_pair *sending; /* where data goes */
+    struct ln_ice_pair *hot;     /* the pair that the last packet came on */
+    uint32_t announced;          /* id of the pair in the last SELECTED_PAIR event */
+    uint32_t selected_changes;
+
+    struct ln_list busy, outbox, probe_outbox;
+    struct ln_ring answers; /* struct ln_ice_answer_intent */
+    struct ln_ring events;  /* struct ln_ice_event_entry */
+    struct ln_ice_early early[LN_ICE_EARLY_MAX];
+    size_t early_count;
+    uint64_t drops[LN_ICE_DROPS];
+    uint32_t last_id, last_request;
+    ln_time now; /* of the latest call that had one, for traces */
+};
+
+/* agent.c */
+void ln_ice_run(struct ln_ice *ice, ln_time now);
+uint32_t ln_ice_new_id(struct ln_ice *ice);
+uint32_t ln_ice_new_request(struct ln_ice *ice);
+int ln_ice_drop(struct ln_ice *ice, enum ln_ice_drop reason, int error);
+
+/* generation.c */
+struct ln_ice_generation *ln_ice_generation_create(struct ln_ice *ice);
+/* Also forgets what the agent knew of its pairs. NULL is fine. */
+void ln_ice_generation_free(struct ln_ice *ice, struct ln_ice_generation *g);
+void ln_ice_drop_previous(struct ln_ice *ice);
+
+/* gather.c */
+void ln_ice_gather_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_gather_next_timeout(const struct ln_ice *ice);
+int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
+bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
+/* True if the response belongs to a probe. */
+bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_path *path,
+                            const struct ln_stun_message *message);
+void ln_ice_close_links(struct ln_ice *ice);
+struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link link);
+/* The local candidate seen as `address` through a link; a peer-reflexive one is made if need be.
+ * NULL at a limit. */
+struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
+                                          const struct ln_ice_local *base,
+                                          const struct ln_address *address);
+void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path);
+
+/* remote.c */
+void ln_ice_pair_up_local(struct ln_ice *ice, struct ln_ice_local *base);
+/* The pair of a path on which an authentic check came; remote candidate and pair are made if need
+ * be. NULL at a limit. */
+struct ln_ice_pair *ln_ice_pair_for_check(struct ln_ice *ice, struct ln_ice_generation *g,
+                                          const struct ln_path *path, uint32_t priority);
+void ln_ice_remote_free(struct ln_ice *ice, struct ln_ice_generation *g,
+                        struct ln_ice_remote *remote);
+int ln_ice_remote_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
+bool ln_ice_remote_answer(struct ln_ice *ice, const struct ln_answer *answer);
+
+/* check.c */
+void ln_ice_checks_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_checks_next_timeout(const struct ln_ice *ice);
+int ln_ice_poll_check(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
+void ln_ice_trigger(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
+void ln_ice_begin_check(struct ln_ice *ice, struct ln_ice_pair *pair, bool nominate, ln_time now);
+void ln_ice_pair_set_state(struct ln_ice *ice, struct ln_ice_pair *pair,
+                           enum ln_ice_pair_state state, enum ln_ice_failure failure);
+void ln_ice_pair_fail(struct ln_ice *ice, struct ln_ice_pair *pair, enum ln_ice_failure failure);
+void ln_ice_pair_detach(struct ln_ice *ice, struct ln_ice_pair *pair);
+
+/* inbound.c */
+void ln_ice_process_early(struct ln_ice *ice, ln_time now);
+
+/* nominate.c */
+void ln_ice_nominate_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_nominate_next_timeout(const struct ln_ice *ice);
+void ln_ice_select(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
+void ln_ice_nomination_requested(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
+void ln_ice_change_role(struct ln_ice *ice, bool controlling);
+
+/* state.c */
+void ln_ice_state_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_state_next_timeout(const struct ln_ice *ice);
+void ln_ice_push_event(struct ln_ice *ice, const struct ln_ice_event_entry *entry);
+void ln_ice_push_error(struct ln_ice *ice, uint8_t server, const struct ln_address *base,
+                       uint16_t code, uint8_t text);
+void ln_ice_set_state(struct ln_ice *ice, enum ln_ice_connection_state state);
+void ln_ice_set_gathering(struct ln_ice *ice, enum ln_ice_gathering_state state);
+
+enum ln_ice_error_text {
+    LN_ICE_TEXT_NAME,    /* the server's name was not found */
+    LN_ICE_TEXT_TIMEOUT, /* it did not answer */
+    LN_ICE_TEXT_UNREACHABLE,
+    LN_ICE_TEXT_REFUSED,  /* it answered with an error */
+    LN_ICE_TEXT_NONSENSE, /* its answer makes no sense */
+};
+
+/* stats.c */
+void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generation *g,
+                           const struct ln_ice_local *local, struct ln_candidate *ret_candidate);
+
+#endif

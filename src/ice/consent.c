@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Consent freshness (RFC 7675, 5.1). Consent checks are not retransmitted: the next one is the
+ * repetition. */
+#include "ice/consent.h"
+
+#include "base/rng.h"
+#include "base/time.h"
+
+/* Checks are spread over 0.8..1.2 of the period, else many peers send in step (RFC 7675, 5.1). */
+static ln_duration spread_period(struct ln_rng *rng)
+{
+    return LN_CONSENT_PERIOD / 1000 * (800 + ln_rng_below(rng, 401));
+}
+
+void ln_consent_renew(struct ln_consent *c, ln_time now)
+{
+    if (!c->lost)
+        c->valid_until = now + LN_CONSENT_LIFETIME;
+}
+
+void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now)
+{
+    if (c->active || c->lost)
+        return;
+    c->active = true;
+    c->next_check = now + spread_period(rng);
+}
+
+void ln_consent_stop(struct ln_consent *c)
+{
+    c->active = false;
+    c->due = false;
+}
+
+ln_time ln_consent_next_timeout(const struct ln_consent *c)
+{
+    if (!c->active || c->lost)
+        return LN_TIME_NEVER;
+    return c->for_ever ? c->next_check : ln_time_min(c->next_check, c->valid_until);
+}
+
+void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now)
+{
+    if (!c->active || c->lost)
+        return;
+    if (now >= c->valid_until && !c->for_ever) {
+        c->lost = true;
+        c->due = false;
+    } else if (now >= c->next_check) {
+        c->due = true;
+        c->next_check = now + spread_period(rng);
+    }
+}
+
+bool ln_consent_take(struct ln_consent *c, struct ln_rng *rng, ln_time now,
+                     struct ln_stun_id *ret_id)
+{
+    size_t slot = c->next_slot;
+
+    if (!c->due)
+        return false;
+    c->due = false;
+    c->next_slot = (uint8_t)((slot + 1) % LN_CONSENT_OUTSTANDING);
+    ln_rng_bytes(rng, c->outstanding[slot].id.bytes, LN_STUN_ID_LEN);
+    c->outstanding[slot].sent = now;
+    c->outstanding[slot].used = true;
+    *ret_id = c->outstanding[slot].id;
+    return true;
+}
+
+static int find(const struct ln_consent *c, const struct ln_stun_id *id)
+{
+    int i;
+
+    for (i = 0; i < (int)LN_CONSENT_OUTSTANDING; i++)
+        if (c->outstanding[i].used && ln_stun_id_equal(&c->outstanding[i].id, id))
+            return i;
+    return -1;
+}
+
+bool ln_consent_expects(const struct ln_consent *c, const struct ln_stun_id *id)
+{
+    return find(c, id) >= 0;
+}
+
+bool ln_consent_answer(struct ln_consent *c, const struct ln_stun_id *id, ln_time now,
+                       ln_duration *ret_rtt)
+{
+    int i = find(c, id);
+
+    if (i < 0)
+        return false;
+    c->outstanding[i].used = false;
+    *ret_rtt = now - c->outstanding[i].sent;
+    return true;
+}

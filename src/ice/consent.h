@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Consent to send on one candidate pair (RFC 7675): a check every 5 s (0.8 to 1.2 of it), and the
+ * end 30 s after the last answer. Embedded in its pair; allocates nothing.
+ *
+ * Only answers to our own checks renew it. What the other side asks shows that the pair is alive,
+ * not that it consents to be sent to. */
+#ifndef LN_ICE_CONSENT_H
+#define LN_ICE_CONSENT_H
+
+#include "stun/message.h"
+
+#include <linnet/env.h>
+
+#define LN_CONSENT_PERIOD      LN_SECONDS(5)  /* RFC 7675, 5.1 */
+#define LN_CONSENT_LIFETIME    LN_SECONDS(30) /* RFC 7675, 5.1 */
+#define LN_CONSENT_OUTSTANDING 4u             /* checks whose answers are still taken */
+
+struct ln_consent {
+    ln_time valid_until; /* LN_TIME_IMMEDIATE before the first answer */
+    ln_time next_check;
+    struct {
+        struct ln_stun_id id;
+        ln_time sent;
+        bool used;
+    } outstanding[LN_CONSENT_OUTSTANDING];
+    uint8_t next_slot;
+    bool active;   /* checks are sent */
+    bool due;      /* one is to be sent now */
+    bool lost;     /* final (RFC 7675, 5.1): only an ICE restart brings it back */
+    bool for_ever; /* consent is switched off: it never expires, checks are keepalives */
+};
+
+/* An answer to a check of ours arrived. */
+void ln_consent_renew(struct ln_consent *c, ln_time now);
+/* From now on checks are sent; harmless while they are. */
+void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now);
+/* No more checks; what was granted runs out by itself. */
+void ln_consent_stop(struct ln_consent *c);
+ln_time ln_consent_next_timeout(const struct ln_consent *c);
+void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now);
+/* True if a check is to be sent now, with the id it has to carry. */
+bool ln_consent_take(struct ln_consent *c, struct ln_rng *rng, ln_time now,
+                     struct ln_stun_id *ret_id);
+/* Whether this id is of a check that was not answered yet. It is forgotten and ret_rtt set. */
+bool ln_consent_answer(struct ln_consent *c, const struct ln_stun_id *id, ln_time now,
+                       ln_duration *ret_rtt);
+/* The same without forgetting it: for an answer whose integrity is still to be checked. */
+bool ln_consent_expects(const struct ln_consent *c, const struct ln_stun_id *id);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A few endpoints on a small network in virtual time, for unit tests of one module: it answers
+ * their requests (sockets, names, interfaces), carries their datagrams with delay and loss, through
+ * NATs if asked, and calls them at their deadlines. At each turn it checks the law that after
+ * on_timeout the deadline lies later. */
+#ifndef LN_TEST_WIRE_H
+#define LN_TEST_WIRE_H
+
+#include "base/endpoint.h"
+
+#include <linnet/env.h>
+
+#define WIRE_NODES   8
+#define WIRE_LINKS   128
+#define WIRE_PACKETS 4096
+#define WIRE_NAMES   32
+#define WIRE_MAPS    256
+
+enum wire_nat { WIRE_NAT_NONE, WIRE_NAT_FULL_CONE, WIRE_NAT_PORT_RESTRICTED, WIRE_NAT_SYMMETRIC };
+
+struct wire_node {
+    struct ln_endpoint endpoint;
+    struct ln_interface interfaces[8];
+    size_t interface_count;
+    int realm; /* 0: public; nodes of one realm reach each other directly */
+    enum wire_nat nat;
+    struct ln_address nat_address; /* public address of the NAT */
+    uint32_t watch;                /* request to be answered at changes, 0: none */
+    bool stopped;                  /* neither called nor delivered to */
+};
+
+struct wire_link {
+    ln_link link;
+    int node;
+    struct ln_address local;
+    bool open;
+};
+
+struct wire_packet {
+    ln_time at;
+    uint64_t order;
+    struct ln_address from, to; /* as they stand on the wire at the receiver */
+    int realm;                  /* where `to` is looked up */
+    size_t len;
+    uint8_t *data;
+};
+
+struct wire_map {
+    int node;
+    struct ln_address inside, outside, remote; /* remote: of the packet that made it */
+};
+
+struct wire {
+    const struct ln_env *env;
+    ln_time now;
+    struct wire_node nodes[WIRE_NODES];
+    size_t node_count;
+    struct wire_link links[WIRE_LINKS];
+    size_t link_count;
+    struct wire_packet packets[WIRE_PACKETS];
+    size_t packet_count;
+    uint64_t order, sent, delivered, hash;
+    struct wire_map maps[WIRE_MAPS];
+    size_t map_count;
+    uint16_t next_port;
+    struct {
+        char name[256];
+        struct ln_address addresses[4];
+        size_t count;
+    } names[WIRE_NAMES];
+    size_t name_count;
+    ln_duration delay, jitter;
+    unsigned loss_per_mille;
+    /* Called for each datagram before it is sent; true drops it. */
+    bool (*filter)(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
+                   size_t len);
+    /* Called after each turn: the owners look at their events. */
+    void (*turn)(struct wire *wire, void *context);
+    void *context;
+    bool refuse_ports; /* OPEN_UDP of ports below refuse_below fails */
+    uint16_t refuse_below;
+};
+
+void wire_init(struct wire *wire, const struct ln_env *env);
+void wire_deinit(struct wire *wire);
+int wire_add(struct wire *wire, struct ln_endpoint endpoint);
+/* "10.0.0.2" or "127.0.0.1"; may be called later: watchers are told. */
+void wire_interface(struct wire *wire, int node, const char *ip);
+void wire_remove_interface(struct wire *wire, int node, const char *ip);
+void wire_set_nat(struct wire *wire, int node, int realm, enum wire_nat nat, const char *public_ip);
+void wire_name(struct wire *wire, const char *name, const char *ip);
+/* Runs until `deadline`, or until stop(context) is true. */
+void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), void *context);
+/* Delivers one datagram at once, from anywhere. */
+void wire_inject(struct wire *wire, int node, const struct ln_path *path, const void *data,
+                 size_t len);
+
+#endif
