@@ -3,7 +3,8 @@
  * getifaddrs() also tells temporary and deprecated addresses (RFC 4941, RFC 4862).
  *
  * One monitor a loop hears of changes; they come in bursts, so the list is read anew 200 ms after
- * the first, and told only if it differs. While the monitor is silent the last list is valid. */
+ * the first, and told only if it differs. While the monitor is silent the last list is valid. Where
+ * route netlink is forbidden (some sandboxes), getifaddrs() gives what it can, and no changes. */
 #include "base/alloc.h"
 #include "io/loop_internal.h"
 #include "io/sockaddr.h"
@@ -11,6 +12,7 @@
 #include <linnet/error.h>
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -206,6 +208,52 @@ static int dump(struct ln_io_interfaces *all, int fd, uint16_t type)
     return result < 0 ? result : 0;
 }
 
+static uint8_t prefix_of_mask(const struct sockaddr *mask, uint8_t family)
+{
+    union ln_sockaddr name = { 0 };
+    struct ln_address address;
+    uint8_t bits = 0;
+
+    if (!mask)
+        return 0;
+    memcpy(&name, mask, family == LN_FAMILY_IPV6 ? sizeof name.ipv6 : sizeof name.ipv4);
+    name.any.sa_family = family == LN_FAMILY_IPV6 ? AF_INET6 : AF_INET; /* may be unset */
+    ln_sockaddr_get(&name, &address);
+    while (bits < 128 && (address.ip[bits / 8] & (0x80 >> bits % 8)))
+        bits++;
+    return bits;
+}
+
+/* The second choice: no temporary or deprecated addresses can be told. */
+static int read_fresh_by_libc(struct ln_io_interfaces *all)
+{
+    struct ifaddrs *list;
+
+    if (getifaddrs(&list) != 0)
+        return ln_error_from_errno(errno);
+    all->fresh_count = 0;
+    memset(all->fresh, 0, sizeof all->fresh);
+    for (const struct ifaddrs *at = list; at; at = at->ifa_next) {
+        struct ln_interface *entry = &all->fresh[all->fresh_count];
+        int family = at->ifa_addr ? at->ifa_addr->sa_family : AF_UNSPEC;
+        union ln_sockaddr name = { 0 };
+
+        if ((family != AF_INET && family != AF_INET6) || all->fresh_count == LN_IO_INTERFACES_MAX)
+            continue;
+        memcpy(&name, at->ifa_addr, family == AF_INET ? sizeof name.ipv4 : sizeof name.ipv6);
+        ln_sockaddr_get(&name, &entry->address);
+        entry->prefix_len = prefix_of_mask(at->ifa_netmask, entry->address.family);
+        strncpy(entry->name, at->ifa_name, sizeof entry->name - 1);
+        entry->index = if_nametoindex(at->ifa_name);
+        entry->up = (at->ifa_flags & IFF_UP) && (at->ifa_flags & IFF_RUNNING);
+        entry->loopback = at->ifa_flags & IFF_LOOPBACK;
+        entry->point_to_point = at->ifa_flags & IFF_POINTOPOINT;
+        all->fresh_count++;
+    }
+    freeifaddrs(list);
+    return 0;
+}
+
 /* Reads the list into `fresh`. The kernel answers a dump in the calls themselves, so this does not
  * block; the limit guards against a kernel that does otherwise. */
 static int read_fresh(struct ln_io_interfaces *all)
@@ -242,13 +290,15 @@ static int refresh(struct ln_io_interfaces *all)
 {
     int error = read_fresh(all), changed;
 
+    if (error && error != LN_ERR_LIMIT)
+        error = read_fresh_by_libc(all);
     if (error)
         return error;
     changed = all->count != all->fresh_count ||
               memcmp(all->list, all->fresh, all->count * sizeof *all->list) != 0;
     memcpy(all->list, all->fresh, all->fresh_count * sizeof *all->list);
     all->count = all->fresh_count;
-    all->valid = true;
+    all->valid = all->monitor.fd >= 0;
     return changed;
 }
 
@@ -302,11 +352,30 @@ static void monitor_ready(struct ln_io_source *source, uint32_t events)
     hear(LN_CONTAINER(source, struct ln_io_interfaces, monitor));
 }
 
-static int start_monitor(struct ln_loop *loop)
+/* Without a monitor (an error other than want of descriptors) the list is read anew for each asker.
+ */
+static int open_monitor(struct ln_io_interfaces *all)
 {
     struct sockaddr_nl groups = {
         .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
     };
+    int error = 0, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    all->monitor.fd = fd;
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&groups, sizeof groups) != 0)
+        error = ln_error_from_errno(errno);
+    else
+        error = ln_io_source_add(all->loop, &all->monitor, EPOLLIN);
+    if (!error)
+        return 0;
+    if (fd >= 0)
+        close(fd);
+    all->monitor.fd = -1;
+    return error == LN_ERR_LIMIT || error == LN_ERR_NOMEM ? error : 0;
+}
+
+static int start_monitor(struct ln_loop *loop)
+{
     struct ln_io_interfaces *all;
     int error;
 
@@ -318,14 +387,10 @@ static int start_monitor(struct ln_loop *loop)
     loop->interfaces = all;
     all->loop = loop;
     all->monitor.ready = monitor_ready;
-    all->monitor.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (all->monitor.fd < 0 ||
-        bind(all->monitor.fd, (const struct sockaddr *)&groups, sizeof groups) != 0)
-        error = ln_error_from_errno(errno);
-    else
-        error = ln_loop_timer_init(loop, &all->debounce, debounced, all);
+    all->monitor.fd = -1;
+    error = ln_loop_timer_init(loop, &all->debounce, debounced, all);
     if (!error)
-        error = ln_io_source_add(loop, &all->monitor, EPOLLIN);
+        error = open_monitor(all);
     if (error)
         ln_io_interfaces_end(loop);
     return error;
@@ -337,7 +402,8 @@ void ln_io_interfaces_watch(struct ln_loop_endpoint *endpoint, uint32_t id)
     int result = start_monitor(loop);
 
     if (!result) {
-        hear(loop->interfaces);
+        if (loop->interfaces->monitor.fd >= 0)
+            hear(loop->interfaces);
         if (!loop->interfaces->valid)
             result = refresh(loop->interfaces);
     }

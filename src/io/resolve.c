@@ -115,7 +115,7 @@ static void helper_main(void *ctx)
         atomic_store(&helper->busy, true);
         look_up(&question, &reply);
         atomic_store(&helper->busy, false);
-        if (ln_mailbox_put(&helper->replies, &reply, NULL) != 0)
+        if (ln_mailbox_put(&helper->replies, &reply, NULL) < 0)
             break; /* the loop is gone */
     }
     release_helper(helper);

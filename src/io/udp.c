@@ -83,8 +83,7 @@ static int join_group(int fd, const struct ln_address *group, const struct ln_ad
         set_option(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1);
         set_option(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
     } else {
-        struct ipv6_mreq request = { .ipv6mr_interface = group->scope ? group->scope
-                                                                      : interface->scope };
+        struct ipv6_mreq request = { .ipv6mr_interface = group->scope };
 
         memcpy(&request.ipv6mr_multiaddr, group->ip, 16);
         result = setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request);
@@ -97,12 +96,15 @@ static int join_group(int fd, const struct ln_address *group, const struct ln_ad
 
 static int bind_multicast(int fd, const struct ln_request *request)
 {
+    struct ln_address group = request->local;
     int error;
 
+    if (group.scope == 0 && request->remote.family == LN_FAMILY_IPV6)
+        group.scope = request->remote.scope; /* a link-local group is bound with it */
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    error = ln_io_bind(fd, &request->local);
-    return error ? error : join_group(fd, &request->local, &request->remote);
+    error = ln_io_bind(fd, &group);
+    return error ? error : join_group(fd, &group, &request->remote);
 }
 
 static void udp_ready(struct ln_io_source *source, uint32_t events);

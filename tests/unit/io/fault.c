@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 _Thread_local struct fault sendmsg_fault;
+_Thread_local int netlink_fault;
 
 static bool is_train(const struct msghdr *message)
 {
@@ -27,4 +28,13 @@ __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msgh
         return -1;
     }
     return (ssize_t)syscall(SYS_sendmsg, fd, message, flags);
+}
+
+__attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
+{
+    if (domain == AF_NETLINK && netlink_fault) {
+        errno = netlink_fault;
+        return -1;
+    }
+    return (int)syscall(SYS_socket, domain, type, protocol);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Names and interfaces. Nothing here leaves the machine: what getaddrinfo() is asked is no name
  * that a server could know. */
-#include "tests/unit/io/probe.h"
-
 #include "base/address.h"
 #include "io/thread.h"
+#include "tests/unit/io/fault.h"
+#include "tests/unit/io/probe.h"
 
+#include <errno.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -143,6 +144,29 @@ LN_TEST(io_names, may_be_taken_back)
     probe_loop_close();
 }
 
+/* More lookups than the answers' mailbox holds, none of them wanted any more. */
+LN_TEST(io_names, taken_back_in_masses_leave_the_helper_working)
+{
+    struct ln_request take_back = { .kind = LN_REQUEST_CLOSE, .id = 1 };
+    struct probe p;
+
+    open_probe(&p);
+    for (int i = 0; i < 300; i++) {
+        resolve(&p, 1, HELPERS_NAME, LN_FAMILY_NONE);
+        probe_request(&p, &take_back);
+        if (i % 15 == 14)
+            TRY(ln_loop_run_once(test_loop, 0) == 0);
+    }
+    do { /* the queue may still be full of the old ones */
+        TRY(!test_allocator()->failed);
+        p.answer_count = 0;
+        resolve(&p, 2, HELPERS_NAME, LN_FAMILY_NONE);
+        while (p.answer_count == 0)
+            TRY(ln_loop_run_once(test_loop, LN_MILLISECONDS(10)) == 0);
+    } while (!probe_answer(&p, LN_ANSWER_RESOLVED, 2));
+    probe_loop_close();
+}
+
 struct local_resolver {
     uint64_t token;
     char name[64];
@@ -228,6 +252,29 @@ LN_TEST(io_interfaces, are_listed_at_once_with_the_loopback_marked)
     TRY(strcmp(lo->name, "lo") == 0 && lo->up && !lo->point_to_point && !lo->temporary);
     TRY(lo->index > 0 && lo->prefix_len == 8 && lo->address.port == 0);
     TRY(ln_address_is_loopback(&lo->address));
+    probe_loop_close();
+}
+
+LN_TEST(io_interfaces, are_listed_where_netlink_is_forbidden)
+{
+    struct ln_request watch = { .kind = LN_REQUEST_WATCH_INTERFACES, .id = 6 };
+    const struct ln_interface *lo;
+    struct probe p;
+
+    open_probe(&p);
+    netlink_fault = EACCES;
+    probe_request(&p, &watch);
+    run_idle();
+    netlink_fault = EMFILE;
+    watch.id = 7;
+    probe_request(&p, &watch);
+    run_idle();
+    netlink_fault = 0;
+    TRY(probe_answer(&p, LN_ANSWER_INTERFACES, 6) != NULL);
+    lo = find_loopback(probe_answer(&p, LN_ANSWER_INTERFACES, 6));
+    TRY(lo != NULL);
+    TRY(lo->up && lo->index > 0 && lo->prefix_len == 8 && strcmp(lo->name, "lo") == 0);
+    TRY_EQUAL(probe_answer(&p, LN_ANSWER_FAILED, 7)->answer.error, LN_ERR_LIMIT);
     probe_loop_close();
 }
 
