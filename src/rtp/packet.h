@@ -84,9 +84,9 @@ LN_NODISCARD int ln_rtp_packet_parse(const void *data, size_t len, struct ln_rtp
 /* The bytes that a packet's header takes, as SRTP needs them, or LN_ERR_MALFORMED. */
 LN_NODISCARD int ln_rtp_header_len(const void *data, size_t len);
 
-/* Walks the elements. Start with a zeroed iterator of ln_rtp_extensions_begin(); next() returns
- * false at the end and at the first malformed element (`ok` is then false). One-byte id 15 ends the
- * walk, id 0 is padding (RFC 8285, 4.2). A one-byte id 0 with a length is skipped with its data. */
+/* Walks the elements; next() returns false at the end and at the first malformed element (`ok` is
+ * then false). In the one-byte form id 15, and id 0 with a length, end the walk (RFC 8285, 4.1 and
+ * 4.2); id 0 is padding. */
 struct ln_rtp_extension_iterator {
     struct ln_reader reader;
     bool one_byte, done, ok;

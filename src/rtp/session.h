@@ -357,9 +357,10 @@ size_t ln_rtp_inbound_sources(const struct ln_rtp_inbound *inbound, ln_time now,
 /* Session-wide: for transport stats, and the reasons of drops. */
 struct ln_rtp_session_stats {
     uint64_t packets_received, packets_malformed, packets_unroutable, packets_over_limit;
-    uint64_t packets_expected, packets_lost; /* over all received streams, after repair */
+    uint64_t packets_expected, packets_lost; /* over all received streams, before repair */
     uint64_t rtcp_received, rtcp_malformed, rtcp_foreign; /* foreign: about SSRCs not ours */
     uint64_t rtcp_sent, feedback_sent;
+    uint64_t feedback_dropped;        /* reports that poll_feedback() did not take in time */
     uint64_t feedback_unknown;        /* transport-cc records of packets never sent */
     uint64_t retransmissions_refused; /* over the budget */
     ln_duration round_trip_time;      /* smoothed; 0: not known */
