@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The association: creation, state, timers and the owner's calls. RFC 9260, 4, 8 and 9.
+ *
+ * The parts: handshake.c (setting up), input.c (dispatch of chunks), transfer.c (user data and its
+ * acknowledgement), reset.c (RFC 6525), output.c (packets). */
+#include "sctp/association.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "base/trace.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define BLOCKS_KEPT_BYTES (2u << 20)
+#define WINDOW_MIN        1500u /* RFC 9260, 3.3.2: a_rwnd of an INIT */
+
+void ln_sctp_config_init(struct ln_sctp_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->local_port = config->remote_port = 5000;
+    config->packet_bytes = LN_SCTP_PACKET_BYTES;
+    config->streams = 65535;
+    config->max_message_bytes = 256u << 10;
+    config->receive_window_bytes = 8u << 20;
+    config->send_buffer_bytes = 64u << 20;
+    config->rto_initial = LN_MILLISECONDS(500);
+    config->rto_min = LN_MILLISECONDS(300);
+    config->rto_max = LN_SECONDS(5);
+    config->sack_delay = LN_MILLISECONDS(50);
+    config->heartbeat_interval = LN_SECONDS(30);
+    config->cookie_lifetime = LN_SECONDS(60);
+    config->initial_window_packets = 10;
+    config->max_window_bytes = 8u << 20;
+}
+
+static bool config_valid(const struct ln_sctp_config *c)
+{
+    return c->packet_bytes >= LN_SCTP_PACKET_BYTES_MIN &&
+           c->packet_bytes <= LN_SCTP_PACKET_BYTES_MAX && c->streams > 0 &&
+           c->max_message_bytes > 0 && c->max_message_bytes <= UINT32_MAX / 4 &&
+           c->receive_window_bytes >= WINDOW_MIN && c->receive_window_bytes <= UINT32_MAX / 2 &&
+           c->send_buffer_bytes > 0 && c->rto_min > 0 && c->rto_max >= c->rto_min &&
+           c->rto_initial > 0 && c->rto_initial <= c->rto_max && c->initial_window_packets > 0 &&
+           c->sack_delay >= 0 && c->heartbeat_interval >= 0;
+}
+
+static uint32_t random_tag(struct ln_rng *rng)
+{
+    uint32_t tag;
+
+    do
+        tag = ln_rng_u32(rng);
+    while (tag == 0);
+    return tag;
+}
+
+static void init_members(struct ln_sctp *s, const struct ln_sctp_config *config,
+                         const struct ln_env *env)
+{
+    bool keep = !env->pool || env->pool->keep > 0;
+
+    s->env = env;
+    s->config = *config;
+    s->config.packet_bytes &= ~(size_t)3;
+    ln_list_init(&s->news);
+    ln_list_init(&s->controls);
+    ln_news_init(&s->connected, LN_SCTP_EVENT_CONNECTED);
+    ln_news_init(&s->closed, LN_SCTP_EVENT_CLOSED);
+    ln_news_init(&s->restarted, LN_SCTP_EVENT_RESTARTED);
+    ln_blocks_init(&s->blocks, env->allocator, keep ? BLOCKS_KEPT_BYTES : 0);
+    ln_rng_bytes(env->rng, s->cookie_key, sizeof s->cookie_key);
+    s->local_tag = random_tag(env->rng);
+    s->local_initial_tsn = config->initial_tsn_fixed ? config->initial_tsn : ln_rng_u32(env->rng);
+    s->announced_window = config->receive_window_bytes;
+    s->handshake_deadline = s->handshake_sent = LN_TIME_NEVER;
+    s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
+    s->cc_ops = config->cc ? config->cc : &ln_sctp_cc_reno;
+    s->loss_ops = config->loss ? config->loss : &ln_sctp_loss_missing_reports;
+    ln_rto_init(&s->rto, config->rto_initial, config->rto_min, config->rto_max);
+}
+
+int ln_sctp_create(struct ln_sctp **ret_sctp, const struct ln_sctp_config *config,
+                   const struct ln_env *env)
+{
+    struct ln_sctp *s;
+
+    if (!config_valid(config))
+        return LN_ERR_INVALID_ARGUMENT;
+    s = ln_alloc_zero(env->allocator, sizeof *s);
+    if (!s)
+        return LN_ERR_NOMEM;
+    init_members(s, config, env);
+    ln_reset_init(s);
+    if (ln_transfer_init(s, s->local_initial_tsn) != 0) {
+        ln_sctp_free(s);
+        return LN_ERR_NOMEM;
+    }
+    *ret_sctp = s;
+    return 0;
+}
+
+static void free_controls(struct ln_sctp *s)
+{
+    while (!ln_list_empty(&s->controls)) {
+        struct ln_control *control = LN_CONTAINER(s->controls.next, struct ln_control, link);
+
+        ln_list_remove(&control->link);
+        ln_blocks_put(&s->blocks, control, control->block_bytes);
+    }
+    s->control_count = 0;
+}
+
+static void return_lent(struct ln_sctp *s)
+{
+    if (s->lent)
+        ln_reassembly_release(&s->reassembly, s->lent);
+    s->lent = NULL;
+}
+
+void ln_sctp_free(struct ln_sctp *s)
+{
+    if (!s)
+        return;
+    return_lent(s);
+    while (!ln_list_empty(&s->news)) {
+        struct ln_news *news = LN_CONTAINER(s->news.next, struct ln_news, link);
+
+        ln_list_remove(&news->link);
+        if (news->kind == LN_SCTP_EVENT_MESSAGE || news->kind == LN_SCTP_EVENT_MESSAGE_TOO_BIG)
+            ln_reassembly_release(&s->reassembly, LN_CONTAINER(news, struct ln_sctp_message, news));
+    }
+    free_controls(s);
+    ln_reset_deinit(s);
+    ln_transfer_deinit(s);
+    ln_free(s->env->allocator, (void *)(uintptr_t)s->cookie.data);
+    ln_blocks_trim(&s->blocks);
+    ln_wipe(s->cookie_key, sizeof s->cookie_key);
+    ln_free(s->env->allocator, s);
+}
+
+static enum ln_sctp_state outer_state(enum ln_association_state state)
+{
+    switch (state) {
+    case LN_ASSOCIATION_IDLE:
+        return LN_SCTP_NEW;
+    case LN_ASSOCIATION_COOKIE_WAIT:
+    case LN_ASSOCIATION_COOKIE_ECHOED:
+        return LN_SCTP_CONNECTING;
+    case LN_ASSOCIATION_ESTABLISHED:
+        return LN_SCTP_CONNECTED;
+    case LN_ASSOCIATION_ENDED:
+        return LN_SCTP_CLOSED;
+    default:
+        return LN_SCTP_SHUTTING_DOWN;
+    }
+}
+
+enum ln_sctp_state ln_sctp_state(const struct ln_sctp *s)
+{
+    return outer_state(s->state);
+}
+
+void ln_association_set_state(struct ln_sctp *s, ln_time now, enum ln_association_state state)
+{
+    if (s->state == state)
+        return;
+    assert(s->state != LN_ASSOCIATION_ENDED);
+    ln_trace_emit(s->env->trace, now, LN_TRACE_SCTP_STATE, s->config.trace_object, s->state, state,
+                  s->close_error, 0);
+    if (state == LN_ASSOCIATION_ESTABLISHED) {
+        ln_news_tell(&s->news, &s->connected);
+        if (s->config.heartbeat_interval > 0)
+            s->heartbeat_deadline = ln_time_add(now, s->config.heartbeat_interval);
+    }
+    if (state == LN_ASSOCIATION_ENDED)
+        ln_news_tell(&s->news, &s->closed);
+    s->state = state;
+}
+
+void ln_association_end(struct ln_sctp *s, ln_time now, int error, uint16_t cause)
+{
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return;
+    s->close_error = error;
+    s->close_cause = cause;
+    ln_reset_fail_all(s, LN_ERR_CLOSED);
+    ln_association_set_state(s, now, LN_ASSOCIATION_ENDED);
+    s->handshake_deadline = s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
+    s->received.delay_until = LN_TIME_NEVER;
+    s->init_due = s->cookie_echo_due = s->cookie_ack_due = s->heartbeat_due = false;
+    s->shutdown_due = s->shutdown_ack_due = s->forward_due = false;
+}
+
+void ln_association_abort(struct ln_sctp *s, ln_time now, int error, uint16_t cause)
+{
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return;
+    free_controls(s);
+    if (s->peer_known)
+        ln_output_abort(s, s->peer_tag, false, cause);
+    ln_association_end(s, now, error, 0);
+}
+
+void ln_association_count_error(struct ln_sctp *s, ln_time now)
+{
+    s->error_count++;
+    if (s->config.max_retransmits > 0 && s->error_count > s->config.max_retransmits)
+        ln_association_abort(s, now, LN_ERR_TIMEOUT, LN_CAUSE_USER_ABORT);
+}
+
+size_t ln_association_fragment_bytes(const struct ln_sctp *s)
+{
+    return s->config.packet_bytes - LN_SCTP_HEADER_BYTES - LN_SCTP_DATA_HEAD_BYTES;
+}
+
+void ln_association_continue_shutdown(struct ln_sctp *s, ln_time now)
+{
+    if (s->queue.queued_bytes > 0 || !ln_outstanding_empty(&s->outstanding))
+        return;
+    if (s->state == LN_ASSOCIATION_SHUTDOWN_PENDING) {
+        ln_association_set_state(s, now, LN_ASSOCIATION_SHUTDOWN_SENT);
+        s->shutdown_due = true;
+    } else if (s->state == LN_ASSOCIATION_SHUTDOWN_RECEIVED) {
+        ln_association_set_state(s, now, LN_ASSOCIATION_SHUTDOWN_ACK_SENT);
+        s->shutdown_ack_due = true;
+    } else {
+        return;
+    }
+    s->handshake_retransmits = 0;
+    s->handshake_deadline = ln_time_add(now, s->rto.value);
+    s->heartbeat_deadline = LN_TIME_NEVER;
+}
+
+/* Timers. */
+
+static void heartbeat_timeout(struct ln_sctp *s, ln_time now)
+{
+    bool idle = ln_outstanding_empty(&s->outstanding);
+
+    if (s->heartbeat_waiting)
+        ln_association_count_error(s, now);
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return;
+    s->heartbeat_deadline = ln_time_add(now, s->config.heartbeat_interval);
+    if (!idle)
+        return;
+    ln_blocks_trim(&s->blocks);
+    s->heartbeat_due = true;
+}
+
+void ln_sctp_on_timeout(struct ln_sctp *s, ln_time now)
+{
+    s->want_now = false;
+    ln_send_queue_stamp(&s->queue, now);
+    ln_association_continue_shutdown(s, now);
+    if (ln_time_due(s->handshake_deadline, now))
+        ln_handshake_timeout(s, now);
+    if (ln_time_due(s->data_deadline, now))
+        ln_transfer_timeout(s, now);
+    if (s->loss_ops->next_timeout && ln_time_due(s->loss_ops->next_timeout(s->loss), now))
+        ln_transfer_loss_timeout(s, now);
+    if (ln_time_due(s->reset.deadline, now))
+        ln_reset_timeout(s, now);
+    if (ln_time_due(s->heartbeat_deadline, now))
+        heartbeat_timeout(s, now);
+    if (ln_time_due(s->received.delay_until, now)) {
+        s->received.due = true;
+        s->received.delay_until = LN_TIME_NEVER;
+    }
+}
+
+ln_time ln_sctp_next_timeout(const struct ln_sctp *s)
+{
+    ln_time t = ln_time_min(s->handshake_deadline, s->data_deadline);
+
+    if (s->want_now)
+        return LN_TIME_IMMEDIATE;
+    t = ln_time_min(t, s->reset.deadline);
+    t = ln_time_min(t, s->heartbeat_deadline);
+    if (!s->received.due)
+        t = ln_time_min(t, s->received.delay_until);
+    if (s->loss_ops->next_timeout)
+        t = ln_time_min(t, s->loss_ops->next_timeout(s->loss));
+    if (s->cc_ops->next_send && s->queue.queued_bytes > 0)
+        t = ln_time_min(t, s->cc_ops->next_send(s->cc));
+    return t;
+}
+
+/* The owner's calls. */
+
+void ln_sctp_start(struct ln_sctp *s, ln_time now)
+{
+    if (s->state == LN_ASSOCIATION_IDLE)
+        ln_handshake_start(s, now);
+}
+
+int ln_sctp_send(struct ln_sctp *s, uint16_t stream_id, uint32_t ppid, const uint8_t *data,
+                 size_t len, const struct ln_sctp_send_options *options)
+{
+    static const struct ln_sctp_send_options reliable = LN_SCTP_RELIABLE;
+    struct ln_out_stream *stream;
+    int error;
+
+    if (len == 0 || len > UINT32_MAX / 2)
+        return LN_ERR_INVALID_ARGUMENT;
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return LN_ERR_CLOSED;
+    if (s->state > LN_ASSOCIATION_ESTABLISHED)
+        return LN_ERR_INVALID_STATE;
+    if (stream_id >= (s->peer_known ? s->outgoing_streams : s->config.streams))
+        return LN_ERR_RANGE;
+    if (s->queue.held_bytes + len > s->config.send_buffer_bytes)
+        return LN_ERR_LIMIT;
+    stream = ln_send_queue_make_stream(&s->queue, stream_id);
+    if (!stream)
+        return LN_ERR_NOMEM;
+    if (stream->reset != LN_STREAM_OPEN)
+        return LN_ERR_INVALID_STATE;
+    error = ln_send_queue_push(&s->queue, stream, ppid, data, len, options ? options : &reliable);
+    if (error == 0)
+        s->want_now = true;
+    return error;
+}
+
+size_t ln_sctp_buffered_amount(const struct ln_sctp *s, uint16_t stream_id)
+{
+    const struct ln_out_stream *stream = ln_send_queue_stream(&s->queue, stream_id);
+
+    return stream ? stream->buffered : 0;
+}
+
+int ln_sctp_set_buffered_low(struct ln_sctp *s, uint16_t stream_id, size_t threshold)
+{
+    struct ln_out_stream *stream = ln_send_queue_make_stream(&s->queue, stream_id);
+
+    if (!stream)
+        return LN_ERR_NOMEM;
+    stream->low_threshold = threshold;
+    return 0;
+}
+
+int ln_sctp_set_priority(struct ln_sctp *s, uint16_t stream_id, uint16_t priority)
+{
+    struct ln_out_stream *stream = ln_send_queue_make_stream(&s->queue, stream_id);
+
+    if (!stream)
+        return LN_ERR_NOMEM;
+    stream->schedule.priority = priority;
+    return 0;
+}
+
+int ln_sctp_reset_stream(struct ln_sctp *s, uint16_t stream)
+{
+    int error;
+
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return LN_ERR_CLOSED;
+    error = ln_reset_want(s, stream);
+    if (error == 0)
+        s->want_now = true;
+    return error;
+}
+
+void ln_sctp_discard(struct ln_sctp *s, uint16_t stream_id)
+{
+    struct ln_out_stream *stream = ln_send_queue_stream(&s->queue, stream_id);
+
+    if (stream)
+        ln_send_queue_discard(&s->queue, stream);
+}
+
+void ln_sctp_shutdown(struct ln_sctp *s)
+{
+    if (s->state < LN_ASSOCIATION_ESTABLISHED)
+        ln_association_end(s, 0, 0, 0);
+    else if (s->state == LN_ASSOCIATION_ESTABLISHED)
+        ln_association_set_state(s, 0, LN_ASSOCIATION_SHUTDOWN_PENDING);
+    s->want_now = s->state != LN_ASSOCIATION_ENDED;
+}
+
+void ln_sctp_abort(struct ln_sctp *s)
+{
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return;
+    ln_association_abort(s, 0, LN_ERR_ABORT, LN_CAUSE_USER_ABORT);
+    s->want_now = s->control_count > 0;
+}
+
+void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
+{
+    *ret_stats = s->stats;
+    ret_stats->messages_abandoned = s->queue.abandoned;
+    ret_stats->messages_received = s->reassembly.messages;
+    ret_stats->dropped_malformed += s->reassembly.dropped_malformed;
+    ret_stats->smoothed_rtt = s->rto.smoothed;
+    ret_stats->rto = s->rto.value;
+    ret_stats->congestion_window = s->cc_ops->window(s->cc);
+    ret_stats->in_flight_bytes = s->outstanding.in_flight_bytes;
+    ret_stats->peer_window_bytes = s->peer_window;
+    ret_stats->send_buffered_bytes = s->queue.held_bytes;
+    ret_stats->receive_buffered_bytes = s->reassembly.used_bytes;
+    ret_stats->outgoing_streams = s->outgoing_streams;
+    ret_stats->incoming_streams = s->incoming_streams;
+    ret_stats->peer_partial_reliability = s->peer_partial_reliability;
+    ret_stats->peer_reset = s->peer_reset;
+}
+
+void ln_sctp_set_packet_bytes(struct ln_sctp *s, size_t bytes)
+{
+    if (bytes < LN_SCTP_PACKET_BYTES_MIN)
+        bytes = LN_SCTP_PACKET_BYTES_MIN;
+    if (bytes > LN_SCTP_PACKET_BYTES_MAX)
+        bytes = LN_SCTP_PACKET_BYTES_MAX;
+    s->config.packet_bytes = bytes & ~(size_t)3;
+    s->cc_ops->set_packet_bytes(s->cc, ln_association_fragment_bytes(s));
+}
+
+/* Events. */
+
+static void fill_stream_event(struct ln_news *news, struct ln_sctp_event *event)
+{
+    const struct ln_out_stream *out = NULL;
+
+    switch (news->kind) {
+    case LN_SCTP_EVENT_OUTGOING_RESET:
+        out = LN_CONTAINER(news, struct ln_out_stream, reset_done);
+        event->error = out->reset_error;
+        break;
+    case LN_SCTP_EVENT_RESET_REQUESTED:
+        out = LN_CONTAINER(news, struct ln_out_stream, reset_asked);
+        break;
+    case LN_SCTP_EVENT_BUFFERED_LOW:
+        out = LN_CONTAINER(news, struct ln_out_stream, low);
+        break;
+    default:
+        event->stream = LN_CONTAINER(news, struct ln_in_stream, reset)->id;
+        return;
+    }
+    event->stream = out->id;
+}
+
+static void fill_message_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
+{
+    struct ln_sctp_message *message = LN_CONTAINER(news, struct ln_sctp_message, news);
+
+    event->stream = message->stream;
+    event->ppid = message->ppid;
+    event->unordered = message->unordered;
+    event->data = message->data ? message->data + message->start : NULL;
+    event->len = message->len;
+    s->lent = message;
+}
+
+/* A window that has opened much since it was last announced is worth a SACK of its own (RFC 1122,
+ * 4.2.3.3's rule). */
+static void consider_window_update(struct ln_sctp *s)
+{
+    size_t window = ln_reassembly_window(&s->reassembly), limit = s->config.receive_window_bytes;
+
+    if (s->announced_window < limit / 2 && window >= s->announced_window + limit / 4 &&
+        ln_association_in(s, LN_STATES_RECEIVING) && !s->received.due) {
+        s->received.due = true;
+        s->want_now = true;
+    }
+}
+
+int ln_sctp_poll_event(struct ln_sctp *s, struct ln_sctp_event *ret_event)
+{
+    struct ln_news *news;
+
+    if (s->lent) {
+        return_lent(s);
+        consider_window_update(s);
+    }
+    if (ln_list_empty(&s->news))
+        return 0;
+    news = LN_CONTAINER(s->news.next, struct ln_news, link);
+    ln_list_remove(&news->link);
+    memset(ret_event, 0, sizeof *ret_event);
+    ret_event->kind = (enum ln_sctp_event_kind)news->kind;
+    switch (news->kind) {
+    case LN_SCTP_EVENT_CONNECTED:
+    case LN_SCTP_EVENT_RESTARTED:
+        break;
+    case LN_SCTP_EVENT_CLOSED:
+        ret_event->error = s->close_error;
+        ret_event->cause = s->close_cause;
+        break;
+    case LN_SCTP_EVENT_MESSAGE:
+    case LN_SCTP_EVENT_MESSAGE_TOO_BIG:
+        fill_message_event(s, news, ret_event);
+        break;
+    default:
+        fill_stream_event(news, ret_event);
+        break;
+    }
+    return 1;
+}
+
+struct ln_sctp_message *ln_sctp_take_message(struct ln_sctp *s)
+{
+    struct ln_sctp_message *message = s->lent;
+
+    if (!message || message->news.kind != LN_SCTP_EVENT_MESSAGE)
+        return NULL;
+    s->lent = NULL;
+    ln_reassembly_hand_over(&s->reassembly, message);
+    consider_window_update(s);
+    return message;
+}
+
+void ln_sctp_message_free(struct ln_sctp_message *message)
+{
+    struct ln_allocator *allocator;
+
+    if (!message)
+        return;
+    allocator = message->allocator;
+    ln_free(allocator, message->data);
+    ln_free(allocator, message);
+}

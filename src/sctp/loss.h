@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Loss detection as a table of functions over a state of its own: after each SACK, and at times of
+ * its choice, it moves outstanding fragments from in flight to lost. The retransmission timer of
+ * RFC 9260, 6.3 stays with the association. */
+#ifndef LN_SCTP_LOSS_H
+#define LN_SCTP_LOSS_H
+
+#include "sctp/outstanding.h"
+
+struct ln_sctp_loss_ops {
+    const char *name;
+    size_t state_bytes;
+    void (*init)(void *loss);
+    /* Returns the highest TSN newly found lost, 0 for none. */
+    uint64_t (*on_ack)(void *loss, struct ln_outstanding *o, const struct ln_ack *ack,
+                       bool in_recovery, ln_duration smoothed_rtt, ln_time now);
+    /* Probe and reordering timers; may be NULL, all three. */
+    ln_time (*next_timeout)(const void *loss);
+    uint64_t (*on_timeout)(void *loss, struct ln_outstanding *o, ln_time now);
+    void (*on_sent)(void *loss, const struct ln_outstanding *o, ln_time now);
+};
+
+extern const struct ln_sctp_loss_ops ln_sctp_loss_missing_reports;
+
+#endif

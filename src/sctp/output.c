@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Packets out. Control packets that stand alone go first, then one packet at a time is composed:
+ * handshake chunks, SACK, FORWARD TSN, RE-CONFIG, HEARTBEAT, SHUTDOWN, lost fragments, new ones.
+ * RFC 9260, 6.1, 6.9 and 6.10; RFC 3758, 3.5; RFC 7053, 4.
+ *
+ * A message longer than a packet is cut so that each packet is filled to the last word: bulk data
+ * leaves in packets of one size. A message that fits one packet is never cut. */
+#include "sctp/association.h"
+
+#include "base/rng.h"
+#include "base/time.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define CONTROLS_MAX      8u
+#define FRAGMENT_MIN      64u /* of user data; smaller pieces of a long message wait */
+#define FORWARD_STREAMS   64u
+#define HEARTBEAT_BYTES   16u
+#define CHUNK_SMALL_BYTES 8u
+
+struct ln_control *ln_output_control(struct ln_sctp *s, size_t body_bytes)
+{
+    struct ln_control *control;
+    size_t bytes;
+
+    if (s->control_count >= CONTROLS_MAX)
+        return NULL;
+    control = ln_blocks_get(&s->blocks, sizeof *control + LN_SCTP_HEADER_BYTES + body_bytes,
+                            &bytes);
+    if (!control)
+        return NULL;
+    control->block_bytes = bytes;
+    control->len = LN_SCTP_HEADER_BYTES + body_bytes;
+    ln_list_append(&s->controls, &control->link);
+    s->control_count++;
+    return control;
+}
+
+static void write_cause(struct ln_sctp *s, uint8_t type, uint8_t flags, uint32_t tag,
+                        uint16_t cause, struct ln_bytes info)
+{
+    struct ln_control *control = ln_output_control(s, 12 + info.len);
+    struct ln_writer w;
+    size_t chunk, parameter;
+
+    if (!control)
+        return;
+    ln_writer_init(&w, control->data, control->len);
+    ln_sctp_packet_begin(&w, s->config.local_port, s->config.remote_port, tag);
+    chunk = ln_chunk_begin(&w, type, flags);
+    parameter = ln_parameter_begin(&w, cause);
+    ln_write_bytes(&w, info.data, info.len);
+    ln_parameter_finish(&w, parameter);
+    ln_chunk_finish(&w, chunk);
+    assert(w.ok);
+    ln_sctp_packet_finish(&w);
+    control->len = w.len;
+}
+
+void ln_output_error(struct ln_sctp *s, uint16_t cause, struct ln_bytes info)
+{
+    write_cause(s, LN_CHUNK_ERROR, 0, s->peer_tag, cause, info);
+}
+
+void ln_output_abort(struct ln_sctp *s, uint32_t tag, bool reflected, uint16_t cause)
+{
+    write_cause(s, LN_CHUNK_ABORT, reflected ? LN_TAG_REFLECTED : 0, tag, cause,
+                (struct ln_bytes){ NULL, 0 });
+}
+
+static size_t take_control(struct ln_sctp *s, uint8_t *out, size_t cap)
+{
+    struct ln_control *control = LN_CONTAINER(s->controls.next, struct ln_control, link);
+    size_t len = control->len;
+
+    if (len <= cap)
+        memcpy(out, control->data, len);
+    else
+        len = 0;
+    ln_list_remove(&control->link);
+    s->control_count--;
+    ln_blocks_put(&s->blocks, control, control->block_bytes);
+    return len;
+}
+
+/* Control chunks. */
+
+static void write_plain(struct ln_writer *w, uint8_t type)
+{
+    ln_chunk_finish(w, ln_chunk_begin(w, type, 0));
+}
+
+static void write_handshake(struct ln_sctp *s, struct ln_writer *w)
+{
+    if (s->init_due) {
+        ln_handshake_write_init(s, w);
+        s->init_due = false;
+    } else if (s->cookie_echo_due) {
+        size_t at = ln_chunk_begin(w, LN_CHUNK_COOKIE_ECHO, 0);
+
+        ln_write_bytes(w, s->cookie.data, s->cookie.len);
+        ln_chunk_finish(w, at);
+        s->cookie_echo_due = false;
+    } else if (s->cookie_ack_due) {
+        write_plain(w, LN_CHUNK_COOKIE_ACK);
+        s->cookie_ack_due = false;
+    }
+}
+
+struct skipped {
+    uint16_t stream, ssn;
+};
+
+/* Notes the sequence number of one abandoned fragment. Returns false when the list is full. */
+static bool note_skipped(struct skipped *list, size_t *count, size_t limit,
+                         const struct ln_outgoing *message)
+{
+    if (message->unordered)
+        return true;
+    for (size_t i = 0; i < *count; i++) {
+        if (list[i].stream == message->stream) {
+            list[i].ssn = message->ssn; /* TSNs ascend, so do a stream's sequence numbers */
+            return true;
+        }
+    }
+    if (*count >= limit)
+        return false;
+    list[(*count)++] = (struct skipped){ message->stream, message->ssn };
+    return true;
+}
+
+static void write_forward_tsn(struct ln_sctp *s, ln_time now, struct ln_writer *w)
+{
+    uint64_t end = ln_outstanding_advance(&s->outstanding), tsn = s->outstanding.first;
+    struct skipped list[FORWARD_STREAMS];
+    size_t count = 0, limit, at;
+
+    if (end < tsn) {
+        s->forward_due = false;
+        return;
+    }
+    if (ln_writer_room(w) < CHUNK_SMALL_BYTES + 4)
+        return;
+    limit = (ln_writer_room(w) - CHUNK_SMALL_BYTES) / 4;
+    if (limit > FORWARD_STREAMS)
+        limit = FORWARD_STREAMS;
+    for (; tsn <= end; tsn++)
+        if (!note_skipped(list, &count, limit, ln_outstanding_slot(&s->outstanding, tsn)->message))
+            break;
+    at = ln_chunk_begin(w, LN_CHUNK_FORWARD_TSN, 0);
+    ln_write32(w, (uint32_t)(tsn - 1));
+    for (size_t i = 0; i < count; i++) {
+        ln_write16(w, list[i].stream);
+        ln_write16(w, list[i].ssn);
+    }
+    ln_chunk_finish(w, at);
+    s->forwarded = tsn - 1;
+    s->forward_due = false;
+    if (s->data_deadline == LN_TIME_NEVER)
+        s->data_deadline = ln_time_add(now, s->rto.value);
+}
+
+static void write_heartbeat(struct ln_sctp *s, ln_time now, struct ln_writer *w)
+{
+    size_t chunk, parameter;
+
+    if (ln_writer_room(w) < HEARTBEAT_BYTES)
+        return;
+    s->heartbeat_nonce = ln_rng_u64(s->env->rng);
+    chunk = ln_chunk_begin(w, LN_CHUNK_HEARTBEAT, 0);
+    parameter = ln_parameter_begin(w, LN_PARAMETER_HEARTBEAT_INFO);
+    ln_write64(w, s->heartbeat_nonce);
+    ln_parameter_finish(w, parameter);
+    ln_chunk_finish(w, chunk);
+    s->heartbeat_due = false;
+    s->heartbeat_waiting = true;
+    s->heartbeat_sent = now;
+}
+
+static void write_shutdown(struct ln_sctp *s, struct ln_writer *w)
+{
+    if (ln_writer_room(w) < CHUNK_SMALL_BYTES)
+        return;
+    if (s->shutdown_due) {
+        size_t at = ln_chunk_begin(w, LN_CHUNK_SHUTDOWN, 0);
+
+        ln_write32(w, (uint32_t)s->received.cumulative);
+        ln_chunk_finish(w, at);
+        s->shutdown_due = false;
+    } else if (s->shutdown_ack_due) {
+        write_plain(w, LN_CHUNK_SHUTDOWN_ACK);
+        s->shutdown_ack_due = false;
+    } else if (s->shutdown_complete_due) {
+        write_plain(w, LN_CHUNK_SHUTDOWN_COMPLETE);
+        s->shutdown_complete_due = false;
+    }
+}
+
+static void write_sack(struct ln_sctp *s, struct ln_writer *w)
+{
+    size_t window = ln_reassembly_window(&s->reassembly);
+
+    if (ln_sack_write(&s->received, w, (uint32_t)window)) {
+        s->announced_window = window;
+        s->stats.sacks_sent++;
+    }
+}
+
+/* User data. */
+
+static void write_data(struct ln_sctp *s, struct ln_writer *w, uint64_t tsn, uint8_t extra_flags)
+{
+    const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
+    const struct ln_outgoing *m = slot->message;
+    size_t padding = (4 - (slot->len & 3u)) & 3u;
+    uint8_t *p = ln_write_reserve(w, LN_SCTP_DATA_HEAD_BYTES + slot->len + padding);
+
+    assert(p);
+    p[0] = LN_CHUNK_DATA;
+    p[1] = slot->flags | extra_flags;
+    ln_store16(p + 2, (uint16_t)(LN_SCTP_DATA_HEAD_BYTES + slot->len));
+    ln_store32(p + 4, (uint32_t)tsn);
+    ln_store16(p + 8, m->stream);
+    ln_store16(p + 10, m->ssn);
+    ln_store32(p + 12, m->ppid);
+    memcpy(p + LN_SCTP_DATA_HEAD_BYTES, m->data + slot->offset, slot->len);
+    memset(p + LN_SCTP_DATA_HEAD_BYTES + slot->len, 0, padding);
+    s->stats.data_chunks_sent++;
+    s->last_sent = slot->sent_at;
+}
+
+static void note_sent(struct ln_sctp *s, ln_time now, size_t bytes)
+{
+    if (s->peer_window == 0)
+        s->probing = true;
+    s->peer_window -= bytes < s->peer_window ? bytes : s->peer_window;
+    s->cc_ops->on_sent(s->cc, now, bytes, s->outstanding.in_flight_bytes);
+    if (s->loss_ops->on_sent)
+        s->loss_ops->on_sent(s->loss, &s->outstanding, now);
+    if (s->data_deadline == LN_TIME_NEVER)
+        s->data_deadline = ln_time_add(now, s->rto.value);
+}
+
+/* Gives up lost messages that have had their time or their tries (RFC 3758, 3.5; RFC 7496). */
+static void abandon_lost(struct ln_sctp *s, ln_time now)
+{
+    uint64_t tsn;
+
+    while (s->peer_partial_reliability && (tsn = ln_outstanding_next_lost(&s->outstanding)) != 0) {
+        const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
+
+        if (slot->transmits <= slot->message->max_retransmits &&
+            !ln_time_due(slot->message->deadline, now))
+            return;
+        if (ln_outstanding_reserve(&s->outstanding) != 0)
+            return;
+        ln_outstanding_abandon(&s->outstanding, slot->message);
+        s->forward_due = true;
+    }
+}
+
+static bool window_open(struct ln_sctp *s)
+{
+    if (s->fast_retransmit)
+        return true;
+    if (s->outstanding.in_flight_bytes < s->cc_ops->window(s->cc))
+        return true;
+    s->window_limited = true;
+    return false;
+}
+
+/* Retransmissions that fit. Returns false when nothing more is to be written. */
+static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
+{
+    uint64_t tsn;
+
+    while ((tsn = ln_outstanding_next_lost(&s->outstanding)) != 0) {
+        const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
+        size_t bytes = LN_SCTP_DATA_HEAD_BYTES + ((slot->len + 3u) & ~3u);
+
+        if (!window_open(s))
+            return false;
+        if (bytes > ln_writer_room(w)) {
+            /* A fragment cut for larger packets goes alone, as it is. */
+            if (w->len != LN_SCTP_HEADER_BYTES)
+                return false;
+            s->fast_retransmit = false;
+            return false;
+        }
+        if (tsn == s->outstanding.first)
+            s->data_deadline = ln_time_add(now, s->rto.value);
+        ln_outstanding_resent(&s->outstanding, tsn, now);
+        write_data(s, w, tsn, 0);
+        s->stats.retransmissions++;
+        if (s->cc_ops->in_recovery(s->cc))
+            s->stats.fast_retransmissions++;
+        note_sent(s, now, slot->len);
+    }
+    return true;
+}
+
+/* The bytes of the message's next fragment in this room; 0: not here. */
+static size_t fragment_bytes(const struct ln_sctp *s, const struct ln_outgoing *message,
+                             size_t room)
+{
+    size_t left = message->len - message->assigned;
+
+    if (room <= LN_SCTP_DATA_HEAD_BYTES)
+        return 0;
+    room -= LN_SCTP_DATA_HEAD_BYTES;
+    if (left <= room)
+        return left;
+    if (message->assigned == 0 && left <= ln_association_fragment_bytes(s))
+        return 0;
+    return room >= FRAGMENT_MIN ? room : 0;
+}
+
+/* The message under way has expired: nothing more of it is sent. */
+static bool give_up_current(struct ln_sctp *s, ln_time now, struct ln_outgoing *message)
+{
+    if (!message->begun || !s->peer_partial_reliability || !ln_time_due(message->deadline, now))
+        return false;
+    ln_outstanding_abandon(&s->outstanding, message); /* the caller has reserved */
+    s->forward_due = true;
+    return true;
+}
+
+static void write_new(struct ln_sctp *s, ln_time now, struct ln_writer *w)
+{
+    while (s->queue.queued_bytes > 0) {
+        struct ln_outgoing *message = ln_send_queue_next(&s->queue, now);
+        uint8_t flags = 0;
+        size_t bytes;
+        uint64_t tsn;
+
+        if (!message || ln_outstanding_reserve(&s->outstanding) != 0)
+            break;
+        if (give_up_current(s, now, message))
+            continue;
+        bytes = fragment_bytes(s, message, ln_writer_room(w));
+        if (bytes == 0)
+            return;
+        if (!window_open(s))
+            return;
+        /* Into a closed window goes one fragment at a time, as a probe (RFC 9260, 6.1 A). */
+        if (bytes > s->peer_window && s->outstanding.in_flight_bytes > 0)
+            break;
+        tsn = ln_outstanding_push(&s->outstanding, message, bytes, now);
+        if (s->queue.queued_bytes == 0)
+            flags = LN_DATA_IMMEDIATE; /* nothing follows that a SACK could wait for */
+        write_data(s, w, tsn, flags);
+        if (ln_outstanding_slot(&s->outstanding, tsn)->flags & LN_DATA_END)
+            s->stats.messages_sent++;
+        note_sent(s, now, bytes);
+    }
+    s->window_limited = false;
+}
+
+static void write_user_data(struct ln_sctp *s, ln_time now, struct ln_writer *w)
+{
+    if (s->cc_ops->next_send && s->cc_ops->next_send(s->cc) > now)
+        return;
+    if (ln_outstanding_empty(&s->outstanding) && s->queue.queued_bytes > 0 && s->last_sent > 0 &&
+        now - s->last_sent > s->rto.value)
+        s->cc_ops->on_idle(s->cc, now, now - s->last_sent, s->rto.value);
+    if (write_lost(s, now, w))
+        write_new(s, now, w);
+}
+
+/* Composition. */
+
+static bool may_send_data(const struct ln_sctp *s, bool with_cookie)
+{
+    return with_cookie || ln_association_in(s, LN_STATES_SENDING);
+}
+
+static void compose(struct ln_sctp *s, ln_time now, struct ln_writer *w)
+{
+    bool init = s->init_due, cookie = s->cookie_echo_due;
+    size_t before, head;
+
+    write_handshake(s, w);
+    if (init)
+        return; /* stands alone (RFC 9260, 6.10) */
+    if (s->received.due)
+        write_sack(s, w);
+    if (s->forward_due && ln_association_in(s, LN_STATES_SENDING))
+        write_forward_tsn(s, now, w);
+    if (ln_reset_due(s))
+        ln_reset_write(s, now, w);
+    if (s->heartbeat_due)
+        write_heartbeat(s, now, w);
+    write_shutdown(s, w);
+    if (!may_send_data(s, cookie))
+        return;
+    head = w->len;
+    before = s->received.packets;
+    /* A SACK that may wait still travels with data that goes anyway. */
+    if (before > 0 && !cookie && (s->queue.queued_bytes > 0 || s->outstanding.lost_count > 0)) {
+        struct ln_writer with = *w;
+        struct ln_received kept = s->received;
+        size_t announced = s->announced_window;
+
+        write_sack(s, &with);
+        head = with.len;
+        write_user_data(s, now, &with);
+        if (with.len > head) {
+            *w = with;
+        } else { /* nothing went: it waits on */
+            s->received = kept;
+            s->announced_window = announced;
+            s->stats.sacks_sent--;
+        }
+    } else {
+        write_user_data(s, now, w);
+    }
+    if (w->len > LN_SCTP_HEADER_BYTES)
+        s->fast_retransmit = false;
+}
+
+/* A lost fragment that is larger than packets are now is written all the same. */
+static size_t packet_limit(struct ln_sctp *s, size_t cap)
+{
+    size_t limit = s->config.packet_bytes;
+    uint64_t tsn = ln_outstanding_next_lost(&s->outstanding);
+
+    if (tsn != 0) {
+        size_t whole = LN_SCTP_HEADER_BYTES + LN_SCTP_DATA_HEAD_BYTES +
+                       ((ln_outstanding_slot(&s->outstanding, tsn)->len + 3u) & ~(size_t)3);
+
+        if (whole > limit && whole <= cap)
+            limit = whole;
+    }
+    return limit;
+}
+
+size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_t cap)
+{
+    struct ln_writer w;
+
+    s->want_now = false;
+    if (cap < s->config.packet_bytes)
+        return 0;
+    ln_send_queue_stamp(&s->queue, now);
+    ln_association_continue_shutdown(s, now);
+    if (!ln_list_empty(&s->controls)) {
+        size_t len = take_control(s, out, cap);
+
+        s->stats.packets_sent++;
+        s->stats.bytes_sent += len;
+        return len;
+    }
+    if (s->state == LN_ASSOCIATION_ENDED && !s->shutdown_complete_due)
+        return 0;
+    abandon_lost(s, now);
+    ln_reset_prepare(s);
+    ln_writer_init(&w, out, packet_limit(s, cap));
+    ln_sctp_packet_begin(&w, s->config.local_port, s->config.remote_port,
+                         s->init_due ? 0 : s->peer_tag);
+    compose(s, now, &w);
+    if (w.len == LN_SCTP_HEADER_BYTES)
+        return 0;
+    assert(w.ok);
+    ln_sctp_packet_finish(&w);
+    s->stats.packets_sent++;
+    s->stats.bytes_sent += w.len;
+    return w.len;
+}

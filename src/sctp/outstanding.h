@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fragments that have a TSN and are not yet cumulatively acknowledged: a ring of slots by TSN. What
+ * gap blocks acknowledged stands in a set of ranges too, so that a SACK costs its news and not the
+ * window (each SACK repeats all gap blocks). */
+#ifndef LN_SCTP_OUTSTANDING_H
+#define LN_SCTP_OUTSTANDING_H
+
+#include "sctp/ranges.h"
+#include "sctp/send_queue.h"
+
+enum ln_slot_state {
+    LN_SLOT_IN_FLIGHT,
+    LN_SLOT_ACKED,     /* by a gap block */
+    LN_SLOT_LOST,      /* to be sent again */
+    LN_SLOT_ABANDONED, /* RFC 3758: to be skipped by a FORWARD TSN */
+};
+
+struct ln_slot {
+    struct ln_outgoing *message;
+    ln_time sent_at;
+    uint32_t offset;
+    uint16_t len; /* 0: stands for the rest of an abandoned message, never sent */
+    uint16_t transmits;
+    uint8_t flags;  /* LN_DATA_BEGIN, _END, _UNORDERED */
+    uint8_t state;  /* enum ln_slot_state */
+    uint8_t misses; /* of the loss detection */
+};
+
+struct ln_outstanding {
+    struct ln_allocator *allocator;
+    struct ln_send_queue *queue;
+    struct ln_slot *slots;
+    size_t capacity;    /* a power of two, or 0 */
+    uint64_t first;     /* lowest TSN not cumulatively acknowledged */
+    uint64_t next;      /* the next to be assigned */
+    uint64_t lost_from; /* no lost slot stands before */
+    uint64_t rtt_from;  /* the next TSN to measure the round trip with */
+    size_t in_flight_bytes, lost_count, abandoned_count;
+    struct ln_ranges acked;
+};
+
+/* What a SACK brought. */
+struct ln_ack {
+    uint64_t cumulative; /* the point after it */
+    bool advanced;
+    size_t acked_bytes;
+    uint64_t highest;    /* highest TSN newly acknowledged; 0: none */
+    ln_time newest_sent; /* when the last sent of those was sent */
+    ln_duration rtt;     /* 0: no sample */
+};
+
+void ln_outstanding_init(struct ln_outstanding *o, struct ln_allocator *allocator,
+                         struct ln_send_queue *queue, uint64_t first_tsn);
+/* Releases all fragments. */
+void ln_outstanding_deinit(struct ln_outstanding *o);
+
+static inline bool ln_outstanding_empty(const struct ln_outstanding *o)
+{
+    return o->first == o->next;
+}
+
+static inline struct ln_slot *ln_outstanding_slot(const struct ln_outstanding *o, uint64_t tsn)
+{
+    return &o->slots[tsn & (o->capacity - 1)];
+}
+
+/* Makes the next push safe. Returns 0, LN_ERR_LIMIT (half the number space in flight) or NOMEM. */
+LN_NODISCARD int ln_outstanding_reserve(struct ln_outstanding *o);
+/* The next `len` bytes of the message, as sent now. Returns the TSN. */
+uint64_t ln_outstanding_push(struct ln_outstanding *o, struct ln_outgoing *message, size_t len,
+                             ln_time now);
+
+/* Takes a SACK with valid, ascending blocks. The peer is bound to what it said: should a gap block
+ * have been withdrawn (RFC 9260, 6.2.1), its fragments are lost again. */
+void ln_outstanding_ack(struct ln_outstanding *o, uint64_t cumulative,
+                        const struct ln_range *blocks, size_t count, ln_time now,
+                        struct ln_ack *ret_ack);
+
+void ln_outstanding_lose(struct ln_outstanding *o, uint64_t tsn); /* an IN_FLIGHT one */
+void ln_outstanding_lose_all(struct ln_outstanding *o);
+/* The lowest lost one; 0 when there is none. */
+uint64_t ln_outstanding_next_lost(struct ln_outstanding *o);
+void ln_outstanding_resent(struct ln_outstanding *o, uint64_t tsn, ln_time now);
+
+/* Gives a begun message up. Room for one more slot was reserved unless all of it has TSNs. */
+void ln_outstanding_abandon(struct ln_outstanding *o, struct ln_outgoing *message);
+/* The TSN to which the peer may move on (Advanced.Peer.Ack.Point); first - 1 when nowhere. */
+uint64_t ln_outstanding_advance(const struct ln_outstanding *o);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fragments in, messages out. Fragments of one message have consecutive TSNs (RFC 9260, 6.9), so
+ * what arrived forms runs on the line of TSNs; each run's bytes go straight into one buffer that
+ * becomes the message. Whole messages are delivered at once (unordered) or by stream sequence
+ * number.
+ *
+ * Every byte held, with an overhead per run, counts in used_bytes, from which the receive window is
+ * taken; a message counts until the owner has taken it. */
+#ifndef LN_SCTP_REASSEMBLY_H
+#define LN_SCTP_REASSEMBLY_H
+
+#include "sctp/blocks.h"
+#include "sctp/news.h"
+#include "sctp/sctp.h"
+
+/* A run of fragments, in the end a message. */
+struct ln_sctp_message {
+    struct ln_news news;    /* LN_SCTP_EVENT_MESSAGE, or _TOO_BIG */
+    struct ln_list partial; /* while not whole */
+    struct ln_allocator *allocator;
+    uint8_t *data;          /* a block; NULL when empty or discarded */
+    size_t cap, start, len; /* of the block; where the bytes begin in it; how many */
+    size_t charge;          /* counted in used_bytes */
+    size_t own_bytes;       /* of this struct's block */
+    uint64_t first_tsn, last_tsn;
+    uint32_t ppid;
+    uint16_t stream, ssn;
+    bool unordered, begin, end, too_big;
+};
+
+struct ln_in_stream {
+    struct ln_sctp_message **waiting; /* whole ordered ones ahead of next_ssn, by ssn */
+    size_t waiting_first, waiting_count, waiting_capacity;
+    struct ln_news reset;
+    uint16_t id, next_ssn;
+};
+
+struct ln_reassembly {
+    struct ln_allocator *allocator;
+    struct ln_blocks *blocks;
+    struct ln_list *news;
+    struct ln_in_stream **streams;
+    size_t stream_capacity;
+    struct ln_sctp_message **edges;  /* by TSN: the run that a TSN could join, see reassembly.c */
+    size_t edge_capacity;            /* a power of two, or 0 */
+    struct ln_sctp_message *current; /* the run that the last fragment went to, if it is open */
+    struct ln_list partial;
+    size_t used_bytes, limit_bytes, max_message_bytes;
+    size_t last_message_bytes; /* a guess at the next one's size */
+    uint64_t messages, dropped_malformed;
+    uint16_t initial_ssn;
+};
+
+struct ln_fragment {
+    uint64_t tsn;
+    uint32_t ppid;
+    uint16_t stream, ssn;
+    uint8_t flags;
+    struct ln_bytes data;
+};
+
+void ln_reassembly_init(struct ln_reassembly *r, struct ln_allocator *allocator,
+                        struct ln_blocks *blocks, struct ln_list *news, size_t limit_bytes,
+                        size_t max_message_bytes);
+void ln_reassembly_deinit(struct ln_reassembly *r);
+
+/* Takes a fragment that was not seen before. cumulative: the point before this fragment counts.
+ * Returns 0 (also when it was thrown away because it cannot belong to anything),
+ * LN_ERR_LIMIT when the memory for it is used up, LN_ERR_NOMEM; then nothing has changed. */
+LN_NODISCARD int ln_reassembly_add(struct ln_reassembly *r, const struct ln_fragment *fragment,
+                                   uint64_t cumulative);
+
+/* FORWARD TSN: runs that cannot be completed any more are dropped; then for each stream named, what
+ * waits up to ssn is delivered. */
+void ln_reassembly_skip_to(struct ln_reassembly *r, uint64_t cumulative);
+void ln_reassembly_skip_ssn(struct ln_reassembly *r, uint16_t stream, uint16_t ssn);
+
+/* RFC 6525: the stream begins anew; news of it follow what was delivered before. Returns 0 or
+ * LN_ERR_NOMEM. */
+LN_NODISCARD int ln_reassembly_reset_stream(struct ln_reassembly *r, uint16_t stream);
+void ln_reassembly_reset_all(struct ln_reassembly *r);
+/* Everything that is not yet told is dropped: the peer began anew. */
+void ln_reassembly_restart(struct ln_reassembly *r);
+
+/* The owner has done with a message (out of the news): its window is free again. */
+void ln_reassembly_release(struct ln_reassembly *r, struct ln_sctp_message *message);
+/* The owner keeps it. */
+void ln_reassembly_hand_over(struct ln_reassembly *r, struct ln_sctp_message *message);
+
+/* What may still come (a_rwnd). */
+size_t ln_reassembly_window(const struct ln_reassembly *r);
+
+#endif

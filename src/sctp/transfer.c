@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * User data and its acknowledgement: DATA, SACK, FORWARD TSN, the retransmission timer.
+ * RFC 9260, 6; RFC 3758, 3. */
+#include "sctp/association.h"
+
+#include "base/alloc.h"
+#include "base/time.h"
+#include "base/trace.h"
+#include "sctp/streams_in.h"
+#include "sctp/tsn.h"
+
+#include <string.h>
+
+int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
+{
+    struct ln_allocator *allocator = s->env->allocator;
+    struct ln_sctp_cc_config cc_config = {
+        ln_association_fragment_bytes(s),
+        ln_association_fragment_bytes(s) * s->config.initial_window_packets,
+        s->config.max_window_bytes,
+    };
+    int error;
+
+    ln_reassembly_init(&s->reassembly, allocator, &s->blocks, &s->news,
+                       s->config.receive_window_bytes, s->config.max_message_bytes);
+    ln_received_init(&s->received, allocator, ln_tsn_first(0));
+    ln_outstanding_init(&s->outstanding, allocator, &s->queue, ln_tsn_first(local_tsn));
+    s->forwarded = s->outstanding.first - 1;
+    error = ln_send_queue_init(&s->queue, allocator, &s->blocks, &s->news,
+                               s->config.scheduler ? s->config.scheduler
+                                                   : &ln_sctp_scheduler_round_robin);
+    if (s->config.initial_tsn_fixed)
+        s->queue.initial_ssn = s->reassembly.initial_ssn = s->config.initial_ssn;
+    s->cc = ln_alloc_zero(allocator, s->cc_ops->state_bytes);
+    s->loss = ln_alloc_zero(allocator, s->loss_ops->state_bytes);
+    if (error || !s->cc || !s->loss)
+        return LN_ERR_NOMEM;
+    s->cc_ops->init(s->cc, &cc_config, 0);
+    s->loss_ops->init(s->loss);
+    return 0;
+}
+
+void ln_transfer_deinit(struct ln_sctp *s)
+{
+    ln_outstanding_deinit(&s->outstanding);
+    ln_send_queue_deinit(&s->queue);
+    ln_received_deinit(&s->received);
+    ln_reassembly_deinit(&s->reassembly);
+    ln_free(s->env->allocator, s->cc);
+    ln_free(s->env->allocator, s->loss);
+}
+
+void ln_transfer_begin_receiving(struct ln_sctp *s, uint32_t peer_tsn)
+{
+    ln_reassembly_restart(&s->reassembly);
+    ln_received_deinit(&s->received);
+    ln_received_init(&s->received, s->env->allocator, ln_tsn_first(peer_tsn));
+}
+
+void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
+{
+    struct ln_sctp_cc_config cc_config = {
+        ln_association_fragment_bytes(s),
+        ln_association_fragment_bytes(s) * s->config.initial_window_packets,
+        s->config.max_window_bytes,
+    };
+
+    ln_send_queue_restart(&s->queue);
+    ln_outstanding_deinit(&s->outstanding);
+    ln_outstanding_init(&s->outstanding, s->env->allocator, &s->queue, ln_tsn_first(local_tsn));
+    ln_reassembly_restart(&s->reassembly);
+    s->forwarded = s->outstanding.first - 1;
+    s->data_deadline = LN_TIME_NEVER;
+    s->forward_due = s->window_limited = s->fast_retransmit = s->probing = false;
+    s->cc_ops->init(s->cc, &cc_config, now);
+    s->loss_ops->init(s->loss);
+    ln_rto_init(&s->rto, s->config.rto_initial, s->config.rto_min, s->config.rto_max);
+}
+
+/* Receiving. */
+
+static void report_invalid_stream(struct ln_sctp *s, uint16_t stream)
+{
+    uint8_t info[4] = { 0 };
+
+    s->stats.dropped_stream++;
+    ln_store16(info, stream);
+    ln_output_error(s, LN_CAUSE_INVALID_STREAM, (struct ln_bytes){ info, sizeof info });
+}
+
+/* Between the peer's reset request and its fulfilment nothing new may come on that stream. */
+static bool held_back_by_reset(const struct ln_sctp *s, const struct ln_fragment *f)
+{
+    if (!s->reset.deferred || f->tsn <= s->reset.deferred_tsn)
+        return false;
+    for (size_t i = 0; i < s->reset.deferred_count; i++)
+        if (s->reset.deferred_streams[i] == f->stream)
+            return true;
+    return s->reset.deferred_all;
+}
+
+static bool read_fragment(const struct ln_sctp *s, const struct ln_chunk *chunk,
+                          struct ln_fragment *ret_fragment)
+{
+    struct ln_reader r;
+
+    ln_reader_init(&r, chunk->value.data, chunk->value.len);
+    ret_fragment->flags = chunk->flags;
+    ret_fragment->tsn = ln_tsn_widen(s->received.cumulative, ln_read32(&r));
+    ret_fragment->stream = ln_read16(&r);
+    ret_fragment->ssn = ln_read16(&r);
+    ret_fragment->ppid = ln_read32(&r);
+    ret_fragment->data = ln_read_rest(&r);
+    return r.ok;
+}
+
+/* Hands a new fragment to reassembly; only what was taken counts as received. */
+static void take_fragment(struct ln_sctp *s, ln_time now, const struct ln_fragment *f)
+{
+    int error = ln_received_reserve(&s->received, f->tsn);
+
+    if (error == 0 && held_back_by_reset(s, f))
+        error = LN_ERR_LIMIT;
+    if (error == 0) {
+        if (f->stream >= s->incoming_streams)
+            report_invalid_stream(s, f->stream);
+        else
+            error = ln_reassembly_add(&s->reassembly, f, s->received.cumulative);
+    }
+    if (error == 0) {
+        ln_received_add(&s->received, f->tsn);
+        ln_reset_on_cumulative(s);
+    } else if (error == LN_ERR_OPERATION) {
+        ln_association_abort(s, now, LN_ERR_NOMEM, LN_CAUSE_OUT_OF_RESOURCE);
+    } else {
+        if (error == LN_ERR_NOMEM)
+            s->stats.dropped_memory++;
+        else
+            s->stats.dropped_window++;
+        s->received.packet_has_data = true; /* the sender shall see the window */
+        s->received.due = true;
+    }
+}
+
+void ln_transfer_on_data(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk)
+{
+    struct ln_fragment fragment;
+
+    s->stats.data_chunks_received++;
+    if (!read_fragment(s, chunk, &fragment)) {
+        s->stats.dropped_malformed++;
+        return;
+    }
+    if (fragment.data.len == 0) {
+        ln_association_abort(s, now, LN_ERR_MALFORMED, LN_CAUSE_NO_USER_DATA);
+        return;
+    }
+    if (fragment.flags & LN_DATA_IMMEDIATE)
+        s->sack_immediate = true;
+    switch (ln_received_classify(&s->received, fragment.tsn)) {
+    case LN_ARRIVAL_NEW:
+        take_fragment(s, now, &fragment);
+        break;
+    case LN_ARRIVAL_DUPLICATE:
+        s->stats.duplicates_received++;
+        ln_received_note_duplicate(&s->received, (uint32_t)fragment.tsn);
+        break;
+    case LN_ARRIVAL_TOO_FAR:
+        s->stats.dropped_window++;
+        break;
+    }
+    if (s->state == LN_ASSOCIATION_SHUTDOWN_SENT) {
+        s->shutdown_due = true; /* RFC 9260, 9.2: SACK and SHUTDOWN again, with its timer */
+        s->received.due = true;
+    }
+}
+
+void ln_transfer_on_forward_tsn(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk)
+{
+    struct ln_reader r, streams;
+    uint64_t tsn;
+
+    (void)now;
+    ln_reader_init(&r, chunk->value.data, chunk->value.len);
+    tsn = ln_tsn_widen(s->received.cumulative, ln_read32(&r));
+    streams = r;
+    while (r.ok && ln_reader_left(&r) >= 4) {
+        uint16_t stream = ln_read16(&r);
+
+        ln_read_skip(&r, 2);
+        if (stream < s->incoming_streams && tsn > s->received.cumulative &&
+            ln_in_stream_reserve(&s->reassembly, stream, false) != 0) {
+            s->stats.dropped_memory++;
+            return; /* the peer says it again */
+        }
+    }
+    s->received.packet_has_data = true;
+    if (tsn <= s->received.cumulative) {
+        s->received.due = true;
+        return;
+    }
+    ln_received_skip_to(&s->received, tsn);
+    ln_reassembly_skip_to(&s->reassembly, tsn);
+    while (ln_reader_left(&streams) >= 4) {
+        uint16_t stream = ln_read16(&streams), ssn = ln_read16(&streams);
+
+        if (stream < s->incoming_streams)
+            ln_reassembly_skip_ssn(&s->reassembly, stream, ssn);
+    }
+    ln_reset_on_cumulative(s);
+}
+
+/* Sending. */
+
+/* What FORWARD TSN can skip has grown. */
+static void consider_forward(struct ln_sctp *s)
+{
+    uint64_t tsn;
+
+    if (!s->peer_partial_reliability || s->outstanding.abandoned_count == 0)
+        return;
+    tsn = ln_outstanding_advance(&s->outstanding);
+    if (tsn >= s->outstanding.first && tsn > s->forwarded)
+        s->forward_due = true;
+}
+
+static void restart_timer(struct ln_sctp *s, ln_time now)
+{
+    s->data_deadline = ln_outstanding_empty(&s->outstanding) ? LN_TIME_NEVER
+                                                             : ln_time_add(now, s->rto.value);
+}
+
+static void apply_loss(struct ln_sctp *s, ln_time now, uint64_t highest)
+{
+    if (highest == 0)
+        return;
+    if (!s->cc_ops->in_recovery(s->cc))
+        s->fast_retransmit = true;
+    s->cc_ops->on_loss(s->cc, now, highest, s->outstanding.next);
+    ln_trace_emit(s->env->trace, now, LN_TRACE_SCTP_RETRANSMIT, s->config.trace_object,
+                  (int64_t)(uint32_t)highest, 1, ln_time_ms(s->rto.value), 0);
+}
+
+static void apply_ack(struct ln_sctp *s, ln_time now, const struct ln_ack *ack, size_t flight)
+{
+    struct ln_sctp_cc_ack report = {
+        .now = now,
+        .acked_bytes = ack->acked_bytes,
+        .in_flight_bytes = flight,
+        .cumulative = ack->advanced,
+        .limited = s->window_limited,
+        .cumulative_tsn = ack->cumulative,
+        .next_tsn = s->outstanding.next,
+        .rtt = ack->rtt,
+    };
+
+    if (ack->rtt > 0)
+        ln_rto_measure(&s->rto, ack->rtt);
+    report.smoothed_rtt = s->rto.smoothed;
+    s->cc_ops->on_ack(s->cc, &report);
+    if (ack->highest > 0)
+        apply_loss(s, now,
+                   s->loss_ops->on_ack(s->loss, &s->outstanding, ack, s->cc_ops->in_recovery(s->cc),
+                                       s->rto.smoothed, now));
+    if (ack->advanced) {
+        s->error_count = 0;
+        if (ack->rtt == 0)
+            ln_rto_recover(&s->rto);
+        restart_timer(s, now);
+        ln_reset_on_ack(s);
+    }
+}
+
+/* Takes the peer's window; one that opens calls back what was sent into the closed one. */
+static void apply_window(struct ln_sctp *s, uint32_t window)
+{
+    if (s->probing && window > 0) {
+        s->probing = false;
+        ln_outstanding_lose_all(&s->outstanding);
+        ln_rto_recover(&s->rto);
+    }
+    s->peer_window = window > s->outstanding.in_flight_bytes
+                         ? window - s->outstanding.in_flight_bytes
+                         : 0;
+}
+
+static void process_sack(struct ln_sctp *s, ln_time now, const struct ln_sack *sack)
+{
+    size_t flight = s->outstanding.in_flight_bytes;
+    struct ln_ack ack;
+
+    ln_outstanding_ack(&s->outstanding, sack->cumulative, sack->blocks, sack->block_count, now,
+                       &ack);
+    if (s->outstanding.in_flight_bytes == 0)
+        s->probing = false;
+    apply_ack(s, now, &ack, flight);
+    apply_window(s, sack->window);
+    consider_forward(s);
+    ln_association_continue_shutdown(s, now);
+}
+
+void ln_transfer_on_sack(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk)
+{
+    struct ln_sack sack;
+
+    if (ln_sack_read(chunk->value, s->outstanding.first - 1, s->outstanding.next, &sack) != 0 ||
+        sack.cumulative >= s->outstanding.next) {
+        s->stats.dropped_malformed++; /* or it acknowledges what was never sent */
+        return;
+    }
+    s->stats.sacks_received++;
+    if (sack.cumulative + 1 < s->outstanding.first)
+        return; /* overtaken by a later one */
+    if (sack.window == 0)
+        s->error_count = 0; /* alive, though closed (RFC 9260, 6.1) */
+    process_sack(s, now, &sack);
+}
+
+void ln_transfer_on_cumulative(struct ln_sctp *s, ln_time now, uint32_t wire_tsn)
+{
+    uint64_t tsn = ln_tsn_widen(s->outstanding.first - 1, wire_tsn);
+    struct ln_ack ack;
+    size_t flight = s->outstanding.in_flight_bytes;
+
+    if (tsn >= s->outstanding.next || tsn < s->outstanding.first)
+        return;
+    ln_outstanding_ack(&s->outstanding, tsn, NULL, 0, now, &ack);
+    apply_ack(s, now, &ack, flight);
+}
+
+/* T3-rtx (RFC 9260, 6.3.3; RFC 3758, 3.5 A5). */
+void ln_transfer_timeout(struct ln_sctp *s, ln_time now)
+{
+    if (ln_outstanding_empty(&s->outstanding)) {
+        s->data_deadline = LN_TIME_NEVER;
+        return;
+    }
+    s->stats.timeouts++;
+    ln_trace_emit(s->env->trace, now, LN_TRACE_SCTP_RETRANSMIT, s->config.trace_object,
+                  (int64_t)(uint32_t)s->outstanding.first, 0, ln_time_ms(s->rto.value), 0);
+    ln_association_count_error(s, now);
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return;
+    if (s->outstanding.in_flight_bytes > 0 && !s->probing)
+        s->cc_ops->on_timeout(s->cc, now);
+    ln_outstanding_lose_all(&s->outstanding);
+    ln_rto_back_off(&s->rto);
+    if (s->outstanding.abandoned_count > 0 &&
+        ln_outstanding_advance(&s->outstanding) >= s->outstanding.first)
+        s->forward_due = s->peer_partial_reliability;
+    s->outstanding.rtt_from = s->outstanding.next;
+    s->data_deadline = ln_time_add(now, s->rto.value);
+}
+
+void ln_transfer_loss_timeout(struct ln_sctp *s, ln_time now)
+{
+    apply_loss(s, now, s->loss_ops->on_timeout(s->loss, &s->outstanding, now));
+}
