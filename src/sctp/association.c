@@ -6,6 +6,7 @@
 #include "sctp/association.h"
 
 #include "base/alloc.h"
+#include "base/pool.h"
 #include "base/rng.h"
 #include "base/time.h"
 #include "base/trace.h"
@@ -190,7 +191,7 @@ void ln_association_end(struct ln_sctp *s, ln_time now, int error, uint16_t caus
     s->handshake_deadline = s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
     s->received.delay_until = LN_TIME_NEVER;
     s->init_due = s->cookie_echo_due = s->cookie_ack_due = s->heartbeat_due = false;
-    s->shutdown_due = s->shutdown_ack_due = s->forward_due = false;
+    s->shutdown_due = s->shutdown_ack_due = s->forward_due = s->received.due = false;
 }
 
 void ln_association_abort(struct ln_sctp *s, ln_time now, int error, uint16_t cause)

@@ -232,13 +232,15 @@ static void write_data(struct ln_sctp *s, struct ln_writer *w, uint64_t tsn, uin
 
 static void note_sent(struct ln_sctp *s, ln_time now, size_t bytes)
 {
-    if (s->peer_window == 0)
+    /* Alone in flight, into a closed window. */
+    if (s->peer_window == 0 && s->outstanding.in_flight_bytes == bytes)
         s->probing = true;
     s->peer_window -= bytes < s->peer_window ? bytes : s->peer_window;
     s->cc_ops->on_sent(s->cc, now, bytes, s->outstanding.in_flight_bytes);
     if (s->loss_ops->on_sent)
         s->loss_ops->on_sent(s->loss, &s->outstanding, now);
-    if (s->data_deadline == LN_TIME_NEVER)
+    /* What goes with a COOKIE ECHO is repeated with it. */
+    if (s->data_deadline == LN_TIME_NEVER && s->state != LN_ASSOCIATION_COOKIE_ECHOED)
         s->data_deadline = ln_time_add(now, s->rto.value);
 }
 
@@ -281,14 +283,9 @@ static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 
         if (!window_open(s))
             return false;
-        if (bytes > ln_writer_room(w)) {
-            /* A fragment cut for larger packets goes alone, as it is. */
-            if (w->len != LN_SCTP_HEADER_BYTES)
-                return false;
-            s->fast_retransmit = false;
+        if (bytes > ln_writer_room(w))
             return false;
-        }
-        if (tsn == s->outstanding.first)
+        if (tsn == s->outstanding.first && s->state != LN_ASSOCIATION_COOKIE_ECHOED)
             s->data_deadline = ln_time_add(now, s->rto.value);
         ln_outstanding_resent(&s->outstanding, tsn, now);
         write_data(s, w, tsn, 0);
