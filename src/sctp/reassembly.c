@@ -351,7 +351,7 @@ int ln_reassembly_add(struct ln_reassembly *r, const struct ln_fragment *f, uint
         error = ln_in_stream_reserve(r, f->stream, (f->flags & LN_DATA_UNORDERED) == 0);
     if (error)
         return error;
-    if (r->current && r->current->last_tsn + 1 == f->tsn)
+    if (r->current && r->current->last_tsn + 1 == f->tsn && !r->current->end)
         before = r->current;
     else
         before = run_before(r, f->tsn);
