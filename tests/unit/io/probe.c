@@ -127,11 +127,16 @@ static void after(void *ctx, ln_time now)
         probe->after(probe);
 }
 
-void probe_add(struct probe *probe)
+bool probe_try_add(struct probe *probe)
 {
     struct ln_endpoint endpoint = { &ops, probe };
 
-    TRY(ln_loop_add_endpoint(test_loop, endpoint, after, probe, &probe->handle) == 0);
+    return ln_loop_add_endpoint(test_loop, endpoint, after, probe, &probe->handle) == 0;
+}
+
+void probe_add(struct probe *probe)
+{
+    TRY(probe_try_add(probe));
 }
 
 void probe_request(struct probe *probe, const struct ln_request *request)

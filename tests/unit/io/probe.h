@@ -47,6 +47,7 @@ void probe_loop(const struct ln_loop_config *config);
 void probe_loop_close(void);
 void probe_init(struct probe *probe);
 void probe_add(struct probe *probe);
+bool probe_try_add(struct probe *probe); /* to be used from callbacks, where TRY cannot be */
 void probe_request(struct probe *probe, const struct ln_request *request);
 void probe_open_udp(struct probe *probe, uint32_t id, const char *local);
 /* The last answer of a kind (and id, if not 0); NULL if none. */
