@@ -20,9 +20,11 @@ enum ln_srtp_profile {
     LN_SRTP_PROFILE_AEAD_AES_256_GCM = 0x0008,
 };
 
-#define LN_SRTP_KEY_MAX       32u
-#define LN_SRTP_SALT_MAX      14u
-#define LN_SRTP_STREAMS_MAX   1024u /* SSRCs known at once; the longest unused makes room */
+#define LN_SRTP_KEY_MAX  32u
+#define LN_SRTP_SALT_MAX 14u
+/* SSRCs known at once. A receiver then forgets the one unused for longest, a sender refuses more.
+ */
+#define LN_SRTP_STREAMS_MAX   1024u
 #define LN_SRTP_WINDOW        1024u /* packets */
 #define LN_SRTP_OVERHEAD_MAX  16u   /* bytes that protect_rtp adds at most */
 #define LN_SRTCP_OVERHEAD_MAX 20u   /* bytes that protect_rtcp adds at most */
@@ -62,7 +64,7 @@ LN_NODISCARD int ln_srtp_protect_rtp(struct ln_srtp *srtp, uint32_t ssrc, uint16
  *
  * Returns the length of the plain packet; dropped and counted: LN_ERR_MALFORMED (shorter than
  * header and tag), LN_ERR_INTEGRITY, LN_ERR_REPLAY, LN_ERR_NO_SPACE, LN_ERR_NOMEM. After an error
- * no state has changed. */
+ * no state has changed, but a packet opened in place is spoilt. */
 LN_NODISCARD int ln_srtp_unprotect_rtp(struct ln_srtp *srtp, uint32_t ssrc, uint16_t sequence,
                                        size_t header_len, const uint8_t *in, size_t len,
                                        uint8_t *out, size_t cap);

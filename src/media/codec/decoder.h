@@ -8,6 +8,7 @@
 #define LN_MEDIA_CODEC_DECODER_H
 
 #include "base/frame.h"
+#include "media/frame/limits.h"
 
 struct ln_video_decoder;
 struct ln_audio_decoder;

@@ -9,8 +9,7 @@
 #define LN_MEDIA_CODEC_ENCODER_H
 
 #include "base/frame.h"
-
-#define LN_PICTURE_SIDE_MAX 4096u /* pixels, either way; larger pictures are refused */
+#include "media/frame/limits.h"
 
 struct ln_video_encoder;
 struct ln_audio_encoder;
@@ -72,9 +71,7 @@ struct ln_audio_encoder_config {
 /* Fills in Opus, mono, 32 kbit/s, VBR, FEC with 5 % expected loss. */
 void ln_audio_encoder_config_init(struct ln_audio_encoder_config *config);
 
-#define LN_AUDIO_RATE_HZ           48000u /* of samples to encoders and from decoders */
-#define LN_AUDIO_PACKET_SAMPLES    960u   /* 20 ms, one frame out */
-#define LN_AUDIO_ENCODER_QUEUE_MAX 9600u  /* samples a channel that wait for poll: 200 ms */
+#define LN_AUDIO_ENCODER_QUEUE_MAX 9600u /* samples a channel that wait for poll: 200 ms */
 
 /* Errors as ln_video_encoder_create(). */
 LN_NODISCARD int ln_audio_encoder_create(struct ln_audio_encoder **ret_encoder,

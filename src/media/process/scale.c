@@ -6,7 +6,6 @@
 
 #include <libyuv.h>
 
-#define SIDE_MAX 4096u
 #define SIDE_MIN 16u
 
 static void copy_times(struct ln_picture *to, const struct ln_picture *from)
@@ -21,7 +20,7 @@ int ln_picture_scale(const struct ln_picture *picture, uint16_t width, uint16_t 
 {
     struct ln_picture *out;
 
-    if (width == 0 || height == 0 || width > SIDE_MAX || height > SIDE_MAX)
+    if (width == 0 || height == 0 || width > LN_PICTURE_SIDE_MAX || height > LN_PICTURE_SIDE_MAX)
         return LN_ERR_RANGE;
     if (width == picture->width && height == picture->height) {
         *ret_picture = ln_picture_ref(picture);
@@ -48,7 +47,7 @@ static uint16_t even(double side)
 {
     unsigned n = (unsigned)side & ~1u;
 
-    return (uint16_t)(n < SIDE_MIN ? SIDE_MIN : n > SIDE_MAX ? SIDE_MAX : n);
+    return (uint16_t)(n < SIDE_MIN ? SIDE_MIN : n > LN_PICTURE_SIDE_MAX ? LN_PICTURE_SIDE_MAX : n);
 }
 
 void ln_picture_size_within(uint16_t width, uint16_t height, uint32_t max_pixels,

@@ -4,6 +4,7 @@
 #define LN_MEDIA_PROCESS_SCALE_H
 
 #include "base/frame.h"
+#include "media/frame/limits.h"
 
 /* The whole picture in another size (the aspect ratio is the caller's); the same picture,
  * referenced once more, where the size is right already. Returns 0, LN_ERR_RANGE for a side of 0 or
