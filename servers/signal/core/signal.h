@@ -12,6 +12,7 @@
 
 #include <linnet/address.h>
 #include <linnet/env.h>
+#include <linnet/error.h>
 
 /* Error codes of the protocol: X(constant, "code", "sentence", close code or 0). */
 #define LN_SIGNAL_ERROR_TABLE(X)                                                                   \

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The subcommands, one file each. argv[0] is the subcommand's name; the result is the exit code. */
+#ifndef LN_CLI_COMMANDS_H
+#define LN_CLI_COMMANDS_H
+
+int cli_serve(int argc, char **argv);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Rooms: joining, presence, addressed messages, leaving, tokens, origins. */
+#include "tests/unit/signal/driver.h"
+
+static struct driver d;
+
+LN_TEST(rooms, a_newcomer_learns_who_is_there_and_they_learn_of_it)
+{
+    struct member_of_room a, b;
+    json_t *m;
+
+    driver_init(&d);
+    a = driver_join(&d, 1, "demo", "Ada");
+    driver_open(&d, 2);
+    driver_say(&d, 2, "{\"type\":\"join\",\"room\":\"demo\",\"name\":\"Bob\"}");
+    m = driver_take(&d, 2);
+    CHECK(is(m, "joined"));
+    CHECK_TEXT(text_of(m, "room"), "demo");
+    CHECK(json_array_size(json_object_get(m, "participants")) == 1);
+    CHECK_TEXT(text_of(json_array_get(json_object_get(m, "participants"), 0), "id"), a.id);
+    CHECK_TEXT(text_of(json_array_get(json_object_get(m, "participants"), 0), "name"), "Ada");
+    CHECK_TEXT(
+        json_string_value(json_array_get(
+            json_object_get(json_array_get(json_object_get(m, "iceServers"), 0), "urls"), 0)),
+        "stun:example.org:3478");
+    CHECK_EQUAL(number_of(m, "graceSeconds"), 30);
+    CHECK_EQUAL(number_of(m, "pingSeconds"), 20);
+    CHECK_EQUAL(number_of(m, "messageBytes"), 65536);
+    snprintf(b.id, sizeof b.id, "%s", text_of(m, "id"));
+    m = driver_take(&d, 1);
+    CHECK(is(m, "presence") && number_of(m, "seq") == 1);
+    CHECK_TEXT(text_of(m, "event"), "joined");
+    CHECK_TEXT(text_of(json_object_get(m, "participant"), "name"), "Bob");
+    CHECK_TEXT(text_of(json_object_get(m, "participant"), "id"), b.id);
+    driver_say(&d, 2, "{\"type\":\"leave\"}");
+    CHECK(is(driver_take(&d, 2), "left") && d.sockets[2].close_code == 1000);
+    m = driver_take(&d, 1);
+    CHECK_TEXT(text_of(m, "event"), "left");
+    CHECK_TEXT(text_of(m, "reason"), "left");
+    driver_end(&d);
+}
+
+LN_TEST(rooms, descriptions_and_candidates_reach_whom_they_name_and_nobody_else)
+{
+    struct member_of_room a, b, c, other;
+    char text[512];
+    json_t *m;
+
+    driver_init(&d);
+    a = driver_join(&d, 1, "demo", "a");
+    b = driver_join(&d, 2, "demo", "b");
+    c = driver_join(&d, 3, "demo", "c");
+    other = driver_join(&d, 4, "elsewhere", "d");
+    while (driver_waiting(&d, 1))
+        driver_take(&d, 1);
+    while (driver_waiting(&d, 2))
+        driver_take(&d, 2);
+    snprintf(text, sizeof text,
+             "{\"type\":\"offer\",\"to\":\"%s\",\"from\":\"%s\",\"seq\":1,"
+             "\"description\":{\"type\":\"offer\",\"sdp\":\"v=0\\r\\n\",\"evil\":true}}",
+             a.id, c.id);
+    driver_say(&d, 2, text);
+    m = driver_take(&d, 1);
+    CHECK(is(m, "offer"));
+    CHECK_TEXT(text_of(m, "from"), b.id); /* never what the sender claims */
+    CHECK_TEXT(text_of(json_object_get(m, "description"), "sdp"), "v=0\r\n");
+    CHECK(json_object_size(json_object_get(m, "description")) == 2);
+    driver_candidate(&d, &b, &a, 2, "candidate:1 1 udp 1 192.0.2.1 9 typ host");
+    m = driver_take(&d, 1);
+    CHECK(is(m, "candidate"));
+    CHECK_TEXT(text_of(json_object_get(m, "candidate"), "sdpMid"), "0");
+    CHECK(json_is_null(json_object_get(json_object_get(m, "candidate"), "usernameFragment")));
+    CHECK(!json_object_get(json_object_get(m, "candidate"), "x"));
+    CHECK(driver_waiting(&d, 3) == 0 && driver_waiting(&d, 4) == 0);
+
+    driver_candidate(&d, &b, &other, 3, "");
+    driver_expect_error(&d, 2, "no_such_participant");
+    driver_candidate(&d, &b, &b, 4, "");
+    driver_expect_error(&d, 2, "no_such_participant");
+    snprintf(
+        text, sizeof text,
+        "{\"type\":\"answer\",\"to\":\"%s\",\"description\":{\"type\":\"offer\",\"sdp\":\"\"}}",
+        a.id);
+    driver_say(&d, 2, text);
+    driver_expect_error(&d, 2, "bad_message");
+    CHECK(driver_waiting(&d, 1) == 0);
+    driver_end(&d);
+}
+
+LN_TEST(rooms, a_room_may_ask_for_a_token)
+{
+    static const struct ln_signal_room_token tokens[] = { { "private", "secret" } };
+    struct ln_signal_figures figures;
+
+    driver_make(&d);
+    d.config.room_tokens = tokens;
+    d.config.room_token_count = 1;
+    driver_start(&d);
+    driver_open(&d, 1);
+    driver_say(&d, 1, "{\"type\":\"join\",\"room\":\"private\",\"name\":\"x\"}");
+    driver_expect_error(&d, 1, "not_allowed");
+    driver_say(&d, 1, "{\"type\":\"join\",\"room\":\"private\",\"name\":\"x\",\"token\":\"\"}");
+    driver_expect_error(&d, 1, "not_allowed");
+    driver_say(&d, 1,
+               "{\"type\":\"join\",\"room\":\"private\",\"name\":\"x\",\"token\":\"secret\"}");
+    CHECK(is(driver_take(&d, 1), "joined"));
+    driver_open(&d, 2);
+    for (int i = 0; i < 5; i++)
+        driver_say(&d, 2,
+                   "{\"type\":\"join\",\"room\":\"private\",\"name\":\"x\",\"token\":\"no\"}");
+    CHECK(d.sockets[2].close_code == 1008);
+    driver_open(&d, 3);
+    driver_say(&d, 3, "{\"type\":\"join\",\"room\":\"open\",\"name\":\"x\"}");
+    CHECK(is(driver_take(&d, 3), "joined"));
+    ln_signal_get_figures(d.signal, &figures);
+    CHECK_EQUAL(figures.errors[LN_SIGNAL_ERROR_NOT_ALLOWED], 7);
+    driver_end(&d);
+}
+
+LN_TEST(rooms, the_origin_must_be_the_host_or_be_listed)
+{
+    static const char *const origins[] = { "https://friend.example" };
+
+    driver_make(&d);
+    d.config.origins = origins;
+    d.config.origin_count = 1;
+    driver_start(&d);
+    CHECK(driver_open_as(&d, 1, NULL, "example.org") == 0);
+    CHECK(driver_open_as(&d, 2, "https://example.org:8443", "example.org:8443") == 0);
+    CHECK(driver_open_as(&d, 3, "https://Example.org", "example.org") == 0);
+    CHECK(driver_open_as(&d, 4, "https://friend.example", "example.org") == 0);
+    CHECK(driver_open_as(&d, 5, "https://evil.example", "example.org") == LN_ERR_NOT_ALLOWED);
+    CHECK(driver_open_as(&d, 5, "https://example.org.evil", "example.org") == LN_ERR_NOT_ALLOWED);
+    CHECK(driver_open_as(&d, 5, "null", "example.org") == LN_ERR_NOT_ALLOWED);
+    CHECK(driver_open_as(&d, 5, "https://", "") == LN_ERR_NOT_ALLOWED);
+    CHECK(driver_open_as(&d, 5, "", "") == LN_ERR_NOT_ALLOWED);
+    CHECK(driver_open_as(&d, 5, "https://example.org:1", "example.org") == LN_ERR_NOT_ALLOWED);
+    driver_end(&d);
+}
+
+LN_TEST(rooms, a_host_that_is_none_gets_no_stun_url)
+{
+    static const char *const hosts[] = { "a b", "x\"y", "[::1", "[::1]x", "name/path", "", "a@b" };
+
+    driver_init(&d);
+    for (uint64_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        CHECK(driver_open_as(&d, i, NULL, hosts[i]) == 0);
+        driver_say(&d, i, "{\"type\":\"join\",\"room\":\"h\",\"name\":\"x\"}");
+        if (i < 6)
+            CHECK(json_array_size(json_object_get(driver_take(&d, i), "iceServers")) == 0);
+        driver_say(&d, i, "{\"type\":\"leave\"}");
+    }
+    CHECK(driver_open_as(&d, 20, NULL, "[2001:db8::1]:8443") == 0);
+    driver_say(&d, 20, "{\"type\":\"join\",\"room\":\"h\",\"name\":\"x\"}");
+    CHECK_TEXT(
+        json_string_value(json_array_get(
+            json_object_get(json_array_get(json_object_get(driver_take(&d, 20), "iceServers"), 0),
+                            "urls"),
+            0)),
+        "stun:[2001:db8::1]:3478");
+    driver_end(&d);
+}
+
+LN_TEST(rooms, names_of_any_script_pass_and_control_characters_do_not)
+{
+    CHECK(ln_signal_name_valid("Ада 😀 <b>", 64));
+    CHECK(!ln_signal_name_valid("", 64));
+    CHECK(!ln_signal_name_valid("a\nb", 64));
+    CHECK(!ln_signal_name_valid("a\x7f", 64));
+    CHECK(!ln_signal_name_valid("a\xc2\x85", 64));
+    CHECK(!ln_signal_name_valid("a\xff", 64));
+    CHECK(!ln_signal_name_valid("12345", 4));
+    CHECK(ln_signal_room_valid("Demo_1.x-y", 64));
+    CHECK(!ln_signal_room_valid("", 64));
+    CHECK(!ln_signal_room_valid("a b", 64));
+    CHECK(!ln_signal_room_valid("a/b", 64));
+    CHECK(!ln_signal_room_valid("12345", 4));
+}
