@@ -8,18 +8,18 @@
 #define LN_HTTP_LOOP_H
 
 #include <linnet/env.h>
+#include <linnet/error.h>
 
 struct ln_http_loop;
 
 struct ln_http_loop_config {
-    struct ln_allocator *allocator; /* outlives the loop; used from this thread, and by post() */
+    struct ln_allocator *allocator; /* outlives the loop; used on the loop's thread only */
     /* One line of the libraries underneath, without its newline; NULL: dropped. */
     void (*log)(void *ctx, const char *line);
     void *ctx;
 };
 
-/* Returns 0, LN_ERR_NOMEM or LN_ERR_SYSTEM. The allocator must be safe for use by several threads
- * if post() is used from other threads. */
+/* Returns 0, LN_ERR_NOMEM or LN_ERR_SYSTEM. */
 LN_NODISCARD int ln_http_loop_create(struct ln_http_loop **ret_loop,
                                      const struct ln_http_loop_config *config);
 /* Closes what still lives on it, servers and clients included (their close callbacks are not

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * An HTTP/1.1 (with TLS also HTTP/2) and WebSocket server on a control loop: embedded files, routes
- * answered by a function, and WebSockets (RFC 6455) of whole text messages.
+ * An HTTP/1.1 (RFC 9112: GET and HEAD) and WebSocket (RFC 6455) server on a control loop: embedded
+ * files, routes answered by a function, and WebSockets of whole text messages, without extensions.
  *
  * WebSockets are named by numbers that are never used twice, so that nobody holds a pointer to one
  * that has gone. Everything runs on the loop's thread. */
@@ -73,12 +73,14 @@ struct ln_http_server_config {
     void *ctx;                   /* of all callbacks */
     const char *security_policy; /* Content-Security-Policy of files; NULL: none */
 
-    size_t connections;      /* sockets at a time; 4096 */
-    size_t message_bytes;    /* a WebSocket message; larger: closed with 1009; 65536 */
-    size_t send_queue_bytes; /* waiting for one WebSocket; 1 MiB */
-    size_t pings_per_minute; /* of one WebSocket, above: closed with 1008; 60 */
-    unsigned header_seconds; /* until a request's headers must be complete; 10 */
-    unsigned idle_seconds;   /* a connection kept open between requests; 30 */
+    size_t connections;        /* sockets at a time; 4096 */
+    size_t head_bytes;         /* a request with all its headers, above: 431; 8192 */
+    size_t message_bytes;      /* a WebSocket message, above: closed with 1009; 65536 */
+    size_t send_queue_bytes;   /* waiting for one WebSocket; 1 MiB */
+    unsigned pings_per_minute; /* of one WebSocket, above: closed with 1008; 120 */
+    unsigned head_seconds;     /* until a request's head must be complete; 10 */
+    unsigned idle_seconds;     /* a connection kept open between requests; 30 */
+    unsigned stall_seconds;    /* output of which nothing is taken; 30 */
 };
 
 void ln_http_server_config_init(struct ln_http_server_config *config);
@@ -103,9 +105,10 @@ LN_NODISCARD int ln_http_server_send(struct ln_http_server *server, uint64_t web
 void ln_http_server_close(struct ln_http_server *server, uint64_t websocket, uint16_t code);
 
 struct ln_http_figures {
-    size_t websockets;
-    uint64_t requests, not_found, websockets_opened, websockets_refused;
-    uint64_t closed_too_big, closed_bad_text, closed_pings, closed_binary, closed_unmasked;
+    size_t connections, websockets;
+    uint64_t requests, bad_requests, not_found, timeouts, refused_connections;
+    uint64_t websockets_opened, websockets_refused;
+    uint64_t closed_too_big, closed_bad_text, closed_binary, closed_protocol, closed_flood;
 };
 void ln_http_server_get_figures(const struct ln_http_server *server,
                                 struct ln_http_figures *ret_figures);

@@ -37,6 +37,8 @@ static inline void driver_start(struct driver *d)
 
 static inline struct driver *driver_make(struct driver *d)
 {
+    for (int i = 0; i < SOCKETS; i++) /* of a test that ended early */
+        json_decref(d->sockets[i].texts);
     memset(d, 0, sizeof *d);
     ln_signal_config_init(&d->config);
     d->config.stun_port = 3478;
@@ -53,8 +55,10 @@ static inline struct driver *driver_init(struct driver *d)
 static inline void driver_end(struct driver *d)
 {
     ln_signal_free(d->signal);
-    for (int i = 0; i < SOCKETS; i++)
+    for (int i = 0; i < SOCKETS; i++) {
         json_decref(d->sockets[i].texts);
+        d->sockets[i].texts = NULL;
+    }
 }
 
 static inline void driver_poll(struct driver *d)

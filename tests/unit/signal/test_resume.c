@@ -2,6 +2,8 @@
  * A broken socket: nothing is lost and nothing comes twice, within the grace period. */
 #include "tests/unit/signal/driver.h"
 
+#define MESSAGES 150
+
 static struct driver d;
 
 LN_TEST(resume, what_was_sent_meanwhile_arrives_once_and_in_order)
@@ -160,7 +162,7 @@ LN_TEST(resume, random_breaks_lose_and_double_nothing)
     a = driver_join(&d, 1, "demo", "a");
     b = driver_join(&d, 2, "demo", "b");
     presence = 1;
-    while (sent < 400 || got < 400) {
+    while (sent < MESSAGES || got < MESSAGES) {
         uint32_t what = ln_rng_below(test_env()->rng, 20);
         char text[64];
 
@@ -180,7 +182,7 @@ LN_TEST(resume, random_breaks_lose_and_double_nothing)
             }
             driver_break(&d, a.socket);
             driver_resume(&d, &a, next_socket++ % SOCKETS, got + presence);
-        } else if (sent < 400) {
+        } else if (sent < MESSAGES) {
             snprintf(text, sizeof text, "%d", ++sent);
             driver_candidate(&d, &b, &a, sent, text);
         }
@@ -201,6 +203,6 @@ LN_TEST(resume, random_breaks_lose_and_double_nothing)
         if (driver_waiting(&d, b.socket))
             driver_take(&d, b.socket);
     }
-    CHECK_EQUAL(got, 400);
+    CHECK_EQUAL(got, MESSAGES);
     driver_end(&d);
 }

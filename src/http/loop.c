@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The control loop: libuv's, with a libwebsockets context on it.
+ *
+ * libwebsockets reaches libuv through a plug-in of its own package (libwebsockets-evlib-uv), logs
+ * through one function of the whole process, and closes its handles only while the loop turns. */
+#include "http/loop.h"
+
+#include "base/alloc.h"
+#include "base/ring.h"
+#include "base/time.h"
+#include "http/internal.h"
+
+#include <libwebsockets.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <uv.h>
+
+#define POSTS_MAX   4096u
+#define CLOSE_TURNS 1000 /* of the loop, until libwebsockets must have closed its handles */
+
+struct post {
+    void (*function)(void *ctx);
+    void *ctx;
+};
+
+struct ln_http_timer {
+    struct http_member member;
+    uv_timer_t handle;
+    struct ln_http_loop *loop;
+    void (*function)(void *ctx);
+    void *ctx;
+};
+
+struct ln_http_loop {
+    struct ln_http_loop_config config;
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_signal_t signals[2];
+    bool watches_signals;
+    struct lws_context *context; /* set to NULL by libwebsockets when it is all gone */
+    struct lws_vhost *client_vhosts[2];
+    struct ln_list members;
+    pthread_mutex_t lock; /* of what follows */
+    struct ln_ring posts;
+    bool stop;
+};
+
+/* libwebsockets has one log for the process and says no context with a line. */
+static _Thread_local struct ln_http_loop *logging_loop;
+
+static void log_line(int level, const char *line)
+{
+    struct ln_http_loop *loop = logging_loop;
+    char text[512];
+    size_t len = strcspn(line, "\n");
+
+    if (!loop || !loop->config.log)
+        return;
+    if (len >= sizeof text)
+        len = sizeof text - 1;
+    memcpy(text, line, len);
+    text[len] = '\0';
+    loop->config.log(loop->config.ctx, text);
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t len)
+{
+    const struct lws_protocols *protocol = lws_get_protocol(wsi);
+
+    if (protocol && strcmp(protocol->name, HTTP_PROTOCOL_CLIENT) == 0)
+        return http_client_callback(wsi, (int)reason, in, len);
+    return http_connection_callback(wsi, (int)reason, in, len);
+}
+
+static const struct lws_protocols protocols[] = {
+    { .name = HTTP_PROTOCOL_SERVER, .callback = callback, .rx_buffer_size = 16384 },
+    { .name = HTTP_PROTOCOL_CLIENT, .callback = callback, .rx_buffer_size = 16384 },
+    { .name = NULL },
+};
+
+const void *http_protocols(void)
+{
+    return protocols;
+}
+
+/* ------------------------------------------------------------------ posts */
+
+static bool take_post(struct ln_http_loop *loop, struct post *ret_post)
+{
+    bool taken;
+
+    pthread_mutex_lock(&loop->lock);
+    taken = ln_ring_pop(&loop->posts, ret_post);
+    pthread_mutex_unlock(&loop->lock);
+    return taken;
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct ln_http_loop *loop = wake->data;
+    struct post post;
+    bool stop;
+
+    while (take_post(loop, &post))
+        post.function(post.ctx);
+    stop = __atomic_exchange_n(&loop->stop, false, __ATOMIC_ACQ_REL);
+    if (stop)
+        uv_stop(&loop->uv);
+}
+
+int ln_http_loop_post(struct ln_http_loop *loop, void (*function)(void *ctx), void *ctx)
+{
+    struct post post = { function, ctx };
+    int error;
+
+    pthread_mutex_lock(&loop->lock);
+    error = ln_ring_push(&loop->posts, &post);
+    pthread_mutex_unlock(&loop->lock);
+    if (!error)
+        uv_async_send(&loop->wake);
+    return error;
+}
+
+void ln_http_loop_stop(struct ln_http_loop *loop)
+{
+    /* no lock: a signal handler may be the caller */
+    __atomic_store_n(&loop->stop, true, __ATOMIC_RELEASE);
+    uv_async_send(&loop->wake);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static struct lws_context *create_context(struct ln_http_loop *loop)
+{
+    void *loops[1] = { &loop->uv };
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .foreign_loops = loops,
+        .pcontext = &loop->context,
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .gid = (int)-1,
+        .uid = (int)-1,
+        .timeout_secs = 10, /* TLS handshakes */
+        .pt_serv_buf_size = 16384,
+    };
+
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
+    return lws_create_context(&info);
+}
+
+int ln_http_loop_create(struct ln_http_loop **ret_loop, const struct ln_http_loop_config *config)
+{
+    struct ln_http_loop *loop = ln_alloc_zero(config->allocator, sizeof *loop);
+
+    if (!loop)
+        return LN_ERR_NOMEM;
+    loop->config = *config;
+    ln_list_init(&loop->members);
+    /* posts come from any thread, so their ring is the C library's */
+    ln_ring_init(&loop->posts, ln_allocator_libc(), sizeof(struct post), POSTS_MAX);
+    pthread_mutex_init(&loop->lock, NULL);
+    if (uv_loop_init(&loop->uv) != 0)
+        goto no_loop;
+    loop->wake.data = loop;
+    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
+        goto no_wake;
+    logging_loop = loop;
+    loop->context = create_context(loop);
+    if (!loop->context)
+        goto no_context;
+    *ret_loop = loop;
+    return 0;
+
+no_context:
+    logging_loop = NULL;
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+no_wake:
+    uv_loop_close(&loop->uv);
+no_loop:
+    pthread_mutex_destroy(&loop->lock);
+    ln_free(config->allocator, loop);
+    return LN_ERR_SYSTEM;
+}
+
+void ln_http_loop_free(struct ln_http_loop *loop)
+{
+    if (!loop)
+        return;
+    logging_loop = loop;
+    while (!ln_list_empty(&loop->members)) {
+        struct http_member *member = LN_CONTAINER(loop->members.next, struct http_member, node);
+
+        member->free(member);
+    }
+    if (loop->watches_signals)
+        for (int i = 0; i < 2; i++)
+            uv_close((uv_handle_t *)&loop->signals[i], NULL);
+    lws_context_destroy(loop->context);
+    for (int i = 0; loop->context && i < CLOSE_TURNS; i++)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    if (loop->context)
+        lws_context_destroy(loop->context);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+    logging_loop = NULL;
+    ln_ring_deinit(&loop->posts);
+    pthread_mutex_destroy(&loop->lock);
+    ln_free(loop->config.allocator, loop);
+}
+
+void ln_http_loop_run(struct ln_http_loop *loop)
+{
+    logging_loop = loop;
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct ln_http_loop *loop = handle->data;
+
+    ln_http_loop_stop(loop);
+}
+
+int ln_http_loop_stop_on_signals(struct ln_http_loop *loop)
+{
+    static const int numbers[] = { SIGINT, SIGTERM };
+
+    for (int i = 0; i < 2; i++) {
+        if (uv_signal_init(&loop->uv, &loop->signals[i]) != 0)
+            return LN_ERR_SYSTEM;
+        loop->signals[i].data = loop;
+        if (uv_signal_start(&loop->signals[i], on_signal, numbers[i]) != 0)
+            return LN_ERR_SYSTEM;
+    }
+    loop->watches_signals = true;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ time */
+
+ln_time ln_http_loop_now(const struct ln_http_loop *loop)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (ln_time)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    struct ln_http_timer *timer = handle->data;
+
+    timer->function(timer->ctx);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct ln_http_timer *timer = handle->data;
+
+    ln_free(timer->loop->config.allocator, timer);
+}
+
+static void free_timer_member(struct http_member *member)
+{
+    ln_http_timer_free(LN_CONTAINER(member, struct ln_http_timer, member));
+}
+
+int ln_http_timer_create(struct ln_http_timer **ret_timer, struct ln_http_loop *loop,
+                         void (*function)(void *ctx), void *ctx)
+{
+    struct ln_http_timer *timer = ln_alloc_zero(loop->config.allocator, sizeof *timer);
+
+    if (!timer)
+        return LN_ERR_NOMEM;
+    timer->loop = loop;
+    timer->function = function;
+    timer->ctx = ctx;
+    timer->handle.data = timer;
+    uv_timer_init(&loop->uv, &timer->handle);
+    timer->member.free = free_timer_member;
+    http_loop_add(loop, &timer->member);
+    *ret_timer = timer;
+    return 0;
+}
+
+void ln_http_timer_set(struct ln_http_timer *timer, ln_time at)
+{
+    ln_time now = ln_http_loop_now(timer->loop);
+    uint64_t ms;
+
+    if (at == LN_TIME_NEVER) {
+        uv_timer_stop(&timer->handle);
+        return;
+    }
+    ms = at <= now ? 0 : (uint64_t)ln_time_ms(at - now + LN_MILLISECONDS(1) - 1);
+    uv_update_time(&timer->loop->uv);
+    uv_timer_start(&timer->handle, on_timer, ms, 0);
+}
+
+void ln_http_timer_free(struct ln_http_timer *timer)
+{
+    if (!timer)
+        return;
+    ln_list_remove(&timer->member.node);
+    uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
+}
+
+/* ------------------------------------------------------------------ for the other files */
+
+struct uv_loop_s *http_loop_uv(struct ln_http_loop *loop)
+{
+    return &loop->uv;
+}
+
+struct lws_context *http_loop_context(struct ln_http_loop *loop)
+{
+    return loop->context;
+}
+
+struct ln_allocator *http_loop_allocator(struct ln_http_loop *loop)
+{
+    return loop->config.allocator;
+}
+
+void http_loop_add(struct ln_http_loop *loop, struct http_member *member)
+{
+    ln_list_append(&loop->members, &member->node);
+}
+
+struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool insecure)
+{
+    struct lws_context_creation_info info = {
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .protocols = protocols,
+        .vhost_name = insecure ? "client-insecure" : "client",
+        .gid = (int)-1,
+        .uid = (int)-1,
+    };
+
+    if (!loop->client_vhosts[insecure])
+        loop->client_vhosts[insecure] = lws_create_vhost(loop->context, &info);
+    return loop->client_vhosts[insecure];
+}
