@@ -417,7 +417,7 @@ static int established(struct ln_websocket_client *client, struct lws *wsi)
 
 static void failed(struct ln_websocket_client *client, const char *why, size_t len)
 {
-    char sentence[256];
+    char sentence[512];
 
     snprintf(sentence, sizeof sentence, "Connecting to %s failed: %.*s.", client->url.authority,
              why ? (int)len : 7, why ? why : "refused");
