@@ -25,7 +25,7 @@ struct ln_http_server {
     struct lws_vhost *vhost;
     void *listener; /* uv_poll_t with its descriptor, freed by its close callback */
     struct ln_address address;
-    bool tls;
+    bool tls, certificate_loaded;
     struct ln_map websockets; /* by number */
     uint64_t next_websocket;
     struct ln_list connections;

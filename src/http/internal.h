@@ -27,6 +27,8 @@ struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool insecur
 
 /* The callbacks of libwebsockets; reason is its enum. */
 int http_connection_callback(struct lws *wsi, int reason, void *in, size_t len);
+/* A vhost's SSL_CTX is made, and waits for its certificate. */
+int http_server_callback(struct lws_vhost *vhost, void *ssl_ctx);
 int http_client_callback(struct lws *wsi, int reason, void *in, size_t len);
 
 #define HTTP_PROTOCOL_SERVER "linnet-connection"

@@ -69,6 +69,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 {
     const struct lws_protocols *protocol = lws_get_protocol(wsi);
 
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return http_server_callback(in, user);
     if (protocol && strcmp(protocol->name, HTTP_PROTOCOL_CLIENT) == 0)
         return http_client_callback(wsi, (int)reason, in, len);
     return http_connection_callback(wsi, (int)reason, in, len);

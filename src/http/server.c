@@ -6,12 +6,12 @@
 #include "base/address.h"
 #include "base/alloc.h"
 #include "http/connection.h"
+#include "io/sockaddr.h"
 
 #include <errno.h>
 #include <libwebsockets.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -34,53 +34,22 @@ void ln_http_server_config_init(struct ln_http_server_config *config)
 
 /* ------------------------------------------------------------------ sockets */
 
-static socklen_t to_sockaddr(const struct ln_address *address, struct sockaddr_storage *storage)
+/* A listener on [::] takes IPv4 too, and shows it as mapped addresses. */
+static struct ln_address remote_of(const union ln_sockaddr *socket_address)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
+    struct ln_address address, inner = { .family = LN_FAMILY_IPV4 };
 
-    memset(storage, 0, sizeof *storage);
-    if (address->family == LN_FAMILY_IPV6) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(address->port);
-        v6->sin6_scope_id = address->scope;
-        memcpy(&v6->sin6_addr, address->ip, 16);
-        return sizeof *v6;
-    }
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(address->port);
-    memcpy(&v4->sin_addr, address->ip, 4);
-    return sizeof *v4;
-}
-
-static struct ln_address from_sockaddr(const struct sockaddr_storage *storage)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)storage;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)storage;
-    struct ln_address address = { .family = LN_FAMILY_NONE };
-
-    if (storage->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        address.family = LN_FAMILY_IPV4; /* a listener on [::] takes both */
-        memcpy(address.ip, v6->sin6_addr.s6_addr + 12, 4);
-        address.port = ntohs(v6->sin6_port);
-    } else if (storage->ss_family == AF_INET6) {
-        address.family = LN_FAMILY_IPV6;
-        memcpy(address.ip, &v6->sin6_addr, 16);
-        address.port = ntohs(v6->sin6_port);
-        address.scope = v6->sin6_scope_id;
-    } else if (storage->ss_family == AF_INET) {
-        address.family = LN_FAMILY_IPV4;
-        memcpy(address.ip, &v4->sin_addr, 4);
-        address.port = ntohs(v4->sin_port);
-    }
-    return address;
+    ln_sockaddr_get(socket_address, &address);
+    if (!ln_address_is_mapped(&address))
+        return address;
+    memcpy(inner.ip, address.ip + 12, 4);
+    inner.port = address.port;
+    return inner;
 }
 
 static int error_of(int number)
 {
     switch (number) {
-    case EADDRINUSE:
-        return LN_ERR_ADDRESS_IN_USE;
     case EACCES:
     case EPERM:
         return LN_ERR_NOT_ALLOWED;
@@ -88,28 +57,28 @@ static int error_of(int number)
     case EAFNOSUPPORT:
         return LN_ERR_NOT_FOUND;
     default:
-        return LN_ERR_SYSTEM;
+        return ln_error_from_errno(number);
     }
 }
 
 static int listen_on(const struct ln_address *address, int *ret_fd, struct ln_address *ret_bound)
 {
-    struct sockaddr_storage storage;
-    socklen_t len = to_sockaddr(address, &storage);
+    union ln_sockaddr local;
+    socklen_t len = ln_sockaddr_set(&local, address);
     int one = 1, error,
-        fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        fd = socket(local.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return error_of(errno);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&storage, len) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, &local.any, len) != 0 || listen(fd, BACKLOG) != 0) {
         error = error_of(errno);
         close(fd);
         return error;
     }
-    len = sizeof storage;
-    getsockname(fd, (struct sockaddr *)&storage, &len);
-    *ret_bound = from_sockaddr(&storage);
+    len = sizeof local;
+    getsockname(fd, &local.any, &len);
+    ln_sockaddr_get(&local, ret_bound);
     *ret_fd = fd;
     return 0;
 }
@@ -127,11 +96,10 @@ static void on_listener(uv_poll_t *handle, int status, int events)
     struct ln_http_server *server = listener->server;
 
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-        struct sockaddr_storage storage;
-        socklen_t len = sizeof storage;
+        union ln_sockaddr from;
+        socklen_t len = sizeof from;
         struct ln_address remote;
-        int one = 1, fd = accept4(listener->fd, (struct sockaddr *)&storage, &len,
-                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int one = 1, fd = accept4(listener->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0)
             return;
@@ -141,7 +109,7 @@ static void on_listener(uv_poll_t *handle, int status, int events)
             continue;
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        remote = from_sockaddr(&storage);
+        remote = remote_of(&from);
         http_connection_accept(server, fd, &remote);
     }
 }
@@ -178,38 +146,111 @@ static int start_listener(struct ln_http_server *server)
 
 /* ------------------------------------------------------------------ life */
 
+/* libwebsockets takes a certificate from memory only as one RSA pair in DER, so PEM goes to its
+ * SSL_CTX by hand (libwebsockets.h brings OpenSSL's names; no other file of ours does). */
+static int load_certificate(struct ln_http_server *server, void *ssl_ctx)
+{
+    const char *key_pem = server->config.key_pem;
+    BIO *in = BIO_new_mem_buf(server->config.certificate_pem, -1);
+    BIO *key_in = BIO_new_mem_buf(key_pem ? key_pem : server->config.certificate_pem, -1);
+    X509 *leaf = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL, *next;
+    EVP_PKEY *key = key_in ? PEM_read_bio_PrivateKey(key_in, NULL, NULL, NULL) : NULL;
+    bool good = leaf && key && SSL_CTX_use_certificate(ssl_ctx, leaf) == 1 &&
+                SSL_CTX_use_PrivateKey(ssl_ctx, key) == 1 &&
+                SSL_CTX_check_private_key(ssl_ctx) == 1;
+
+    while (good && (next = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL)
+        if (SSL_CTX_add0_chain_cert(ssl_ctx, next) != 1) {
+            X509_free(next);
+            good = false;
+        }
+    ERR_clear_error(); /* reading past the last one leaves an error */
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    BIO_free(in);
+    BIO_free(key_in);
+    server->certificate_loaded = good;
+    return good ? 0 : -1;
+}
+
+int http_server_callback(struct lws_vhost *vhost, void *ssl_ctx)
+{
+    struct ln_http_server *server = lws_vhost_user(vhost);
+
+    return server ? load_certificate(server, ssl_ctx) : 0;
+}
+
+/* Reads a whole file of at most a mebibyte. */
+static int read_file(struct ln_allocator *allocator, const char *path, char **ret_text)
+{
+    size_t cap = 1u << 20;
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    char *text = file ? ln_alloc(allocator, cap) : NULL;
+    size_t len = text ? fread(text, 1, cap - 1, file) : 0;
+    int error = !file          ? LN_ERR_NOT_READABLE
+                : !text        ? LN_ERR_NOMEM
+                : ferror(file) ? LN_ERR_NOT_READABLE
+                               : 0;
+
+    if (file)
+        fclose(file);
+    if (error) {
+        ln_free(allocator, text);
+        return error;
+    }
+    text[len] = '\0';
+    *ret_text = text;
+    return 0;
+}
+
 static int create_vhost(struct ln_http_server *server)
 {
-    const struct ln_http_server_config *config = &server->config;
     struct lws_context_creation_info info = {
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = http_protocols(),
         .vhost_name = "server",
+        .user = server,
         .gid = (int)-1,
         .uid = (int)-1,
-        .timeout_secs = config->head_seconds,
+        .timeout_secs = server->config.head_seconds,
         .alpn = "http/1.1",
-        .ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION,
+        .ssl_options_set = (long)(SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION),
     };
 
-    server->tls = config->certificate_file || config->certificate_pem;
-    if (config->certificate_file) {
-        if (access(config->certificate_file, R_OK) != 0 || !config->key_file ||
-            access(config->key_file, R_OK) != 0)
-            return LN_ERR_NOT_READABLE;
-        info.ssl_cert_filepath = config->certificate_file;
-        info.ssl_private_key_filepath = config->key_file;
-    } else if (config->certificate_pem) {
-        info.server_ssl_cert_mem = config->certificate_pem;
-        info.server_ssl_cert_mem_len = (unsigned)strlen(config->certificate_pem) + 1;
-        info.server_ssl_private_key_mem = config->key_pem;
-        info.server_ssl_private_key_mem_len = (unsigned)strlen(config->key_pem) + 1;
-    }
+    server->tls = server->config.certificate_pem != NULL;
+    if (server->tls)
+        info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     server->vhost = lws_create_vhost(http_loop_context(server->loop), &info);
-    if (!server->vhost)
-        return server->tls ? LN_ERR_CRYPTO : LN_ERR_NOMEM;
-    return 0;
+    if (server->tls && !server->certificate_loaded)
+        return LN_ERR_CRYPTO;
+    return server->vhost ? 0 : LN_ERR_NOMEM;
+}
+
+/* Takes certificate and key from their files, if that is where they are; wiped after use. */
+static int create_vhost_from_files(struct ln_http_server *server)
+{
+    struct ln_allocator *allocator = http_loop_allocator(server->loop);
+    struct ln_http_server_config *config = &server->config;
+    char *certificate = NULL, *key = NULL;
+    int error;
+
+    if (!config->certificate_file)
+        return create_vhost(server);
+    error = read_file(allocator, config->certificate_file, &certificate);
+    if (!error)
+        error = read_file(allocator, config->key_file, &key);
+    if (!error) {
+        config->certificate_pem = certificate;
+        config->key_pem = key;
+        error = create_vhost(server);
+    }
+    config->certificate_pem = config->key_pem = NULL;
+    if (key)
+        ln_wipe(key, strlen(key));
+    ln_free(allocator, key);
+    ln_free(allocator, certificate);
+    return error;
 }
 
 static void free_member(struct http_member *member)
@@ -241,7 +282,7 @@ int ln_http_server_create(struct ln_http_server **ret_server, struct ln_http_loo
     ln_list_init(&server->member.node);
     ln_list_init(&server->connections);
     ln_map_init(&server->websockets, &env, config->connections);
-    error = create_vhost(server);
+    error = create_vhost_from_files(server);
     if (!error)
         error = start_listener(server);
     if (error) {

@@ -61,7 +61,8 @@ struct ln_websocket_handlers {
 
 struct ln_http_server_config {
     struct ln_address listen; /* port 0: any, see ln_http_server_address() */
-    /* TLS if certificate and key are given, as files or as PEM text. */
+    /* TLS if a certificate (its chain behind it) and a key are given, as PEM files or as PEM texts;
+     * key_pem NULL: the key stands in the same text. Read during create. */
     const char *certificate_file, *key_file;
     const char *certificate_pem, *key_pem;
     const struct ln_http_file *files;
