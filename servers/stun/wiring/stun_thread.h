@@ -5,6 +5,8 @@
 
 #include "stun/server.h"
 
+#include <linnet/error.h>
+
 struct ln_stun_thread;
 
 /* Binds the address (port 0: any) and answers from then on. Returns 0 with the bound address,
