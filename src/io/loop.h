@@ -13,10 +13,10 @@
  *
  * What io adds to the words of linnet/endpoint.h:
  *  - LISTEN_TCP is answered OPENED once for the listener itself (remote has no family), and once
- * for each stream (remote has one), all with the request's id.
+ *    for each stream (remote has one), all with the id of the request.
  *  - OPENED for a stream carries `bytes`: what its send queue takes. WRITABLE says how many bytes
- * it takes from now on (an absolute number), after at least half of that was handed over. A stream
- *    that is given more than its queue takes is closed: CLOSED with LN_ERR_LIMIT.
+ *    it takes from now on (an absolute number), after at least half of that was handed over. A
+ *    stream that is given more than its queue takes is closed: CLOSED with LN_ERR_LIMIT.
  *  - Bytes of a stream that are queued when it is closed are still sent, for up to two seconds.
  *  - CLOSE with link 0 and an id takes back a connect, a lookup or a watch with that id.
  *  - OPEN_UDP with a multicast `local` joins that group, on the interface that has the address
