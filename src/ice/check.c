@@ -101,6 +101,8 @@ void ln_ice_trigger(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
     switch (pair->state) {
     case LN_ICE_PAIR_SUCCEEDED:
+        ln_stun_transaction_hasten(&pair->check, now, LN_ICE_HASTEN_SPACING); /* a nomination */
+        enqueue(ice, pair);
         /* Consent that ran out while nobody wanted the pair is asked for again. */
         if (pair->consent.active || now < pair->consent.valid_until || pair->consent.lost ||
             pair->check.state == LN_STUN_RUNNING)

@@ -111,8 +111,7 @@ static bool is_connected(const struct side *side)
 {
     enum ln_ice_connection_state state = ln_ice_state(side->ice);
 
-    return state == LN_ICE_CONNECTION_STATE_CONNECTED ||
-           state == LN_ICE_CONNECTION_STATE_COMPLETED;
+    return state == LN_ICE_CONNECTION_STATE_CONNECTED || state == LN_ICE_CONNECTION_STATE_COMPLETED;
 }
 
 static bool both_connected(void *context)
