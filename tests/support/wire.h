@@ -12,7 +12,8 @@
 
 #define WIRE_NODES   8
 #define WIRE_LINKS   128
-#define WIRE_PACKETS 4096
+#define WIRE_PACKETS 512
+#define WIRE_MTU     1500
 #define WIRE_NAMES   32
 #define WIRE_MAPS    256
 
@@ -42,7 +43,7 @@ struct wire_packet {
     struct ln_address from, to; /* as they stand on the wire at the receiver */
     int realm;                  /* where `to` is looked up */
     size_t len;
-    uint8_t *data;
+    uint8_t data[WIRE_MTU];
 };
 
 struct wire_map {
@@ -82,7 +83,6 @@ struct wire {
 };
 
 void wire_init(struct wire *wire, const struct ln_env *env);
-void wire_deinit(struct wire *wire);
 int wire_add(struct wire *wire, struct ln_endpoint endpoint);
 /* "10.0.0.2" or "127.0.0.1"; may be called later: watchers are told. */
 void wire_interface(struct wire *wire, int node, const char *ip);

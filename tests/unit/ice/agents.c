@@ -45,7 +45,7 @@ static void signal_candidates(struct agents *s, struct side *side, bool hold)
         len = ln_candidate_write(&side->candidates[side->signalled], text, sizeof text);
         CHECK(len > 0);
         error = ln_ice_add_remote_candidate_text(side->other->ice, text, (size_t)len);
-        CHECK(error == 0 || error == LN_ERR_NOMEM);
+        CHECK(error == 0 || error == LN_ERR_NOMEM || error == LN_ERR_NOT_FOUND);
     }
     if (side->gathered && !side->end_signalled && !s->hold_end) {
         side->end_signalled = true;
@@ -151,7 +151,6 @@ void agents_free(struct agents *s)
     ln_ice_free(s->a.ice);
     ln_ice_free(s->b.ice);
     s->a.ice = s->b.ice = NULL;
-    wire_deinit(&s->wire);
 }
 
 bool side_was(const struct side *side, enum ln_ice_connection_state state)

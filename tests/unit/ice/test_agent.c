@@ -292,7 +292,7 @@ LN_TEST(agent, connects_under_loss_in_every_seed)
     struct ln_ice_pair_info at_a, at_b;
     unsigned fast = 0;
 
-    for (unsigned seed = 1; seed <= 100; seed++) {
+    for (unsigned seed = 1; seed <= 40; seed++) {
         ln_rng_seed(test_env()->rng, seed);
         lan();
         s.wire.loss_per_mille = 200;
@@ -308,7 +308,7 @@ LN_TEST(agent, connects_under_loss_in_every_seed)
         CHECK(ln_address_equal(&at_a.path.remote, &at_b.path.local));
         agents_free(&s);
     }
-    CHECK(fast >= 90);
+    CHECK(fast >= 36);
 }
 
 static bool drop_host_paths(struct wire *wire, int node, const struct ln_path *path,
@@ -538,7 +538,6 @@ LN_TEST(agent, allocates_nothing_once_it_is_connected)
     agents_run(&s, LN_SECONDS(60));
     before = test_allocator()->allocations;
     agents_run(&s, LN_SECONDS(60));
-    /* What the wire itself copies: a packet, and its delivery. */
-    CHECK(test_allocator()->allocations - before <= 2 * 2 * 2 * 16);
+    CHECK_EQUAL(test_allocator()->allocations, before);
     agents_free(&s);
 }
