@@ -222,8 +222,8 @@ size_t ln_jsep_transport_section(const struct ln_sdp *description, size_t i);
  * password differ from `before`. False when the section was not there or was refused before. */
 bool ln_jsep_ice_restarted(const struct ln_sdp *before, const struct ln_sdp *after, size_t i);
 
-/* The section of an offer that may carry a new m-section of any kind because it is refused in both
- * descriptions in force (RFC 8829, 5.2.2), or -1. Start with from = 0; go on from the last + 1. */
+/* The section of an offer that may carry a new m-section of any kind because it is refused in a
+ * description in force (RFC 8829, 5.2.2), or -1. Start with from = 0; go on from the last + 1. */
 int ln_jsep_recyclable(const struct ln_jsep_state *state, size_t from);
 
 /* Whether negotiation is needed in the sense of webrtc-pc 4.7.3: the wishes differ from what is in

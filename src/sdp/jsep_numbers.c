@@ -31,11 +31,11 @@ static const struct {
     { { .name = "H264",
         .clock_rate_hz = 90000,
         .fmtp = "packetization-mode=1;profile-level-id=42001f" },
-      103 },
+      102 },
     { { .name = "H264",
         .clock_rate_hz = 90000,
         .fmtp = "packetization-mode=1;profile-level-id=42e01f" },
-      109 },
+      108 },
 };
 
 /* Whether two entries may share a number: the same codec, and for rtx the same repaired type. */

@@ -23,7 +23,7 @@ int ln_jsep_recyclable(const struct ln_jsep_state *state, size_t from)
     if (!state->local || !state->remote)
         return -1;
     for (size_t i = from; i < state->local->media_count && i < state->remote->media_count; i++) {
-        if (ln_sdp_is_rejected(&state->local->media[i]) &&
+        if (ln_sdp_is_rejected(&state->local->media[i]) ||
             ln_sdp_is_rejected(&state->remote->media[i]))
             return (int)i;
     }

@@ -9,8 +9,8 @@
 
 /* Runs the body with an arena that is freed at its end. */
 #define WITH_ARENA(name)                                                                           \
-    for (struct ln_arena name = sdp_test_arena(), *once_ = &name; once_;                           \
-         ln_arena_deinit(&name), once_ = NULL)
+    for (struct ln_arena name = sdp_test_arena(), *name##_once = &name; name##_once;               \
+         ln_arena_deinit(&name), name##_once = NULL)
 
 struct ln_arena sdp_test_arena(void);
 /* Parse, or write, or fail the test with the reason. */
