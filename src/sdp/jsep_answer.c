@@ -237,6 +237,14 @@ static enum ln_sdp_setup offered_setup(const struct ln_sdp *offer, size_t i)
     return setup;
 }
 
+/* To somebody who does not trickle it is not named (RFC 8829, 5.3.1). */
+static bool offers_trickle(const struct ln_sdp *offer, size_t i)
+{
+    return ln_sdp_has_ice_option(offer, &offer->media[i], "trickle") ||
+           ln_sdp_has_ice_option(offer, &offer->media[ln_jsep_transport_section(offer, i)],
+                                 "trickle");
+}
+
 static int put_rtp(struct answer *answer, struct ln_sdp_media *media,
                    const struct ln_jsep_section *section, const struct ln_sdp_media *offered,
                    bool *ret_accepted)
@@ -298,11 +306,14 @@ static int put_section(struct answer *answer, size_t i)
     }
     if (status != 0)
         return status;
-    if (accepted)
+    if (accepted) {
         ln_jsep_put_transport(media, section,
                               answer_setup(section, offered_setup(answer->offer, i)));
-    else
+        if (!offers_trickle(answer->offer, i))
+            media->transport.ice_options = "";
+    } else {
         refuse(media, offered);
+    }
     return 0;
 }
 
@@ -337,6 +348,18 @@ static int put_groups(struct answer *answer)
         sdp->group_count += group->mid_count > 0;
     }
     return 0;
+}
+
+/* Candidates stand with the section that carries a group, and nowhere else in it (RFC 8829, 5.3.2).
+ */
+static void keep_candidates_of_carriers(struct ln_sdp *sdp)
+{
+    for (size_t i = 0; i < sdp->media_count; i++) {
+        if (ln_jsep_transport_section(sdp, i) != i) {
+            sdp->media[i].candidate_count = 0;
+            sdp->media[i].end_of_candidates = false;
+        }
+    }
 }
 
 /* With max-bundle one transport serves all: what is not with the first accepted section is refused
@@ -379,6 +402,7 @@ int ln_jsep_create_answer(const struct ln_jsep_local *local, const struct ln_sdp
     if (status == 0) {
         refuse_unbundled(answer);
         status = put_groups(answer);
+        keep_candidates_of_carriers(&answer->maker.sdp);
     }
     return status == 0 ? ln_jsep_finish(&answer->maker, ret_answer) : status;
 }

@@ -224,6 +224,17 @@ static bool is_bundle_only(const struct offer *offer, size_t i, bool first, bool
            (local->bundle_policy == LN_JSEP_BUNDLE_BALANCED && !first_of_kind);
 }
 
+/* Whether BUNDLE has put the section on another's transport already; its candidates stand there. */
+static bool is_carried(const struct offer *offer, size_t i)
+{
+    const struct ln_sdp *local = offer->state ? offer->state->local : NULL;
+    const struct ln_sdp *remote = offer->state ? offer->state->remote : NULL;
+    const char *mid = offer->maker.local->sections[i].mid;
+
+    return form_before(local, i, mid) && form_before(remote, i, mid) &&
+           ln_jsep_transport_section(local, i) != i && ln_jsep_transport_section(remote, i) != i;
+}
+
 static int put_bundle(struct offer *offer)
 {
     const struct ln_jsep_local *local = offer->maker.local;
@@ -248,6 +259,10 @@ static int put_bundle(struct offer *offer)
         ln_jsep_put_transport(&sdp->media[i], section, LN_SDP_SETUP_ACTPASS);
         if (sdp->media[i].bundle_only)
             sdp->media[i].port = 0;
+        if (is_carried(offer, i)) {
+            sdp->media[i].candidate_count = 0;
+            sdp->media[i].end_of_candidates = false;
+        }
         mids[group->mid_count++] = section->mid;
     }
     sdp->groups = group;

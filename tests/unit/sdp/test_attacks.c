@@ -290,8 +290,7 @@ LN_TEST(attack, an_arena_that_is_too_small_is_out_of_memory)
         struct ln_sdp *sdp = NULL;
 
         ln_arena_init(&arena, test_env()->allocator, limit);
-        CHECK(ln_sdp_parse(text, sizeof text - 1, &arena, &sdp, NULL) ==
-              (sdp ? 0 : LN_ERR_NOMEM));
+        CHECK(ln_sdp_parse(text, sizeof text - 1, &arena, &sdp, NULL) == (sdp ? 0 : LN_ERR_NOMEM));
         ln_arena_deinit(&arena);
     }
 }
