@@ -163,7 +163,7 @@ static bool read_hex24(const char *text, size_t len, uint32_t *ret_value)
     return true;
 }
 
-void ln_h264_parse(const char *fmtp, struct ln_h264_parameters *ret_parameters)
+void ln_h264_parameters_parse(const char *fmtp, struct ln_h264_parameters *ret_parameters)
 {
     struct ln_h264_parameters p = { LN_H264_PROFILE_UNKNOWN, 0, 0, false };
     uint32_t id = 0x420010, number;
@@ -192,8 +192,8 @@ static bool same_h264(const char *a, const char *b)
 {
     struct ln_h264_parameters pa, pb;
 
-    ln_h264_parse(a, &pa);
-    ln_h264_parse(b, &pb);
+    ln_h264_parameters_parse(a, &pa);
+    ln_h264_parameters_parse(b, &pb);
     return pa.profile != LN_H264_PROFILE_UNKNOWN && pa.profile == pb.profile &&
            pa.packetization_mode == pb.packetization_mode;
 }
@@ -242,7 +242,7 @@ static uint32_t number_of(const char *fmtp, const char *key, uint32_t low, uint3
     return number < low ? low : number > high ? high : number;
 }
 
-void ln_opus_parse(const char *fmtp, struct ln_opus_parameters *ret_parameters)
+void ln_opus_parameters_parse(const char *fmtp, struct ln_opus_parameters *ret_parameters)
 {
     *ret_parameters = (struct ln_opus_parameters){
         .useinbandfec = flag_of(fmtp, "useinbandfec"),
@@ -262,8 +262,9 @@ static uint32_t lower_limit(uint32_t a, uint32_t b)
     return a == 0 ? b : b == 0 || a < b ? a : b;
 }
 
-void ln_opus_merge(const struct ln_opus_parameters *ours, const struct ln_opus_parameters *theirs,
-                   struct ln_opus_parameters *ret_send)
+void ln_opus_parameters_merge(const struct ln_opus_parameters *ours,
+                              const struct ln_opus_parameters *theirs,
+                              struct ln_opus_parameters *ret_send)
 {
     *ret_send = (struct ln_opus_parameters){
         .useinbandfec = ours->useinbandfec && theirs->useinbandfec,
@@ -288,7 +289,7 @@ static void add(char *text, const char *key, uint32_t number, uint32_t absent)
         snprintf(text + len, LN_OPUS_FMTP_MAX - len, "%s%s=%u", len ? ";" : "", key, number);
 }
 
-char *ln_opus_format(const struct ln_opus_parameters *parameters, char *text)
+char *ln_opus_parameters_format(const struct ln_opus_parameters *parameters, char *text)
 {
     text[0] = '\0';
     add(text, "minptime", parameters->minptime_ms, 3);

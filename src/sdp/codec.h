@@ -66,16 +66,17 @@ struct ln_opus_parameters {
     uint32_t maxaveragebitrate_bps; /* 6000..510000; 0 when absent */
     uint32_t maxplaybackrate_hz;    /* 48000 when absent */
 };
-void ln_opus_parse(const char *fmtp, struct ln_opus_parameters *ret_parameters);
+void ln_opus_parameters_parse(const char *fmtp, struct ln_opus_parameters *ret_parameters);
 /* How to encode towards a side that declares `theirs` when we could do `ours` (stereo, bit rate)
  * and are willing to do FEC and DTX: every bit only where both have it, every limit the lower one.
  */
-void ln_opus_merge(const struct ln_opus_parameters *ours, const struct ln_opus_parameters *theirs,
-                   struct ln_opus_parameters *ret_send);
+void ln_opus_parameters_merge(const struct ln_opus_parameters *ours,
+                              const struct ln_opus_parameters *theirs,
+                              struct ln_opus_parameters *ret_send);
 
 #define LN_OPUS_FMTP_MAX 192
 /* Writes the fmtp of the parameters, defaults left out. `text` holds LN_OPUS_FMTP_MAX bytes. */
-char *ln_opus_format(const struct ln_opus_parameters *parameters, char *text);
+char *ln_opus_parameters_format(const struct ln_opus_parameters *parameters, char *text);
 
 /* H.264, RFC 6184, 8.1. */
 enum ln_h264_profile {
@@ -95,6 +96,6 @@ struct ln_h264_parameters {
 };
 /* Absent profile-level-id means 420010 (baseline, level 1); a malformed one gives
  * LN_H264_PROFILE_UNKNOWN, which matches nothing. */
-void ln_h264_parse(const char *fmtp, struct ln_h264_parameters *ret_parameters);
+void ln_h264_parameters_parse(const char *fmtp, struct ln_h264_parameters *ret_parameters);
 
 #endif

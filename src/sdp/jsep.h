@@ -124,11 +124,13 @@ LN_NODISCARD int ln_jsep_create_answer(const struct ln_jsep_local *local,
  * state       the descriptions in force, may be NULL
  * Returns 0, or with *ret_error filled (it may be NULL):
  *   LN_ERR_INVALID_ACCESS  contents that may not be: a mid twice, BUNDLE of an unknown mid, no ICE
- *                          credentials or fingerprint, wrong setup, no rtcp-mux, payload types or
- *                          extension ids that collide in a BUNDLE group; sections fewer, reordered
- *                          or of another kind than before, or than the offer's
+ *                          credentials or fingerprint, wrong setup, no rtcp-mux, payload types
+ *                          that collide in a BUNDLE group, extension ids that do in a section;
+ *                          sections fewer, reordered or of another kind than before, or than the
+ *                          offer's
  *   LN_ERR_SYNTAX          ufrag or password out of their grammar (RFC 8839, 5.4)
- * An extension id above 14 without extmap-allow-mixed is no error: it is not agreed on. A section
+ * An extension id above 14 without extmap-allow-mixed, and one that means something else in an
+ * earlier section of the bundle (aiortc 1.4 does that), is no error: it is not agreed on. A section
  * without a mid is fine outside of BUNDLE; one that we will refuse is not looked into. */
 LN_NODISCARD int ln_jsep_validate_remote(enum ln_jsep_type type, const struct ln_sdp *description,
                                          const struct ln_sdp *offer,

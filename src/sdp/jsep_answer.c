@@ -13,6 +13,7 @@
 struct answer {
     struct ln_jsep_maker maker;
     const struct ln_sdp *offer;
+    const char *uri[LN_JSEP_EXTENSION_ID_MAX + 1]; /* what the offer's extension ids mean */
 };
 
 /* ---- Codecs ---- */
@@ -61,8 +62,8 @@ static int h264_fmtp(struct ln_arena *arena, const struct ln_codec_parameters *w
     bool asymmetric;
     unsigned level;
 
-    ln_h264_parse(wish->fmtp, &ours);
-    ln_h264_parse(offered->fmtp, &theirs);
+    ln_h264_parameters_parse(wish->fmtp, &ours);
+    ln_h264_parameters_parse(offered->fmtp, &theirs);
     if (!ln_fmtp_get(offered->fmtp, "profile-level-id", &id, &len) || len != 6)
         id = "42001f";
     asymmetric = ours.level_asymmetry_allowed && theirs.level_asymmetry_allowed;
@@ -198,7 +199,9 @@ static int put_extensions(struct answer *answer, struct ln_sdp_media *media,
         const struct ln_sdp_extension *theirs = &offered->extensions[i];
         unsigned direction = LN_SDP_INACTIVE;
 
-        if ((theirs->id > 14 && !mixed) || has_uri(extensions, media->extension_count, theirs->uri))
+        if ((theirs->id > 14 && !mixed) ||
+            (answer->uri[theirs->id] && strcmp(answer->uri[theirs->id], theirs->uri) != 0) ||
+            has_uri(extensions, media->extension_count, theirs->uri))
             continue;
         for (size_t j = 0; j < section->extension_count; j++) {
             if (strcmp(section->extensions[j].uri, theirs->uri) == 0)
@@ -396,6 +399,7 @@ int ln_jsep_create_answer(const struct ln_jsep_local *local, const struct ln_sdp
     if (status != 0)
         return status;
     answer->offer = offer;
+    ln_jsep_first_uris(offer, answer->uri);
     answer->maker.sdp.extmap_allow_mixed = offer->extmap_allow_mixed;
     for (size_t i = 0; i < offer->media_count && status == 0; i++)
         status = put_section(answer, i);

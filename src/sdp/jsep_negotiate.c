@@ -97,10 +97,16 @@ static const struct ln_sdp_extension *find_uri(const struct ln_sdp_media *media,
     return NULL;
 }
 
+/* Whether no earlier section gave the id to another extension; `uri` from ln_jsep_first_uris(). */
+static bool is_clear(const char *const *uri, const struct ln_sdp_extension *extension)
+{
+    return !uri || !uri[extension->id] || strcmp(uri[extension->id], extension->uri) == 0;
+}
+
 /* Extensions from `sender` (NULL: whatever it may turn out to be) to `receiver`, with the
  * receiver's ids, which are the sender's too by the rules. */
 static int agree_extensions(const struct ln_sdp_media *receiver, const struct ln_sdp_media *sender,
-                            bool two_byte, struct ln_arena *arena,
+                            bool two_byte, const char *const *uri, struct ln_arena *arena,
                             const struct ln_jsep_agreed_extension **ret_extensions,
                             size_t *ret_count)
 {
@@ -115,7 +121,7 @@ static int agree_extensions(const struct ln_sdp_media *receiver, const struct ln
         const struct ln_sdp_extension *out = sender ? find_uri(sender, in->uri) : NULL;
 
         if (!(in->direction & LN_SDP_RECVONLY) || (in->id > 14 && !two_byte) ||
-            find_uri(receiver, in->uri) != in)
+            find_uri(receiver, in->uri) != in || !is_clear(uri, in))
             continue;
         if (!sender || (out && (out->direction & LN_SDP_SENDONLY)))
             extensions[count++] = (struct ln_jsep_agreed_extension){ (uint8_t)in->id, in->uri };
@@ -182,7 +188,10 @@ static int agree_rtp(const struct ln_sdp *local, const struct ln_sdp *remote, bo
 {
     const struct ln_sdp_media *ours = &local->media[i], *theirs = &remote->media[i];
     const struct ln_sdp_media *order = local_offered ? theirs : ours;
+    const char *uri[LN_JSEP_EXTENSION_ID_MAX + 1];
     int status;
+
+    ln_jsep_first_uris(remote, uri);
 
     agreed->direction = (enum ln_sdp_direction)((unsigned)ours->direction &
                                                 ln_sdp_reverse(theirs->direction));
@@ -196,10 +205,10 @@ static int agree_rtp(const struct ln_sdp *local, const struct ln_sdp *remote, bo
     if (status == 0)
         status = agree_codecs(ours, theirs, order, arena, &agreed->receive, &agreed->receive_count);
     if (status == 0)
-        status = agree_extensions(theirs, ours, agreed->two_byte_extensions, arena,
+        status = agree_extensions(theirs, ours, agreed->two_byte_extensions, uri, arena,
                                   &agreed->send_extensions, &agreed->send_extension_count);
     if (status == 0)
-        status = agree_extensions(ours, theirs, agreed->two_byte_extensions, arena,
+        status = agree_extensions(ours, theirs, agreed->two_byte_extensions, NULL, arena,
                                   &agreed->receive_extensions, &agreed->receive_extension_count);
     if (status == 0)
         status = agree_rids(theirs, ours, arena, &agreed->send_rids, &agreed->send_rid_count);
@@ -320,7 +329,7 @@ int ln_jsep_expect(const struct ln_sdp *local_offer, size_t i, struct ln_arena *
         agreed.local_sctp_port = sctp_port_of(ours);
     status = agree_codecs(ours, ours, ours, arena, &agreed.receive, &agreed.receive_count);
     if (status == 0)
-        status = agree_extensions(ours, NULL, agreed.two_byte_extensions, arena,
+        status = agree_extensions(ours, NULL, agreed.two_byte_extensions, NULL, arena,
                                   &agreed.receive_extensions, &agreed.receive_extension_count);
     if (status == 0)
         *ret_agreed = agreed;

@@ -195,6 +195,21 @@ int ln_jsep_number_extension(struct ln_jsep_numbers *numbers, const char *uri,
     return id;
 }
 
+void ln_jsep_first_uris(const struct ln_sdp *sdp, const char **uri)
+{
+    memset(uri, 0, (LN_JSEP_EXTENSION_ID_MAX + 1) * sizeof *uri);
+    for (size_t i = 0; i < sdp->media_count; i++) {
+        const struct ln_sdp_media *media = &sdp->media[i];
+
+        if (ln_sdp_is_rejected(media) || !ln_sdp_bundle_of(sdp, media->mid))
+            continue;
+        for (size_t e = 0; e < media->extension_count; e++) {
+            if (!uri[media->extensions[e].id])
+                uri[media->extensions[e].id] = media->extensions[e].uri;
+        }
+    }
+}
+
 const struct ln_codec_parameters *ln_jsep_find_rtx(const struct ln_sdp_media *media, int primary)
 {
     for (size_t i = 0; i < media->codec_count; i++) {

@@ -31,6 +31,11 @@ LN_NODISCARD int ln_jsep_number_rtx(struct ln_jsep_numbers *numbers, enum ln_sdp
 LN_NODISCARD int ln_jsep_number_extension(struct ln_jsep_numbers *numbers, const char *uri,
                                           const struct ln_sdp_media *before);
 
+/* What each extension id means in the bundled sections of a description: the first use counts. Some
+ * stacks (aiortc before 1.6) number each section for itself; a later section's other use of an id
+ * is then not agreed on, so that ids stay unique. `uri` has LN_JSEP_EXTENSION_ID_MAX + 1 places. */
+void ln_jsep_first_uris(const struct ln_sdp *sdp, const char **uri);
+
 /* The rtx codec of a list that repairs this payload type, or NULL. */
 const struct ln_codec_parameters *ln_jsep_find_rtx(const struct ln_sdp_media *media, int primary);
 

@@ -94,8 +94,24 @@ static int check_groups(const struct check *c)
 struct seen_ids {
     const struct ln_sdp_media *media[LN_PAYLOAD_TYPE_MAX + 1];
     const struct ln_codec_parameters *codec[LN_PAYLOAD_TYPE_MAX + 1];
-    const char *uri[LN_JSEP_EXTENSION_ID_MAX + 1];
 };
+
+/* Extension ids that differ between sections are no fault: see ln_jsep_first_uris(). */
+static int check_extensions(const struct check *c, const struct ln_sdp_media *media)
+{
+    const char *seen[LN_JSEP_EXTENSION_ID_MAX + 1] = { NULL };
+
+    for (size_t i = 0; i < media->extension_count; i++) {
+        const struct ln_sdp_extension *extension = &media->extensions[i];
+        const char **uri = &seen[extension->id];
+
+        if (*uri && strcmp(*uri, extension->uri) != 0)
+            return fail(c, media, LN_ERR_INVALID_ACCESS,
+                        "extension id %u means two extensions in one section", extension->id);
+        *uri = extension->uri;
+    }
+    return 0;
+}
 
 static int check_section_ids(const struct check *c, const struct ln_sdp_media *media,
                              struct seen_ids *seen)
@@ -114,16 +130,7 @@ static int check_section_ids(const struct check *c, const struct ln_sdp_media *m
         seen->codec[codec->payload_type] = codec;
         seen->media[codec->payload_type] = media;
     }
-    for (size_t i = 0; i < media->extension_count; i++) {
-        const struct ln_sdp_extension *extension = &media->extensions[i];
-        const char **uri = &seen->uri[extension->id];
-
-        if (*uri && strcmp(*uri, extension->uri) != 0)
-            return fail(c, media, LN_ERR_INVALID_ACCESS,
-                        "extension id %u means two extensions in one BUNDLE group", extension->id);
-        *uri = extension->uri;
-    }
-    return 0;
+    return check_extensions(c, media);
 }
 
 static int check_ids(const struct check *c)

@@ -71,7 +71,7 @@ LN_TEST(codec, h264_profiles_of_browsers_are_told_apart)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct ln_h264_parameters p;
 
-        ln_h264_parse(rows[i].fmtp, &p);
+        ln_h264_parameters_parse(rows[i].fmtp, &p);
         CHECK_EQUAL(p.profile, rows[i].profile);
         CHECK_EQUAL(p.level_idc, rows[i].level);
     }
@@ -118,14 +118,15 @@ LN_TEST(opus, parameters_are_read_with_defaults_and_bounds)
 {
     struct ln_opus_parameters p;
 
-    ln_opus_parse("", &p);
+    ln_opus_parameters_parse("", &p);
     CHECK(!p.useinbandfec && !p.usedtx && !p.stereo && !p.cbr);
     CHECK_EQUAL(p.minptime_ms, 3);
     CHECK_EQUAL(p.maxplaybackrate_hz, 48000);
     CHECK_EQUAL(p.maxaveragebitrate_bps, 0);
-    ln_opus_parse("stereo=1; useinbandfec=1;minptime=10;maxaveragebitrate=9999999;usedtx=1;"
-                  "maxplaybackrate=16000;sprop-stereo=1;cbr=2",
-                  &p);
+    ln_opus_parameters_parse(
+        "stereo=1; useinbandfec=1;minptime=10;maxaveragebitrate=9999999;usedtx=1;"
+        "maxplaybackrate=16000;sprop-stereo=1;cbr=2",
+        &p);
     CHECK(p.useinbandfec && p.usedtx && p.stereo && p.sprop_stereo && !p.cbr);
     CHECK_EQUAL(p.minptime_ms, 10);
     CHECK_EQUAL(p.maxaveragebitrate_bps, 510000);
@@ -137,12 +138,13 @@ LN_TEST(opus, what_is_sent_is_the_lesser_of_both)
     struct ln_opus_parameters ours, theirs, send;
     char text[LN_OPUS_FMTP_MAX];
 
-    ln_opus_parse("useinbandfec=1;usedtx=1;stereo=1;maxaveragebitrate=64000", &ours);
-    ln_opus_parse("useinbandfec=1;stereo=1;maxaveragebitrate=128000;minptime=20;cbr=1", &theirs);
-    ln_opus_merge(&ours, &theirs, &send);
-    CHECK_TEXT(ln_opus_format(&send, text),
+    ln_opus_parameters_parse("useinbandfec=1;usedtx=1;stereo=1;maxaveragebitrate=64000", &ours);
+    ln_opus_parameters_parse("useinbandfec=1;stereo=1;maxaveragebitrate=128000;minptime=20;cbr=1",
+                             &theirs);
+    ln_opus_parameters_merge(&ours, &theirs, &send);
+    CHECK_TEXT(ln_opus_parameters_format(&send, text),
                "minptime=20;useinbandfec=1;cbr=1;stereo=1;maxaveragebitrate=64000");
-    ln_opus_parse("", &theirs);
-    ln_opus_merge(&ours, &theirs, &send);
-    CHECK_TEXT(ln_opus_format(&send, text), "maxaveragebitrate=64000");
+    ln_opus_parameters_parse("", &theirs);
+    ln_opus_parameters_merge(&ours, &theirs, &send);
+    CHECK_TEXT(ln_opus_parameters_format(&send, text), "maxaveragebitrate=64000");
 }

@@ -538,6 +538,29 @@ LN_TEST(answer, with_mixed_headers_allowed_takes_ids_above_14)
     }
 }
 
+LN_TEST(answer, keeps_the_first_meaning_of_an_extension_id_in_a_bundle)
+{
+    WITH_ARENA(arena)
+    {
+        struct ln_jsep_section sections[] = { sdp_audio("a"), sdp_video("v") };
+        struct ln_sdp *offer, *answer;
+
+        answer = answer_to(
+            &arena,
+            SESSION "a=group:BUNDLE a v\nm=audio 9 UDP/TLS/RTP/SAVPF 0\na=mid:a\na=rtcp-mux\n"
+                    "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\n"
+                    "a=extmap:2 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n"
+                    "m=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:v\na=rtcp-mux\na=rtpmap:96 VP8/90000\n"
+                    "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\n"
+                    "a=extmap:2 urn:3gpp:video-orientation\n",
+            sections, 2, &offer);
+        CHECK_EQUAL(answer->media[0].extension_count, 2);
+        CHECK_EQUAL(answer->media[1].extension_count, 1);
+        CHECK_EQUAL(sdp_agree(&arena, answer, offer, false, 1).receive_extension_count, 1);
+        CHECK_EQUAL(sdp_agree(&arena, answer, offer, false, 1).send_extension_count, 1);
+    }
+}
+
 LN_TEST(answer, bundles_what_it_accepts_and_has_no_bundle_only)
 {
     WITH_ARENA(arena)
