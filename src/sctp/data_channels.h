@@ -122,8 +122,10 @@ struct ln_sctp_message *ln_data_channels_take_message(struct ln_data_channels *c
 /* Opens a channel, before or after the association is up. Returns 0 and the handle;
  * LN_ERR_INVALID_ARGUMENT (both limits, negotiated without id, id above 65534, label too long or
  * not UTF-8), LN_ERR_OPERATION (id in use, or no id left), LN_ERR_LIMIT, LN_ERR_INVALID_STATE after
- * the end, LN_ERR_NOMEM. A negotiated channel is open as soon as the association is up, one opened
- * by DCEP when the acknowledgement has come. A lifetime or retransmit limit of 0 is a limit. */
+ * the end, LN_ERR_NOMEM. The channel is open as soon as the association is up: the other side's
+ * acknowledgement is not waited for (RFC 8832, 6), until it comes everything is sent in order. A
+ * lifetime or retransmit limit of 0 is a limit. Messages that came for a negotiated id before it
+ * was opened here are delivered then (some; named limits in data_channels.c). */
 LN_NODISCARD int ln_data_channels_open(struct ln_data_channels *channels,
                                        const struct ln_channel_options *options,
                                        ln_channel *ret_channel);
