@@ -308,7 +308,7 @@ static int on_association_event(struct ln_data_channels *d, const struct ln_sctp
 }
 
 /* The next news of the first channel that has some. */
-static int tell_channel(struct ln_data_channels *d, struct ln_data_channels_event *ret_event)
+static void tell_channel(struct ln_data_channels *d, struct ln_data_channels_event *ret_event)
 {
     static const enum ln_channel_state states[] = { LN_CHANNEL_CONNECTING, LN_CHANNEL_OPEN,
                                                     LN_CHANNEL_CONNECTING, LN_CHANNEL_CLOSING,
@@ -329,7 +329,6 @@ static int tell_channel(struct ln_data_channels *d, struct ln_data_channels_even
         ret_event->error = channel->error;
         d->told_closed = channel;
     }
-    return 1;
 }
 
 static void clean_up(struct ln_data_channels *d)
@@ -344,29 +343,33 @@ static void clean_up(struct ln_data_channels *d)
 int ln_data_channels_poll_event(struct ln_data_channels *d,
                                 struct ln_data_channels_event *ret_event)
 {
+    struct ln_data_channels_event told;
     struct ln_sctp_event event;
 
     clean_up(d);
-    memset(ret_event, 0, sizeof *ret_event);
+    memset(&told, 0, sizeof told);
     do {
         if (d->tell_connected) {
             d->tell_connected = false;
-            ret_event->kind = LN_DATA_CHANNELS_CONNECTED;
-            return 1;
+            told.kind = LN_DATA_CHANNELS_CONNECTED;
+            break;
         }
-        if (!ln_list_empty(&d->news))
-            return tell_channel(d, ret_event);
+        if (!ln_list_empty(&d->news)) {
+            tell_channel(d, &told);
+            break;
+        }
         if (d->tell_ended) {
             d->tell_ended = false;
-            ret_event->kind = LN_DATA_CHANNELS_CLOSED;
-            ret_event->error = d->end_error;
-            return 1;
+            told.kind = LN_DATA_CHANNELS_CLOSED;
+            told.error = d->end_error;
+            break;
         }
-        if (d->early_count > 0 && tell_early(d, ret_event))
-            return 1;
+        if (d->early_count > 0 && tell_early(d, &told))
+            break;
         if (!ln_sctp_poll_event(d->sctp, &event))
             return 0;
-    } while (!on_association_event(d, &event, ret_event));
+    } while (!on_association_event(d, &event, &told));
+    *ret_event = told;
     return 1;
 }
 

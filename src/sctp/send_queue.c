@@ -83,6 +83,9 @@ void ln_send_queue_deinit(struct ln_send_queue *queue)
         while (!ln_list_empty(&stream->messages))
             unlink_message(queue, stream,
                            LN_CONTAINER(stream->messages.next, struct ln_outgoing, link));
+        ln_list_remove(&stream->low.link);
+        ln_list_remove(&stream->reset_done.link);
+        ln_list_remove(&stream->reset_asked.link);
         ln_free(queue->allocator, stream);
     }
     ln_free(queue->allocator, queue->streams);
