@@ -34,6 +34,8 @@ LN_TEST(io_loop, leaves_no_descriptor_open)
     struct ln_request listen_to = { .kind = LN_REQUEST_LISTEN_TCP, .id = 2 };
     struct ln_request connect_to = { .kind = LN_REQUEST_OPEN_TCP, .id = 3 };
     struct ln_request watch = { .kind = LN_REQUEST_WATCH_INTERFACES, .id = 4 };
+    static const int wanted[1] = { SIGUSR1 };
+    struct ln_loop_watch *signal_watch;
     struct probe p;
     int before;
 
@@ -49,6 +51,7 @@ LN_TEST(io_loop, leaves_no_descriptor_open)
     probe_request(&p, &watch);
     wait_answer(&p, LN_ANSWER_OPENED, 3);
     wait_answer(&p, LN_ANSWER_INTERFACES, 4);
+    TRY(ln_loop_watch_signals(test_loop, wanted, 1, NULL, NULL, &signal_watch) == 0);
     TRY(count_descriptors() > before + 5);
     probe_loop_close(); /* with all of it open */
     CHECK_EQUAL(count_descriptors(), before);

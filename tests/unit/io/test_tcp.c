@@ -284,26 +284,147 @@ LN_TEST(io_tcp, a_stream_given_more_than_it_takes_is_closed)
     probe_loop_close();
 }
 
+/* A stream to a reader that has not begun to read: most of what is sent waits at our end. */
+static int open_clogged(struct pressure *p)
+{
+    struct ln_loop_config config = { .stream_queue_max = 30000000 };
+    int raw, reader;
+
+    probe_loop(&config);
+    listen_on(&p->s, "127.0.0.1");
+    raw = listen_raw(&p->s.address, 8);
+    connect_to(&p->s, 2);
+    p->s.at_client = wait_answer(&p->s.client, LN_ANSWER_OPENED, 2)->link;
+    reader = accept4(raw, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    close(raw);
+    TRY(reader >= 0);
+    p->s.client.ctx = p;
+    p->s.client.transmit = press;
+    ln_loop_touch(p->s.client.handle);
+    while (p->sent < p->total && p->s.client.answer_count == 1)
+        TRY(ln_loop_run_once(test_loop, 0) == 0);
+    return reader;
+}
+
+static size_t read_all(int reader)
+{
+    ln_time limit = ln_loop_now(test_loop) + LN_SECONDS(4);
+    static uint8_t data[65536];
+    size_t total = 0;
+
+    while (ln_loop_now(test_loop) < limit) {
+        ssize_t n = read(reader, data, sizeof data);
+
+        if (n == 0)
+            break;
+        total += n > 0 ? (size_t)n : 0;
+        TRY(ln_loop_run_once(test_loop, 0) == 0);
+    }
+    return total;
+}
+
 LN_TEST(io_tcp, queued_bytes_are_sent_after_the_close)
 {
     struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
-    struct ln_loop_config config = { .stream_queue_max = 8000000 };
-    struct pressure p = { .total = 6000000, .room = 8000000 };
+    struct pressure p = { .total = 20000000, .heedless = true };
+    int reader = open_clogged(&p);
+    size_t total;
 
-    probe_loop(&config);
-    open_streams(&p.s, "127.0.0.1");
-    p.s.client.ctx = &p;
-    p.s.client.transmit = press;
-    /* the request is taken after all has been handed over */
-    ln_loop_touch(p.s.client.handle);
-    while (p.sent < p.total)
-        TRY(ln_loop_run_once(test_loop, 0) == 0);
     close_it.link = p.s.at_client;
     probe_request(&p.s.client, &close_it);
-    run_until(pressure_done, &p);
-    wait_answer(&p.s.server, LN_ANSWER_CLOSED, 0);
-    TRY_EQUAL(p.s.server.bytes, 6000000);
-    TRY_EQUAL(probe_count(&p.s.client, LN_ANSWER_CLOSED), 0);
+    run_idle();
+    total = read_all(reader);
+    close(reader);
+    TRY_EQUAL(total, test_allocator()->failed ? total : 20000000);
+    TRY_EQUAL(probe_count(&p.s.client, LN_ANSWER_CLOSED), test_allocator()->failed);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, queued_bytes_are_sent_after_the_endpoint_is_gone)
+{
+    struct pressure p = { .total = 20000000, .heedless = true };
+    int reader = open_clogged(&p);
+    size_t total;
+
+    ln_loop_remove_endpoint(p.s.client.handle);
+    total = read_all(reader);
+    close(reader);
+    TRY_EQUAL(total, test_allocator()->failed ? total : 20000000);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, a_reader_that_never_reads_is_given_up)
+{
+    struct pressure p = { .total = 20000000, .heedless = true };
+    int before = count_descriptors(), reader = open_clogged(&p);
+
+    ln_loop_remove_endpoint(p.s.client.handle);
+    run_idle();
+    probe_loop_close(); /* at the latest with the loop */
+    close(reader);
+    CHECK_EQUAL(count_descriptors(), before);
+}
+
+LN_TEST(io_tcp, a_reset_in_the_middle_is_told)
+{
+    struct pressure p = { .total = 20000000, .heedless = true };
+    int reader = open_clogged(&p);
+    const struct ln_answer *closed;
+
+    close(reader); /* with unread bytes: a reset */
+    closed = wait_answer(&p.s.client, LN_ANSWER_CLOSED, 0);
+    TRY(closed->error == LN_ERR_RESET || test_allocator()->failed);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, a_connect_leaves_from_the_address_it_was_given)
+{
+    struct ln_request request = { .kind = LN_REQUEST_OPEN_TCP, .id = 3 };
+    struct streams s;
+
+    probe_loop(NULL);
+    listen_on(&s, "127.0.0.1");
+    request.local = address_of("127.0.0.3");
+    request.remote = s.address;
+    probe_request(&s.client, &request);
+    wait_answer(&s.client, LN_ANSWER_OPENED, 3);
+    run_until(server_has_stream, &s);
+    TRY_EQUAL(probe_answer(&s.server, LN_ANSWER_OPENED, 1)->answer.remote.ip[3], 3);
+    request.id = 4;
+    request.local = address_of("192.0.2.254"); /* not ours */
+    probe_request(&s.client, &request);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 4)->error, LN_ERR_NOT_FOUND);
+    request.id = 5;
+    memset(&request.remote, 0, sizeof request.remote);
+    probe_request(&s.client, &request);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 5)->error, LN_ERR_NOT_SUPPORTED);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, workers_share_a_port_when_told_to)
+{
+    struct ln_loop_config config = { .reuse_port = true };
+    struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 3 };
+    struct streams s;
+
+    probe_loop(NULL);
+    listen_on(&s, "127.0.0.1");
+    request.local = s.address;
+    probe_request(&s.client, &request);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 3)->error, LN_ERR_ADDRESS_IN_USE);
+    probe_loop_close();
+    probe_loop(&config); /* the port is free again */
+    probe_init(&s.client);
+    probe_add(&s.client);
+    for (request.id = 4; request.id < 6; request.id++) {
+        probe_request(&s.client, &request);
+        wait_answer(&s.client, LN_ANSWER_OPENED, request.id);
+    }
+    for (request.id = 6; request.id < 8; request.id++) {
+        request.kind = LN_REQUEST_OPEN_UDP;
+        probe_request(&s.client, &request);
+        wait_answer(&s.client, LN_ANSWER_OPENED, request.id);
+    }
     probe_loop_close();
 }
 
