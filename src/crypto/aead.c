@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void must(int ok)
 {
@@ -71,8 +72,7 @@ bool ln_aead_open(struct ln_aead *aead, const uint8_t nonce[LN_AEAD_NONCE_LEN], 
     if (len < LN_AEAD_TAG_LEN)
         return false;
     plain_len = len - LN_AEAD_TAG_LEN;
-    for (size_t i = 0; i < sizeof tag; i++)
-        tag[i] = ((const uint8_t *)in)[plain_len + i];
+    memcpy(tag, (const uint8_t *)in + plain_len, sizeof tag);
     must(EVP_DecryptInit_ex2(context, NULL, NULL, nonce, NULL));
     must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, LN_AEAD_TAG_LEN, tag));
     if (aad_len > 0)
