@@ -9,10 +9,14 @@
 #include <libwebsockets.h>
 
 #define OUTPUT_CHUNKS_MAX 4096u
+#define NO_DEADLINE       0u
+#define FAR_SECONDS       86400u
 
+/* Cancelling libwebsockets' timer fires it at once (4.1), so none is one far away. */
 static void set_deadline(struct connection *c, unsigned seconds)
 {
-    lws_set_timer_usecs(c->wsi, (lws_usec_t)seconds * LWS_US_PER_SEC);
+    lws_set_timer_usecs(c->wsi, (lws_usec_t)(seconds == NO_DEADLINE ? FAR_SECONDS : seconds) *
+                                    LWS_US_PER_SEC);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -188,7 +192,7 @@ static int output_done(struct connection *c)
         set_deadline(c, config->idle_seconds);
         return 1;
     case CONNECTION_WEBSOCKET:
-        lws_set_timer_usecs(c->wsi, LWS_SET_TIMER_USEC_CANCEL);
+        set_deadline(c, NO_DEADLINE);
         return 0;
     case CONNECTION_CLOSING:
         set_deadline(c, WEBSOCKET_CLOSE_SECONDS);
@@ -374,6 +378,10 @@ static int received(struct connection *c, const uint8_t *data, size_t len)
 
 static int timed_out(struct connection *c)
 {
+    if (c->state == CONNECTION_WEBSOCKET && c->output.count == 0) {
+        set_deadline(c, NO_DEADLINE); /* a day has passed */
+        return 0;
+    }
     c->server->figures.timeouts++;
     if (c->state == CONNECTION_READING && c->head_len > 0) {
         c->state = CONNECTION_RESPONDING;
