@@ -90,6 +90,8 @@ export function chromium({ media = true, args = [] } = {}) {
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+      '--disable-background-timer-throttling', '--disable-renderer-backgrounding',
+      '--disable-backgrounding-occluded-windows',
       '--use-fake-device-for-media-stream',
       media ? '--use-fake-ui-for-media-stream' : '--deny-permission-prompts',
       ...args,
@@ -131,6 +133,11 @@ export async function until(what, ask, { timeout = 30000, every = 100 } = {}) {
   throw new Error(`${what}: not in ${timeout} ms (last: ${last instanceof Error ? last.message : JSON.stringify(last)})`);
 }
 
+/** Clicks without the mouse: a page in the background has no frames, for which the mouse waits. */
+export function press(page, selector) {
+  return page.$eval(selector, (node) => node.click());
+}
+
 /** Opens the page in a browser and presses Join. */
 export async function joinPage(host, server, { room = 'demo', name, query = '' } = {}) {
   const page = await host.newPage();
@@ -141,7 +148,7 @@ export async function joinPage(host, server, { room = 'demo', name, query = '' }
   });
   await page.goto(`${server.origin}/?room=${room}&name=${encodeURIComponent(name)}${query}`);
   await page.waitForFunction(() => document.getElementById('room').value !== '');
-  await page.click('#join');
+  await press(page, '#join');
   await until(`${name} has joined`, () => page.evaluate(() => globalThis.room?.state === 'joined'));
   return page;
 }
