@@ -26,7 +26,7 @@ void ln_receive_rate_on_packet(struct ln_receive_rate *r, ln_time now, size_t le
 /* Cumulative figures of all streams (rtp/session.h: packets_expected, packets_lost). */
 void ln_receive_rate_on_totals(struct ln_receive_rate *r, ln_time now, uint64_t expected,
                                uint64_t lost);
-/* True once after the value changed by more than 3 %, or each second: put it into REMB. */
+/* True once after each half second with packets, and after bad news: put it into REMB. */
 bool ln_receive_rate_poll(struct ln_receive_rate *r, uint64_t *ret_bps);
 
 #endif

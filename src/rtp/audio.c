@@ -59,7 +59,7 @@ static void check_many(struct ln_reader *r, struct ln_opus_packet *p)
         r->ok = false;
 }
 
-int ln_opus_parse(const void *data, size_t len, struct ln_opus_packet *ret)
+int ln_opus_packet_parse(const void *data, size_t len, struct ln_opus_packet *ret)
 {
     struct ln_opus_packet p = { 1, 0, 0, false };
     struct ln_reader r;
@@ -98,7 +98,7 @@ uint32_t ln_audio_payload_duration(enum ln_codec codec, struct ln_bytes payload)
     struct ln_opus_packet opus;
 
     if (codec == LN_CODEC_OPUS)
-        return ln_opus_parse(payload.data, payload.len, &opus) == 0 ? opus.samples : 0;
+        return ln_opus_packet_parse(payload.data, payload.len, &opus) == 0 ? opus.samples : 0;
     if (codec == LN_CODEC_PCMU || codec == LN_CODEC_PCMA)
         return (uint32_t)payload.len; /* a byte a sample */
     return 0;

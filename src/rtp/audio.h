@@ -18,7 +18,7 @@ struct ln_opus_packet {
 };
 
 /* Checks an Opus packet by its framing. Returns 0 or LN_ERR_MALFORMED. */
-LN_NODISCARD int ln_opus_parse(const void *data, size_t len, struct ln_opus_packet *ret);
+LN_NODISCARD int ln_opus_packet_parse(const void *data, size_t len, struct ln_opus_packet *ret);
 
 /* How long an audio payload plays, in units of the RTP clock; 0 when it cannot be told (another
  * codec, or malformed). */
