@@ -4,10 +4,10 @@
  *
  * Each interface gets a socket in the group 224.0.0.251 (and ff02::fb) on port 5353; where that
  * cannot be had, an ordinary one whose questions are answered by unicast (RFC 6762, 6.7). A name is
- * asked for at 0, 1 and 3 seconds (5.2) and given up when 3 seconds have passed without an address.
- * Answers are taken only from port 5353 and only for names that were asked for; of each family the
- * first address counts, and it must be one that a neighbour can have: private, link-local or
- * loopback, for IPv6 also global unless `strict` (ATTACKS: a name that resolves to the outside). */
+ * asked for at 0, 1 and 2 seconds and given up at 3. Answers are taken only from port 5353 and only
+ * for names that were asked for; of each family the first address counts, and it must be one that a
+ * neighbour can have: private or link-local, for IPv6 also global unless `strict`. So a name cannot
+ * lead our checks to the outside. */
 #ifndef LN_MDNS_MDNS_H
 #define LN_MDNS_MDNS_H
 

@@ -16,9 +16,10 @@
 #define LN_DNS_RECORDS_MAX 256u  /* of one message that are looked at */
 
 enum ln_dns_type { LN_DNS_A = 1, LN_DNS_AAAA = 28, LN_DNS_ANY = 255 };
-#define LN_DNS_CLASS_IN      1u
-#define LN_DNS_CLASS_TOP_BIT 0x8000u /* question: unicast answer wished; record: flush the cache   \
-                                      */
+#define LN_DNS_CLASS_IN 1u
+#define LN_DNS_CLASS_TOP_BIT                                                                       \
+    0x8000u /* question: unicast answer wished; record: flush the cache                            \
+             */
 #define LN_DNS_FLAG_RESPONSE 0x8000u
 #define LN_DNS_FLAG_AA       0x0400u
 
