@@ -45,7 +45,7 @@ static void signal_candidates(struct agents *s, struct side *side, bool hold)
         len = ln_candidate_write(&side->candidates[side->signalled], text, sizeof text);
         CHECK(len > 0);
         error = ln_ice_add_remote_candidate_text(side->other->ice, text, (size_t)len);
-        CHECK(error == 0 || error == LN_ERR_NOMEM || error == LN_ERR_NOT_FOUND);
+        CHECK(error != LN_ERR_SYNTAX && error != LN_ERR_NOT_SUPPORTED);
     }
     if (side->gathered && !side->end_signalled && !s->hold_end) {
         side->end_signalled = true;
