@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An association in each state, fed by a peer that knows the tags.
+ *
+ * The first byte picks the state (low nibble) and whether packets come as they are (0x80) or get a
+ * right header and checksum; then packets follow, each {length 16, bytes}: with the header made,
+ * the bytes are chunks. TSNs begin at 1000 on both sides. */
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "sctp/crc32c.h"
+#include "sctp/data_channels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+enum { STATE_NEW, STATE_COOKIE_WAIT, STATE_COOKIE_ECHOED, STATE_BUSY, STATE_SHUTDOWN, STATES };
+
+struct world {
+    struct ln_data_channels *victim;
+    struct ln_sctp *peer;
+    ln_time now;
+    uint32_t tag; /* that packets to the victim carry */
+};
+
+static void drain(struct world *w, bool to_peer)
+{
+    uint8_t out[1200];
+    size_t n;
+
+    for (int i = 0;
+         i < 1000 && (n = ln_data_channels_poll_transmit(w->victim, w->now, out, sizeof out)) > 0;
+         i++)
+        if (to_peer)
+            ln_sctp_receive(w->peer, w->now, out, n);
+}
+
+/* The peer's output to the victim, the tag noted. */
+static void feed(struct world *w)
+{
+    uint8_t out[1200];
+    size_t n;
+
+    while ((n = ln_sctp_poll_transmit(w->peer, w->now, out, sizeof out)) > 0) {
+        if (ln_load32(out + 4) != 0)
+            w->tag = ln_load32(out + 4);
+        ln_data_channels_receive(w->victim, w->now, out, n);
+    }
+}
+
+static void events(struct world *w)
+{
+    struct ln_data_channels_event event;
+
+    while (ln_data_channels_poll_event(w->victim, &event))
+        if (event.kind == LN_DATA_CHANNELS_INCOMING)
+            (void)!ln_data_channels_send(w->victim, event.channel, true, "fuzz", 4);
+}
+
+static void reach(struct world *w, unsigned state)
+{
+    struct ln_channel_options options;
+    ln_channel channel;
+
+    if (state == STATE_NEW)
+        return;
+    ln_data_channels_start(w->victim, w->now);
+    if (state == STATE_COOKIE_WAIT)
+        return;
+    drain(w, true);
+    feed(w);
+    if (state == STATE_COOKIE_ECHOED)
+        return;
+    for (int i = 0; i < 4; i++) {
+        drain(w, true);
+        feed(w);
+    }
+    ln_channel_options_init(&options);
+    options.unordered = true;
+    options.max_retransmits = 0;
+    for (int i = 0; i < 3; i++) {
+        events(w);
+        if (ln_data_channels_open(w->victim, &options, &channel) == 0)
+            (void)!ln_data_channels_send(w->victim, channel, false, w, sizeof *w);
+    }
+    if (state == STATE_SHUTDOWN)
+        ln_data_channels_abort(w->victim);
+    drain(w, state != STATE_BUSY); /* busy: all of it stays outstanding */
+}
+
+static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t len)
+{
+    uint8_t packet[4096];
+
+    if (raw) {
+        ln_data_channels_receive(w->victim, w->now, data, len);
+        return;
+    }
+    if (len > sizeof packet - 12)
+        len = sizeof packet - 12;
+    ln_store16(packet, 5000);
+    ln_store16(packet + 2, 5000);
+    /* INIT (1) travels under tag 0. */
+    ln_store32(packet + 4, len > 0 && data[0] == 1 ? 0 : w->tag);
+    ln_store32(packet + 8, 0);
+    memcpy(packet + 12, data, len);
+    ln_store32(packet + 8, __builtin_bswap32(ln_crc32c(0, packet, 12 + len)));
+    ln_data_channels_receive(w->victim, w->now, packet, 12 + len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct ln_data_channels_config config;
+    struct world w = { NULL, NULL, LN_SECONDS(1), 0 };
+    struct ln_rng rng;
+    struct ln_pool pool;
+    struct ln_env env = { ln_allocator_libc(), &pool, &rng, NULL };
+    struct ln_reader r;
+
+    if (len < 1)
+        return 0;
+    ln_rng_seed(&rng, 3);
+    ln_pool_init(&pool, env.allocator, 2048, 0, 16);
+    ln_data_channels_config_init(&config);
+    config.sctp.initial_tsn_fixed = true;
+    config.sctp.initial_tsn = 1000;
+    config.sctp.receive_window_bytes = 200000;
+    config.sctp.max_message_bytes = 50000;
+    if (ln_data_channels_create(&w.victim, &config, &env) != 0 ||
+        ln_sctp_create(&w.peer, &config.sctp, &env) != 0)
+        abort();
+    ln_data_channels_set_role(w.victim, true);
+    reach(&w, (data[0] & 15u) % STATES);
+    ln_reader_init(&r, data + 1, len - 1);
+    while (ln_reader_left(&r) >= 2) {
+        size_t n = ln_read16(&r), left = ln_reader_left(&r);
+        struct ln_bytes bytes = ln_read_bytes(&r, n < left ? n : left);
+        struct ln_sctp_stats stats;
+
+        one_packet(&w, (data[0] & 0x80) != 0, bytes.data, bytes.len);
+        events(&w);
+        drain(&w, false);
+        w.now += LN_MILLISECONDS(200);
+        if (ln_data_channels_next_timeout(w.victim) <= w.now) {
+            ln_data_channels_on_timeout(w.victim, w.now);
+            if (ln_data_channels_next_timeout(w.victim) <= w.now)
+                abort();
+            drain(&w, false);
+        }
+        ln_sctp_stats(ln_data_channels_association(w.victim), &stats);
+        if (stats.receive_buffered_bytes > 400000)
+            abort();
+    }
+    ln_data_channels_free(w.victim);
+    ln_sctp_free(w.peer);
+    ln_pool_deinit(&pool);
+    return 0;
+}
