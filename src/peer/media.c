@@ -527,8 +527,9 @@ ln_time ln_media_next_timeout(const struct ln_peer_connection *pc)
         return LN_TIME_NEVER;
     next = ln_time_min(ln_rtp_session_next_timeout(m->rtp),
                        m->estimator->ops->next_timeout(m->estimator));
+    /* What may leave at once is poll_transmit()'s, which follows every call. */
     if (m->protect && ln_rtp_session_peek(m->rtp, &head) && is_paced(head.class) &&
-        ln_ice_send_path(pc->transport.ice, &path))
+        !ln_pacer_may_send(&m->pacer, pc->now) && ln_ice_send_path(pc->transport.ice, &path))
         next = ln_time_min(next, ln_pacer_next_timeout(&m->pacer));
     return next;
 }

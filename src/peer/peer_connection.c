@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define SETTLING_ROUNDS 8
+
 int ln_peer_connection_create(const struct ln_configuration *configuration,
                               const struct ln_env *env, ln_peer_connection **ret_pc)
 {
@@ -168,7 +170,8 @@ int ln_peer_connection_add_ice_candidate(ln_peer_connection *pc,
     }
     if (candidate) {
         KEEP(text, candidate->candidate)
-        KEEP(mid, candidate->sdp_mid)
+        if (candidate->sdp_mid && candidate->sdp_mid[0]) /* "" names no section: the index does */
+            KEEP(mid, candidate->sdp_mid)
         KEEP(username_fragment, candidate->username_fragment)
         operation.m_line_index = candidate->sdp_m_line_index;
     }
@@ -365,17 +368,22 @@ void ln_peer_connection_receive(ln_peer_connection *pc, ln_time now, struct ln_p
     process(pc, now);
 }
 
+/* One layer's work may give another something to do at once; a few rounds settle it. */
 void ln_peer_connection_on_timeout(ln_peer_connection *pc, ln_time now)
 {
+    int round;
+
     pc->now = now;
-    if (pc->stirred) {
+    ln_arena_deinit(&pc->transport.views);
+    for (round = 0; round < SETTLING_ROUNDS; round++) {
         pc->stirred = false;
-        ln_arena_deinit(&pc->transport.views);
         ln_operations_run(pc, now);
+        ln_transport_on_timeout(pc, now);
+        ln_media_on_timeout(pc, now);
+        process(pc, now);
+        if (!ln_time_due(ln_peer_connection_next_timeout(pc), now))
+            break;
     }
-    ln_transport_on_timeout(pc, now);
-    ln_media_on_timeout(pc, now);
-    process(pc, now);
 }
 
 ln_time ln_peer_connection_next_timeout(const ln_peer_connection *pc)

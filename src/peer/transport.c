@@ -13,8 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DATAGRAM_BYTES 1200u  /* the largest that we send: fits every path that WebRTC meets */
-#define PLAIN_BYTES    16384u /* one DTLS record at most */
+#define DATAGRAM_BYTES 1200u /* the largest that we send: fits every path that WebRTC meets */
+/* Of a certificate made here. Nobody looks at its dates (the fingerprint counts), so a caller
+ * without a wall clock gets some valid ones. */
+#define CERTIFICATE_EPOCH_MS    INT64_C(1577836800000) /* 2020 */
+#define CERTIFICATE_LIFETIME_MS (INT64_C(365) * 86400 * 1000)
+#define PLAIN_BYTES             16384u /* one DTLS record at most */
 
 /* --- making it */
 
@@ -37,7 +41,7 @@ static int make_certificate(struct ln_peer_connection *pc,
                             const struct ln_configuration *configuration)
 {
     struct ln_transport *t = &pc->transport;
-    int64_t wall_ms = configuration->wall_offset / 1000000;
+    int64_t wall_ms = configuration->wall_offset / 1000000; /* as if `now` were 0: a year is long */
     char text[LN_FINGERPRINT_TEXT_MAX];
     int error;
 
@@ -46,8 +50,10 @@ static int make_certificate(struct ln_peer_connection *pc,
         if (wall_ms > 0 && ln_certificate_expires_ms(t->certificate) < wall_ms)
             return LN_ERR_INVALID_ACCESS;
     } else {
-        error = ln_certificate_generate(&t->certificate, LN_KEY_ECDSA_P256, wall_ms, 0,
-                                        pc->env.crypto);
+        error = ln_certificate_generate(&t->certificate, LN_KEY_ECDSA_P256,
+                                        wall_ms > CERTIFICATE_EPOCH_MS ? wall_ms
+                                                                       : CERTIFICATE_EPOCH_MS,
+                                        CERTIFICATE_LIFETIME_MS, pc->env.crypto);
         if (error)
             return error;
     }

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Media between two peer connections on a wire: frames in, frames out, targets, statistics. The
+ * frames are made up; nothing here encodes. */
+#include "tests/unit/peer/pair.h"
+
+#include <stdlib.h>
+
+static struct pair pair;
+
+struct flow {
+    size_t sent, received, lost;
+    int64_t last_received;
+    uint32_t bitrate;
+    bool key_wanted;
+};
+
+static struct flow audio, video;
+static ln_rtp_sender *audio_sender, *video_sender;
+static ln_rtp_receiver *audio_receiver, *video_receiver;
+
+static struct ln_frame *make_frame(enum ln_media_kind kind, size_t number, bool key)
+{
+    size_t len = kind == LN_MEDIA_AUDIO ? 80 : key ? 6000 : 2500;
+    struct ln_frame *frame = ln_frame_create(test_env()->allocator, len);
+    uint8_t *data;
+
+    CHECK(frame != NULL);
+    data = ln_frame_data(frame);
+    memset(data, (int)number, len);
+    frame->kind = kind;
+    frame->codec = kind == LN_MEDIA_AUDIO ? LN_CODEC_OPUS : LN_CODEC_VP8;
+    frame->clock_rate_hz = kind == LN_MEDIA_AUDIO ? 48000 : 90000;
+    frame->capture_time = pair.wire.now;
+    frame->rtp_timestamp = (uint32_t)((double)pair.wire.now / 1e9 * frame->clock_rate_hz);
+    frame->frame_id = (int64_t)number;
+    if (kind == LN_MEDIA_AUDIO) {
+        frame->duration = LN_MILLISECONDS(20);
+        frame->key = true;
+        data[0] = 0x78; /* one 20 ms frame, CELT, mono */
+    } else {
+        frame->key = key;
+        frame->width = 640;
+        frame->height = 480;
+        /* VP8 frame tag and, for a key frame, start code and size (RFC 6386, 9.1). */
+        data[0] = (uint8_t)(key ? 0x10 : 0x11);
+        if (key) {
+            data[3] = 0x9d;
+            data[4] = 0x01;
+            data[5] = 0x2a;
+            data[6] = 640 & 0xff;
+            data[7] = 640 >> 8;
+            data[8] = 480 & 0xff;
+            data[9] = 480 >> 8;
+        }
+    }
+    return frame;
+}
+
+static void send_one(ln_rtp_sender *sender, struct flow *flow, enum ln_media_kind kind)
+{
+    bool key = kind == LN_MEDIA_VIDEO && (flow->sent == 0 || flow->key_wanted);
+    struct ln_frame *frame = make_frame(kind, flow->sent, key);
+    int error = ln_rtp_sender_send_frame(sender, pair.wire.now, frame);
+
+    CHECK(error == 0 || error == LN_ERR_INVALID_STATE);
+    if (!error) {
+        flow->sent++;
+        flow->key_wanted = false;
+    }
+    ln_frame_unref(frame);
+}
+
+static void poll(ln_rtp_receiver *receiver, struct flow *flow)
+{
+    struct ln_frame *frame;
+
+    while (ln_rtp_receiver_poll_frame(receiver, pair.wire.now, &frame) == 1) {
+        if (frame->lost) {
+            flow->lost++;
+        } else {
+            flow->received++;
+            CHECK(frame->kind == LN_MEDIA_AUDIO || frame->frame_id > flow->last_received ||
+                  flow->received == 1);
+            flow->last_received = frame->frame_id;
+        }
+        ln_frame_unref(frame);
+    }
+}
+
+static void on_target(struct side *side, const struct ln_event *event)
+{
+    const struct ln_encoder_target *target = &event->u.encoder_target;
+    struct flow *flow = target->sender == video_sender ? &video : &audio;
+
+    (void)side;
+    flow->bitrate = target->bitrate_bps;
+    flow->key_wanted = flow->key_wanted || target->key_frame;
+}
+
+/* Ten-millisecond steps: audio every second one, video every third. */
+static void talk(ln_duration length)
+{
+    ln_time end = pair.wire.now + length;
+
+    for (int step = 0; pair.wire.now < end; step++) {
+        if (step % 2 == 0)
+            send_one(audio_sender, &audio, LN_MEDIA_AUDIO);
+        if (step % 3 == 0)
+            send_one(video_sender, &video, LN_MEDIA_VIDEO);
+        CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
+        if (audio_receiver)
+            poll(audio_receiver, &audio);
+        if (video_receiver)
+            poll(video_receiver, &video);
+    }
+}
+
+static ln_rtp_sender *add_track(int side, enum ln_media_kind kind)
+{
+    static const char *const stream[] = { "camera" };
+    ln_media_stream_track *track;
+    ln_rtp_sender *sender;
+
+    CHECK(ln_media_stream_track_create(test_env(), kind, NULL, &track) == 0);
+    CHECK(ln_peer_connection_add_track(pair.sides[side].pc, track, stream, 1, &sender) == 0);
+    ln_media_stream_track_unref(track);
+    return sender;
+}
+
+static void begin_call(void)
+{
+    memset(&audio, 0, sizeof audio);
+    memset(&video, 0, sizeof video);
+    pair_init(&pair, NULL);
+    pair.on_target = on_target;
+    pair.sides[0].negotiates = pair.sides[1].negotiates = true;
+    audio_sender = add_track(0, LN_MEDIA_AUDIO);
+    video_sender = add_track(0, LN_MEDIA_VIDEO);
+    audio_receiver = video_receiver = NULL;
+    CHECK(pair_run(&pair, LN_SECONDS(5), pair_connected));
+    CHECK(ln_peer_connection_transceiver_count(pair.sides[1].pc) == 2);
+    audio_receiver = ln_rtp_transceiver_receiver(
+        ln_peer_connection_transceiver(pair.sides[1].pc, 0));
+    video_receiver = ln_rtp_transceiver_receiver(
+        ln_peer_connection_transceiver(pair.sides[1].pc, 1));
+}
+
+LN_TEST(media, sound_and_picture_arrive_whole_and_in_order)
+{
+    begin_call();
+    CHECK(pair.sides[1].tracks == 2 && pair.sides[0].tracks == 0);
+    CHECK(ln_rtp_sender_codec(audio_sender) == LN_CODEC_OPUS);
+    CHECK(ln_rtp_sender_codec(video_sender) == LN_CODEC_VP8);
+    talk(LN_SECONDS(5));
+    CHECK(video.sent > 150 && video.received + 10 > video.sent);
+    CHECK(audio.sent > 200 && audio.received + audio.lost + 10 > audio.sent);
+    CHECK(strstr(pair.sides[1].log, "unmute unmute") != NULL);
+    CHECK(!ln_media_stream_track_muted(ln_rtp_receiver_track(video_receiver)));
+    pair_free(&pair);
+}
+
+LN_TEST(media, lost_packets_are_repaired)
+{
+    begin_call();
+    talk(LN_SECONDS(1));
+    pair.wire.loss_per_mille = 50;
+    talk(LN_SECONDS(8));
+    pair.wire.loss_per_mille = 0;
+    talk(LN_SECONDS(2));
+    CHECK(video.received * 100 > video.sent * 95);
+    CHECK((audio.received + audio.lost) * 100 > audio.sent * 97);
+    pair_free(&pair);
+}
+
+LN_TEST(media, the_encoder_target_grows_on_a_free_path)
+{
+    begin_call();
+    talk(LN_SECONDS(1));
+    CHECK(video.bitrate > 100000);
+    talk(LN_SECONDS(9));
+    CHECK(video.bitrate > 600000);
+    pair_free(&pair);
+}
+
+static void get_stats(int side)
+{
+    ln_op_id op;
+
+    CHECK(ln_peer_connection_get_stats(pair.sides[side].pc, NULL, &op) == 0);
+    CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
+    CHECK(pair.sides[side].stats != NULL);
+}
+
+LN_TEST(media, statistics_of_both_ends_agree)
+{
+    begin_call();
+    talk(LN_SECONDS(6));
+    get_stats(0);
+    CHECK(strstr(pair.sides[0].stats, "\"type\":\"outbound-rtp\"") != NULL);
+    CHECK(strstr(pair.sides[0].stats, "\"type\":\"remote-inbound-rtp\"") != NULL);
+    CHECK(strstr(pair.sides[0].stats, "\"roundTripTime\":") != NULL);
+    CHECK(strstr(pair.sides[0].stats, "\"mimeType\":\"video/VP8\"") != NULL);
+    CHECK(strstr(pair.sides[0].stats, "\"type\":\"media-source\"") != NULL);
+    get_stats(1);
+    CHECK(strstr(pair.sides[1].stats, "\"type\":\"inbound-rtp\"") != NULL);
+    CHECK(strstr(pair.sides[1].stats, "\"type\":\"remote-outbound-rtp\"") != NULL);
+    CHECK(strstr(pair.sides[1].stats, "\"packetsLost\":0") != NULL);
+    pair_free(&pair);
+}
+
+LN_TEST(media, a_removed_track_falls_silent_at_the_other_side)
+{
+    begin_call();
+    talk(LN_SECONDS(1));
+    CHECK(ln_peer_connection_remove_track(pair.sides[0].pc, video_sender) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(strstr(pair.sides[1].log, " mute") != NULL);
+    CHECK(ln_media_stream_track_muted(ln_rtp_receiver_track(video_receiver)));
+    CHECK(ln_rtp_sender_codec(video_sender) == LN_CODEC_NONE);
+    pair_free(&pair);
+}
+
+LN_TEST(media, a_stopped_transceiver_ends_the_other_sides_track)
+{
+    begin_call();
+    talk(LN_SECONDS(1));
+    CHECK(ln_rtp_transceiver_stop(ln_peer_connection_transceiver(pair.sides[0].pc, 1)) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(strstr(pair.sides[1].log, "ended") != NULL);
+    CHECK(ln_peer_connection_transceiver_count(pair.sides[0].pc) == 1);
+    CHECK(ln_peer_connection_transceiver_count(pair.sides[1].pc) == 1);
+    pair_free(&pair);
+}
+
+LN_TEST(media, a_stopped_section_is_recycled)
+{
+    struct ln_session_description description;
+    ln_rtp_transceiver *transceiver;
+
+    begin_call();
+    CHECK(ln_rtp_transceiver_stop(ln_peer_connection_transceiver(pair.sides[0].pc, 1)) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(ln_peer_connection_add_transceiver(pair.sides[0].pc, LN_MEDIA_AUDIO, NULL, NULL,
+                                             &transceiver) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(ln_peer_connection_current_local_description(pair.sides[0].pc, &description));
+    CHECK(strstr(description.sdp, "m=video") == NULL);
+    CHECK(ln_rtp_transceiver_mid(transceiver) != NULL);
+    pair_free(&pair);
+}
+
+LN_TEST(media, both_ways_after_the_answerer_adds_its_own)
+{
+    ln_rtp_sender *back;
+
+    begin_call();
+    talk(LN_SECONDS(1));
+    back = add_track(1, LN_MEDIA_VIDEO);
+    CHECK(ln_rtp_transceiver_sender(ln_peer_connection_transceiver(pair.sides[1].pc, 1)) == back);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(pair.sides[0].tracks == 1);
+    CHECK(ln_rtp_sender_codec(back) == LN_CODEC_VP8);
+    pair_free(&pair);
+}
