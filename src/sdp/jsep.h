@@ -69,7 +69,8 @@ struct ln_jsep_section {
     /* What we send; used when `direction` has send. */
     const char *const *stream_ids; /* none: "a=msid:- track" */
     size_t stream_count;
-    const char *track_id;    /* NULL or "": no msid line at all */
+    const char *track_id;    /* NULL or "": no msid line at all. Differs between sections: Chromium
+                                refuses a description in which two msid lines are equal */
     uint32_t ssrc, rtx_ssrc; /* 0: not signalled; left out when rids are used */
     const char *cname;
     const struct ln_jsep_rid

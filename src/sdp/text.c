@@ -96,12 +96,12 @@ bool ln_text_same_n(const char *a, size_t len, const char *b)
 
 bool ln_text_has_word(const char *list, const char *word)
 {
+    static const char separators[] = " \t,";
     size_t len = strlen(word), run;
 
     for (; *list; list += run) {
-        while (is_blank(*list))
-            list++;
-        run = strcspn(list, " \t");
+        list += strspn(list, separators);
+        run = strcspn(list, separators);
         if (run == len && run > 0 && memcmp(list, word, len) == 0)
             return true;
     }

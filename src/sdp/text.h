@@ -18,7 +18,7 @@ bool ln_text_number(const char *text, uint64_t max, uint64_t *ret_number);
 /* Equal but for the case of ASCII letters. */
 bool ln_text_same(const char *a, const char *b);
 bool ln_text_same_n(const char *a, size_t len, const char *b);
-/* Whether the blank-separated list has the word. */
+/* Whether the list has the word. Blanks separate; commas too, as libdatachannel wrote for years. */
 bool ln_text_has_word(const char *list, const char *word);
 /* "%s" and the like into the arena; NULL when out of memory. */
 char *ln_text_print(struct ln_arena *arena, const char *format, ...)

@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 
-struct ln_arena sdp_test_arena(void)
+struct ln_arena sdp_test_arena(struct ln_allocator *allocator)
 {
     struct ln_arena arena;
 
-    ln_arena_init(&arena, test_env()->allocator, LN_SDP_ARENA_BYTES);
+    ln_arena_init(&arena, allocator, LN_SDP_ARENA_BYTES);
     return arena;
 }
 

@@ -86,7 +86,7 @@ LN_TEST(attack, ten_thousand_candidates_and_one_of_100_kilobytes_cost_little)
     char *text = ln_alloc_zero(allocator, 200000);
 
     CHECK(text);
-    WITH_ARENA(arena)
+    WITH_UNCOUNTED_ARENA(arena)
     {
         size_t len = (size_t)sprintf(text, AUDIO);
         struct ln_sdp *sdp;
@@ -108,7 +108,7 @@ LN_TEST(attack, feedback_times_codecs_stays_small)
     char *text = ln_alloc_zero(allocator, 300000);
 
     CHECK(text);
-    WITH_ARENA(arena)
+    WITH_UNCOUNTED_ARENA(arena)
     {
         size_t len = (size_t)sprintf(text, "v=0\n");
 
@@ -312,7 +312,7 @@ LN_TEST(attack, cut_and_bent_descriptions_do_no_harm)
             static const char bytes[] = { '\0', ' ', '0', ':', '\r', (char)0xff };
             char kept = bent[i];
 
-            WITH_ARENA(arena)
+            WITH_UNCOUNTED_ARENA(arena)
             {
                 struct ln_sdp *sdp, *again;
                 const char *once;

@@ -214,6 +214,22 @@ LN_TEST(offer, a_refused_place_is_used_again_under_a_new_mid)
     }
 }
 
+LN_TEST(offer, inactive_sections_keep_mid_extension_and_feedback)
+{
+    WITH_ARENA(arena)
+    {
+        struct ln_jsep_section video = sdp_video("v");
+        struct ln_sdp *offer;
+
+        video.direction = LN_SDP_INACTIVE;
+        offer = sdp_offer(&arena, &video, 1, NULL, NULL);
+        CHECK(!ln_sdp_is_rejected(&offer->media[0]));
+        CHECK_TEXT(offer->media[0].extensions[0].uri, "urn:ietf:params:rtp-hdrext:sdes:mid");
+        CHECK_EQUAL(offer->media[0].codecs[0].feedback_count, 5);
+        CHECK_EQUAL(offer->media[0].ssrc_count, 0);
+    }
+}
+
 LN_TEST(offer, all_stopped_has_no_bundle_group)
 {
     WITH_ARENA(arena)

@@ -147,6 +147,9 @@ LN_TEST(parse, ice_options_are_separated_by_blanks)
         CHECK(ln_sdp_has_ice_option(sdp, m, "renomination"));
         CHECK(!ln_sdp_has_ice_option(sdp, m, "renomi"));
         CHECK(!ln_sdp_has_ice_option(sdp, m, ""));
+        sdp = sdp_parse(&arena, AUDIO "a=ice-options:ice2,trickle\r\n"); /* libdatachannel */
+        CHECK(ln_sdp_has_ice_option(sdp, &sdp->media[0], "trickle"));
+        CHECK(ln_sdp_has_ice_option(sdp, &sdp->media[0], "ice2"));
     }
 }
 

@@ -94,12 +94,12 @@ LN_TEST(stacks, every_offer_is_answered)
     char name[64];
 
     for (size_t i = 0; i < sizeof offers / sizeof offers[0]; i++) {
-        WITH_ARENA(arena)
+        WITH_UNCOUNTED_ARENA(arena)
         answer_it(&arena, offers[i]);
     }
     for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++) {
         snprintf(name, sizeof name, "%s-offer", exchanges[i]);
-        WITH_ARENA(arena)
+        WITH_UNCOUNTED_ARENA(arena)
         answer_it(&arena, name);
     }
 }
@@ -109,7 +109,7 @@ LN_TEST(stacks, their_own_exchanges_come_to_an_agreement)
     char name[64];
 
     for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++) {
-        WITH_ARENA(arena)
+        WITH_UNCOUNTED_ARENA(arena)
         {
             struct ln_sdp *offer, *answer;
 
@@ -142,7 +142,7 @@ LN_TEST(stacks, sequences_of_offers_are_in_order)
     static const char *const browsers[] = { "chromium", "firefox" };
 
     for (size_t b = 0; b < 2; b++) {
-        WITH_ARENA(arena)
+        WITH_UNCOUNTED_ARENA(arena)
         {
             struct ln_jsep_state state = { NULL, NULL };
 
