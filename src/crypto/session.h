@@ -82,7 +82,7 @@ void ln_session_start(struct ln_session *session, ln_time now);
  *         result 0: one datagram may hold several records, and records that overtook the handshake
  *         are given out once it is done.
  * out     cap bytes that do not overlap the packet. Datagram: one record's plaintext a call; a
- * record larger than cap is dropped and counted (16384 always suffices).
+ *         record larger than cap is dropped and counted (16384 always suffices).
  *
  * Returns the length of the plaintext in out; 0 when nothing more is there, or the state has just
  * changed (then a rest of the packet may be left); LN_ERR_CLOSED after the end (the packet is

@@ -96,6 +96,7 @@ LN_TEST(srtp, works_in_place_and_with_header_and_payload_apart)
         memcpy(header, place, 12);
         len = ln_srtp_protect_rtp(r.out, 7, 9, (struct ln_bytes){ header, 12 },
                                   (struct ln_bytes){ payload, 3 }, apart, sizeof apart);
+        CHECK(len > 0);
         ln_srtp_free(r.out);
         r.out = NULL;
         rig_close(&r);
@@ -138,6 +139,7 @@ LN_TEST(srtp, a_packet_passes_once_and_a_whole_capture_not_again)
     rig_open(&r, 0x0007);
     for (uint16_t i = 0; i < 200; i++) {
         len = protect(&r, 1, (uint16_t)(65400 + i));
+        CHECK(len > 0);
         memcpy(capture[i], r.packet, (size_t)len);
         CHECK_EQUAL(unprotect(&r), 62);
     }
@@ -174,6 +176,7 @@ LN_TEST(srtp, late_packets_pass_within_the_window_and_not_beyond)
     CHECK(protect(&r, 1, 1000) > 0);
     memcpy(older, r.packet, sizeof older);
     len = protect(&r, 1, 1001);
+    CHECK(len > 0);
     memcpy(old, r.packet, sizeof old);
     CHECK_EQUAL(pass(&r, 1, (uint16_t)(1000 + LN_SRTP_WINDOW)), 62);
     r.len = len;
@@ -213,6 +216,7 @@ LN_TEST(srtp, a_late_packet_from_before_the_wrap_finds_its_counter)
     rig_open(&r, 0x0007);
     CHECK_EQUAL(pass(&r, 1, 65534), 62);
     len = protect(&r, 1, 65535);
+    CHECK(len > 0);
     memcpy(late, r.packet, sizeof late);
     CHECK_EQUAL(pass(&r, 1, 0), 62);
     CHECK_EQUAL(pass(&r, 1, 1), 62);
@@ -244,6 +248,7 @@ LN_TEST(srtp, a_forged_number_far_ahead_moves_nothing)
     rig_open(&r, 0x0007);
     CHECK_EQUAL(pass(&r, 1, 100), 62);
     len = protect(&r, 1, 101);
+    CHECK(len > 0);
     memcpy(good, r.packet, sizeof good);
     ln_store16(r.packet + 2, 40000);
     CHECK_EQUAL(unprotect(&r), LN_ERR_INTEGRITY);
@@ -263,6 +268,7 @@ LN_TEST(srtp, forged_bits_truncation_and_plain_rtp_are_counted_and_dropped)
 
         rig_open(&r, profiles[i]);
         len = protect(&r, 1, 1);
+        CHECK(len > 0);
         memcpy(good, r.packet, sizeof good);
         for (int bit = 0; bit < len * 8; bit += 5) {
             memcpy(r.packet, good, sizeof good);
