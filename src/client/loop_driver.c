@@ -21,8 +21,7 @@ static void after_mdns(void *ctx, ln_time now)
 
     (void)now;
     while (ln_mdns_poll_event(driver->mdns, &event))
-        ln_loop_resolved(driver->loop, event.id, event.error, event.addresses,
-                         event.address_count);
+        ln_loop_resolved(driver->loop, event.id, event.error, event.addresses, event.address_count);
 }
 
 static void resolve_local(void *ctx, uint64_t token, const char *name, uint8_t family)

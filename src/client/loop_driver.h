@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A loop with all that peer connections on it need: their environment, and a querier for the browsers'
+ * A loop with all that peer connections on it need: their environment, and a querier for the
+ * browsers'
  * `.local` names. One thread. */
 #ifndef LN_CLIENT_LOOP_DRIVER_H
 #define LN_CLIENT_LOOP_DRIVER_H

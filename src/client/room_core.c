@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A room on the loop's thread: the signalling session on its wire, and a call for each participant.
+ * What happens goes to the application as news; what the application wants comes as commands. */
+#include "base/alloc.h"
+#include "client/call.h"
+#include "client/client_internal.h"
+#include "client/session.h"
+#include "client/snapshot.h"
+#include "client/wire.h"
+
+#include <linnet/error.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define PARTICIPANTS_MAX 64u
+#define ICE_SERVERS_MAX  8u
+#define ICE_URLS_MAX     4u
+#define MEDIA_QUEUED_MAX 8u /* of the application, on their way to the loop */
+
+struct member {
+    struct ln_list link; /* of core->members */
+    struct ln_room_core *core;
+    uint64_t key;
+    char id[64];
+    bool figures_told; /* set on the loop */
+    struct ln_call *call;
+};
+
+/* RTCIceServer[] of the server, with its texts. */
+struct ice_servers {
+    json_t *texts; /* what the pointers below point into */
+    struct ln_ice_server servers[ICE_SERVERS_MAX];
+    const char *urls[ICE_SERVERS_MAX][ICE_URLS_MAX];
+    size_t count;
+};
+
+struct ln_room_core {
+    struct ln_list link; /* of client->cores; from start() on */
+    struct ln_client *client;
+    ln_room *room;
+    struct ln_allocator *allocator;
+    struct ln_room_options options;
+    char *url;
+    struct ln_session session;
+    struct ln_wire *wire;
+    struct ln_loop_timer timer;
+    struct ice_servers ice;
+    struct ln_list members;
+    size_t member_count;
+    uint64_t last_key;
+    bool timer_ready, freeing, left;
+    size_t snapshots; /* under way; the room stays for them */
+    atomic_size_t media_queued;
+};
+
+static ln_time loop_now(const struct ln_room_core *core)
+{
+    return ln_loop_now(core->client->loop);
+}
+
+/* ---- news ---- */
+
+static struct ln_room_news *news_of(struct ln_room_core *core, enum ln_room_news_kind kind,
+                                    uint64_t key, const char *text, size_t len)
+{
+    struct ln_room_news *news = ln_room_news_create(core->client, core->room, kind, text, len);
+
+    if (news)
+        news->key = key;
+    return news;
+}
+
+static void tell(struct ln_room_core *core, struct ln_room_news *news, bool lossy)
+{
+    if (news)
+        ln_client_tell(core->client, &news->news, lossy);
+}
+
+/* ---- members ---- */
+
+static struct member *find_member(struct ln_room_core *core, const char *id)
+{
+    LN_LIST_EACH (link, &core->members) {
+        struct member *member = LN_CONTAINER(link, struct member, link);
+
+        if (strcmp(member->id, id) == 0)
+            return member;
+    }
+    return NULL;
+}
+
+static struct member *find_key(struct ln_room_core *core, uint64_t key)
+{
+    LN_LIST_EACH (link, &core->members) {
+        struct member *member = LN_CONTAINER(link, struct member, link);
+
+        if (member->key == key)
+            return member;
+    }
+    return NULL;
+}
+
+static void on_describe(void *ctx, struct ln_call *call, const char *type, const char *sdp)
+{
+    struct member *member = ctx;
+
+    (void)call;
+    (void)!ln_session_send_description(&member->core->session, member->id, type, sdp);
+}
+
+static void on_candidate_out(void *ctx, struct ln_call *call,
+                             const struct ln_ice_candidate *candidate)
+{
+    struct member *member = ctx;
+
+    (void)call;
+    (void)!ln_session_send_candidate(&member->core->session, member->id, candidate->candidate,
+                                     candidate->sdp_mid, candidate->sdp_m_line_index,
+                                     candidate->username_fragment);
+}
+
+static void on_call_state(void *ctx, struct ln_call *call, enum ln_peer_connection_state state,
+                          bool can_receive)
+{
+    struct member *member = ctx;
+    struct ln_room_news *news = news_of(member->core, LN_ROOM_NEWS_PARTICIPANT, member->key, NULL,
+                                        0);
+
+    (void)call;
+    if (news) {
+        news->connection = state;
+        news->can_receive = can_receive;
+    }
+    tell(member->core, news, false);
+}
+
+static void on_call_track(void *ctx, struct ln_call *call, enum ln_media_kind kind, bool live)
+{
+    struct member *member = ctx;
+    struct ln_room_news *news = news_of(member->core, LN_ROOM_NEWS_TRACK, member->key, NULL, 0);
+
+    (void)call;
+    if (news) {
+        news->media = kind;
+        news->live = live;
+    }
+    tell(member->core, news, false);
+}
+
+static void on_call_message(void *ctx, struct ln_call *call, const char *text, size_t len)
+{
+    struct member *member = ctx;
+
+    (void)call;
+    tell(member->core, news_of(member->core, LN_ROOM_NEWS_MESSAGE, member->key, text, len), true);
+}
+
+static void on_call_picture(void *ctx, struct ln_call *call, struct ln_picture *picture)
+{
+    struct member *member = ctx;
+    struct ln_room_news *news;
+
+    (void)call;
+    if (!member->core->options.on_picture)
+        return;
+    news = news_of(member->core, LN_ROOM_NEWS_PICTURE, member->key, NULL, 0);
+    if (!news)
+        return;
+    news->picture = ln_picture_ref(picture);
+    ln_client_tell_media(member->core->client, &news->news);
+}
+
+static void on_call_samples(void *ctx, struct ln_call *call, struct ln_samples *samples)
+{
+    struct member *member = ctx;
+    struct ln_room_news *news;
+
+    (void)call;
+    if (!member->core->options.on_samples)
+        return;
+    news = news_of(member->core, LN_ROOM_NEWS_SAMPLES, member->key, NULL, 0);
+    if (!news)
+        return;
+    news->samples = ln_samples_ref(samples);
+    ln_client_tell_media(member->core->client, &news->news);
+}
+
+static void on_call_figures(void *ctx, struct ln_call *call,
+                            const struct ln_participant_figures *figures)
+{
+    struct member *member = ctx;
+    struct ln_room_news *news = news_of(member->core, LN_ROOM_NEWS_FIGURES, member->key, NULL, 0);
+
+    (void)call;
+    if (news)
+        news->figures = *figures;
+    tell(member->core, news, true);
+}
+
+static void configure(const struct ln_room_core *core, struct ln_configuration *configuration)
+{
+    const struct ln_client_config *config = &core->client->config;
+
+    ln_configuration_init(configuration);
+    configuration->ice_servers = core->ice.servers;
+    configuration->ice_server_count = core->ice.count;
+    configuration->include_loopback = config->include_loopback;
+    configuration->port_min = config->port_min;
+    configuration->port_max = config->port_max;
+    configuration->wall_offset = ln_loop_wall_offset(core->client->loop);
+    if (config->max_bitrate_bps)
+        configuration->max_bitrate_bps = config->max_bitrate_bps;
+}
+
+static struct ln_media_source source_of(const struct ln_room_core *core, enum ln_source_kind kind)
+{
+    return (struct ln_media_source){ .kind = kind,
+                                     .width = core->options.video_width,
+                                     .height = core->options.video_height,
+                                     .fps = core->options.video_fps };
+}
+
+static int call_member(struct member *member, bool first_offer)
+{
+    struct ln_room_core *core = member->core;
+    struct ln_configuration configuration;
+    struct ln_call_config config = { .loop = core->client->loop,
+                                     .workers = core->client->workers,
+                                     .env = ln_driver_env(core->client->driver),
+                                     .configuration = &configuration,
+                                     .video = source_of(core, core->options.video),
+                                     .audio = source_of(core, core->options.audio),
+                                     .receive_video = core->options.receive_video,
+                                     .receive_audio = core->options.receive_audio,
+                                     .polite = strcmp(core->session.id, member->id) < 0,
+                                     .first_offer = first_offer,
+                                     .describe = on_describe,
+                                     .candidate = on_candidate_out,
+                                     .state = on_call_state,
+                                     .track = on_call_track,
+                                     .message = on_call_message,
+                                     .picture = on_call_picture,
+                                     .samples = on_call_samples,
+                                     .figures = on_call_figures,
+                                     .ctx = member };
+
+    configure(core, &configuration);
+    return ln_call_create(&member->call, &config);
+}
+
+static void drop_member(struct member *member)
+{
+    struct ln_room_core *core = member->core;
+
+    if (member->call)
+        ln_call_end(member->call, &core->client->ending);
+    tell(core, news_of(core, LN_ROOM_NEWS_LEFT, member->key, NULL, 0), false);
+    ln_list_remove(&member->link);
+    core->member_count--;
+    ln_free(core->allocator, member);
+}
+
+static void drop_members(struct ln_room_core *core)
+{
+    while (!ln_list_empty(&core->members))
+        drop_member(LN_CONTAINER(core->members.next, struct member, link));
+}
+
+/* ---- the session's side ---- */
+
+static void set_timer(struct ln_room_core *core)
+{
+    ln_loop_timer_set(&core->timer, ln_session_next_timeout(&core->session));
+}
+
+static void on_open(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_wire_open(core->wire);
+}
+
+static void on_send(void *ctx, const char *text, size_t len)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_wire_send(core->wire, text, len);
+}
+
+static void on_close(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_wire_close(core->wire);
+}
+
+static void on_session_state(void *ctx, enum ln_room_state state, int error, const char *sentence)
+{
+    struct ln_room_core *core = ctx;
+    struct ln_room_news *news;
+
+    if (state == LN_ROOM_STATE_LEFT) {
+        core->left = true;
+        drop_members(core);
+    }
+    news = news_of(core, LN_ROOM_NEWS_STATE, 0, sentence, strlen(sentence));
+    if (news) {
+        news->state = state;
+        news->error = error;
+        snprintf(news->id, sizeof news->id, "%s", core->session.id);
+    }
+    tell(core, news, false);
+}
+
+static size_t read_urls(const json_t *urls, const char **list)
+{
+    size_t count = 0, i;
+    json_t *url;
+
+    if (json_is_string(urls)) {
+        list[0] = json_string_value(urls);
+        return 1;
+    }
+    json_array_foreach(urls, i, url)
+    {
+        if (json_is_string(url) && count < ICE_URLS_MAX)
+            list[count++] = json_string_value(url);
+    }
+    return count;
+}
+
+static void on_joined(void *ctx, const json_t *servers)
+{
+    struct ln_room_core *core = ctx;
+    struct ice_servers *ice = &core->ice;
+    json_t *server;
+    size_t i;
+
+    drop_members(core);
+    json_decref(ice->texts);
+    ice->texts = servers ? json_deep_copy(servers) : NULL;
+    ice->count = 0;
+    json_array_foreach(ice->texts, i, server)
+    {
+        struct ln_ice_server *to = &ice->servers[ice->count];
+
+        if (ice->count == ICE_SERVERS_MAX)
+            break;
+        to->urls = ice->urls[ice->count];
+        to->url_count = read_urls(json_object_get(server, "urls"), ice->urls[ice->count]);
+        to->username = json_string_value(json_object_get(server, "username"));
+        to->credential = json_string_value(json_object_get(server, "credential"));
+        if (to->url_count > 0)
+            ice->count++;
+    }
+}
+
+static void on_participant(void *ctx, const char *id, const char *name, bool present)
+{
+    struct ln_room_core *core = ctx;
+    struct ln_room_news *news;
+    struct member *member = find_member(core, id);
+
+    if (member || core->member_count == PARTICIPANTS_MAX || strlen(id) >= sizeof member->id)
+        return;
+    member = ln_alloc_zero(core->allocator, sizeof *member);
+    if (!member)
+        return;
+    member->core = core;
+    member->key = ++core->last_key;
+    snprintf(member->id, sizeof member->id, "%s", id);
+    ln_list_append(&core->members, &member->link);
+    core->member_count++;
+    news = news_of(core, LN_ROOM_NEWS_JOINED, member->key, name, strlen(name));
+    if (news)
+        snprintf(news->id, sizeof news->id, "%s", id);
+    tell(core, news, false);
+    if (call_member(member, present) != 0)
+        on_call_state(member, NULL, LN_PEER_CONNECTION_STATE_FAILED, false);
+}
+
+static void on_left(void *ctx, const char *id)
+{
+    struct ln_room_core *core = ctx;
+    struct member *member = find_member(core, id);
+
+    if (member)
+        drop_member(member);
+}
+
+static void on_description(void *ctx, const char *from, const char *type, const char *sdp)
+{
+    struct member *member = find_member(ctx, from);
+
+    if (member && member->call)
+        ln_call_described(member->call, type, sdp);
+}
+
+static void on_candidate_in(void *ctx, const char *from, const json_t *candidate)
+{
+    struct member *member = find_member(ctx, from);
+    const json_t *line = json_object_get(candidate, "sdpMLineIndex");
+    struct ln_ice_candidate_init init = {
+        .candidate = json_string_value(json_object_get(candidate, "candidate")),
+        .sdp_mid = json_string_value(json_object_get(candidate, "sdpMid")),
+        .sdp_m_line_index = -1,
+        .username_fragment = json_string_value(json_object_get(candidate, "usernameFragment")),
+    };
+
+    if (json_is_integer(line) && json_integer_value(line) >= 0 && json_integer_value(line) < 1024)
+        init.sdp_m_line_index = (int32_t)json_integer_value(line);
+    if (member && member->call && init.candidate)
+        ln_call_candidate(member->call, &init);
+}
+
+static const struct ln_session_ops session_ops = {
+    .open = on_open,
+    .send = on_send,
+    .close = on_close,
+    .state = on_session_state,
+    .joined = on_joined,
+    .participant = on_participant,
+    .left = on_left,
+    .description = on_description,
+    .candidate = on_candidate_in,
+};
+
+/* ---- the wire's side, and time ---- */
+
+/* The session has ended and nobody wants the room any more: the last news, and it is gone. */
+static void end_if_done(struct ln_room_core *core)
+{
+    if (core->freeing && core->left && core->snapshots == 0) {
+        tell(core, news_of(core, LN_ROOM_NEWS_GONE, 0, NULL, 0), false);
+        ln_room_core_discard(core);
+    } else {
+        set_timer(core);
+    }
+}
+
+static void on_wire_opened(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_session_opened(&core->session, loop_now(core));
+    end_if_done(core);
+}
+
+static void on_wire_message(void *ctx, const char *text, size_t len)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_session_message(&core->session, loop_now(core), text, len);
+    end_if_done(core);
+}
+
+static void on_wire_closed(void *ctx, unsigned code, const char *sentence)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_session_closed(&core->session, loop_now(core), code, sentence);
+    end_if_done(core);
+}
+
+static void on_timer(void *ctx, ln_time now)
+{
+    struct ln_room_core *core = ctx;
+
+    ln_session_on_timeout(&core->session, now);
+    end_if_done(core);
+}
+
+/* ---- commands ---- */
+
+int ln_room_core_create(struct ln_room_core **ret_core, const struct ln_room_core_config *config)
+{
+    struct ln_client *client = config->client;
+    struct ln_room_core *core = ln_alloc_zero(client->allocator, sizeof *core);
+    int error;
+
+    if (!core)
+        return LN_ERR_NOMEM;
+    core->client = client;
+    core->room = config->room;
+    core->allocator = client->allocator;
+    core->options = *config->options;
+    ln_list_init(&core->link);
+    ln_list_init(&core->members);
+    error = ln_session_init(&core->session, config->room_name, config->options->name,
+                            config->options->token, &session_ops, core,
+                            ln_driver_env(client->driver));
+    core->options.name = core->options.token = NULL;
+    if (!error) {
+        core->url = ln_alloc_text(core->allocator, config->url);
+        error = core->url ? 0 : LN_ERR_NOMEM;
+    }
+    if (error)
+        ln_room_core_discard(core);
+    else
+        *ret_core = core;
+    return error;
+}
+
+static int start(struct ln_room_core *core)
+{
+    struct ln_wire_config config = { .loop = core->client->loop,
+                                     .control = core->client->control,
+                                     .allocator = core->allocator,
+                                     .url = core->url,
+                                     .insecure = core->options.insecure,
+                                     .opened = on_wire_opened,
+                                     .message = on_wire_message,
+                                     .closed = on_wire_closed,
+                                     .ctx = core };
+    int error = ln_loop_timer_init(core->client->loop, &core->timer, on_timer, core);
+
+    core->timer_ready = !error;
+    return error ? error : ln_wire_create(&core->wire, &config);
+}
+
+void ln_room_core_start(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+    int error;
+
+    ln_list_append(&core->client->cores, &core->link);
+    error = start(core);
+    if (error) {
+        core->session.phase = LN_SESSION_ENDED;
+        on_session_state(core, LN_ROOM_STATE_LEFT, error, ln_error_sentence(error));
+        return;
+    }
+    ln_session_start(&core->session, loop_now(core));
+    end_if_done(core);
+}
+
+void ln_room_core_leave(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+
+    if (!core->left) {
+        drop_members(core);
+        ln_session_leave(&core->session, loop_now(core));
+    }
+    end_if_done(core);
+}
+
+void ln_room_core_free(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+
+    core->freeing = true;
+    ln_room_core_leave(core);
+}
+
+void ln_room_core_cut(void *ctx)
+{
+    struct ln_room_core *core = ctx;
+
+    if (!core->left)
+        ln_wire_cut(core->wire);
+}
+
+struct ln_room_core *ln_room_core_of(struct ln_list *link)
+{
+    return LN_CONTAINER(link, struct ln_room_core, link);
+}
+
+void ln_room_core_discard(struct ln_room_core *core)
+{
+    drop_members(core);
+    ln_wire_free(core->wire);
+    if (core->timer_ready)
+        ln_loop_timer_deinit(&core->timer);
+    ln_session_deinit(&core->session);
+    json_decref(core->ice.texts);
+    ln_list_remove(&core->link);
+    ln_free(core->allocator, core->url);
+    ln_free(core->allocator, core);
+}
+
+/* A command with what it needs. */
+struct order {
+    struct ln_room_core *core;
+    struct ln_allocator *allocator;
+    uint64_t key;
+    struct ln_picture *picture;
+    struct ln_samples *samples;
+    size_t len;
+    char text[];
+};
+
+static struct order *write_order(struct ln_room_core *core, uint64_t key, const char *text,
+                                 size_t len)
+{
+    struct order *order = ln_alloc(core->allocator, sizeof *order + len + 1);
+
+    if (!order)
+        return NULL;
+    *order = (struct order){ .core = core, .allocator = core->allocator, .key = key, .len = len };
+    if (len > 0)
+        memcpy(order->text, text, len);
+    order->text[len] = '\0';
+    return order;
+}
+
+static void free_order(struct order *order)
+{
+    ln_picture_unref(order->picture);
+    ln_samples_unref(order->samples);
+    ln_free(order->allocator, order);
+}
+
+static int give_order(struct order *order, void (*call)(void *ctx))
+{
+    int error = ln_client_command(order->core->client, call, order);
+
+    if (error)
+        free_order(order);
+    return error;
+}
+
+static void send_text(void *ctx)
+{
+    struct order *order = ctx;
+
+    LN_LIST_EACH (link, &order->core->members) {
+        struct member *member = LN_CONTAINER(link, struct member, link);
+
+        if (member->call && (order->key == 0 || order->key == member->key))
+            (void)!ln_call_send_text(member->call, order->text, order->len);
+    }
+    free_order(order);
+}
+
+int ln_room_core_post_text(struct ln_room_core *core, uint64_t to, const char *text, size_t len)
+{
+    struct order *order = write_order(core, to, text, len);
+
+    return order ? give_order(order, send_text) : LN_ERR_NOMEM;
+}
+
+static void push_media(void *ctx)
+{
+    struct order *order = ctx;
+
+    atomic_fetch_sub(&order->core->media_queued, 1);
+    LN_LIST_EACH (link, &order->core->members) {
+        struct member *member = LN_CONTAINER(link, struct member, link);
+
+        if (member->call && order->picture)
+            ln_call_push_picture(member->call, order->picture);
+        if (member->call && order->samples)
+            ln_call_push_samples(member->call, order->samples);
+    }
+    free_order(order);
+}
+
+int ln_room_core_post_media(struct ln_room_core *core, struct ln_picture *picture,
+                            struct ln_samples *samples)
+{
+    struct order *order;
+    int error;
+
+    if (atomic_load(&core->media_queued) >= MEDIA_QUEUED_MAX)
+        return LN_ERR_LIMIT;
+    order = write_order(core, 0, NULL, 0);
+    if (!order)
+        return LN_ERR_NOMEM;
+    order->picture = picture ? ln_picture_ref(picture) : NULL;
+    order->samples = samples ? ln_samples_ref(samples) : NULL;
+    atomic_fetch_add(&core->media_queued, 1);
+    error = give_order(order, push_media);
+    if (error)
+        atomic_fetch_sub(&core->media_queued, 1);
+    return error;
+}
+
+struct snapshot {
+    struct ln_client *client;
+    struct ln_room_core *core;
+    uint64_t key;
+    char path[];
+};
+
+/* Only at the client's end does a room not wait for its snapshots. */
+static bool still_there(const struct ln_client *client, const struct ln_room_core *core)
+{
+    LN_LIST_EACH (link, (struct ln_list *)&client->cores)
+        if (ln_room_core_of(link) == core)
+            return true;
+    return false;
+}
+
+static void on_snapshot(void *ctx, int error)
+{
+    struct snapshot *snapshot = ctx;
+    struct ln_client *client = snapshot->client;
+    struct ln_room_core *core = snapshot->core;
+    struct ln_room_news *news;
+
+    if (still_there(client, core)) {
+        news = news_of(core, LN_ROOM_NEWS_SNAPSHOT, snapshot->key, snapshot->path,
+                       strlen(snapshot->path));
+        if (news)
+            news->error = error;
+        tell(core, news, false);
+        core->snapshots--;
+        end_if_done(core);
+    }
+    ln_free(client->allocator, snapshot);
+}
+
+static void take_snapshot(void *ctx)
+{
+    struct order *order = ctx;
+    struct ln_room_core *core = order->core;
+    struct member *member = find_key(core, order->key);
+    struct ln_picture *picture = member && member->call ? ln_call_latest(member->call) : NULL;
+    struct snapshot *snapshot = ln_alloc(core->allocator, sizeof *snapshot + order->len + 1);
+    int error = picture ? 0 : LN_ERR_NOT_FOUND;
+
+    if (snapshot) {
+        snapshot->client = core->client;
+        snapshot->core = core;
+        snapshot->key = order->key;
+        memcpy(snapshot->path, order->text, order->len + 1);
+        core->snapshots++;
+        if (!error)
+            error = ln_snapshot_write(core->client->workers, picture, order->text, core->allocator,
+                                      on_snapshot, snapshot);
+        if (error)
+            on_snapshot(snapshot, error);
+    }
+    ln_picture_unref(picture);
+    free_order(order);
+}
+
+int ln_room_core_post_snapshot(struct ln_room_core *core, uint64_t participant, const char *path)
+{
+    struct order *order = write_order(core, participant, path, strlen(path));
+
+    return order ? give_order(order, take_snapshot) : LN_ERR_NOMEM;
+}
