@@ -2,6 +2,7 @@
  * The application's side of rooms and participants: what the callbacks show. It follows the loop's
  * side by news, and never touches that directly. */
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "client/call.h"
 #include "client/client_internal.h"
 #include "client/session.h"
