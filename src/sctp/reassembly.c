@@ -348,7 +348,7 @@ int ln_reassembly_add(struct ln_reassembly *r, const struct ln_fragment *f, uint
         return LN_ERR_LIMIT;
     error = reserve_edges(r, f->tsn - cumulative);
     if (error == 0)
-        error = ln_in_stream_reserve(r, f->stream, (f->flags & LN_DATA_UNORDERED) == 0);
+        error = ln_in_stream_reserve(r, f->stream, (f->flags & LN_DATA_UNORDERED) == 0, f->ssn);
     if (error)
         return error;
     if (r->current && r->current->last_tsn + 1 == f->tsn && !r->current->end)

@@ -43,13 +43,13 @@ static struct ln_in_stream *make(struct ln_reassembly *r, uint16_t id)
     return stream;
 }
 
-int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered)
+int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered, uint16_t ssn)
 {
     struct ln_in_stream *s = make(r, id);
 
     if (!s)
         return LN_ERR_NOMEM;
-    if (!ordered || s->waiting_first + s->waiting_count < s->waiting_capacity)
+    if (!ordered || ssn == s->next_ssn || s->waiting_first + s->waiting_count < s->waiting_capacity)
         return 0;
     if (s->waiting_first > 0) {
         memmove(s->waiting, s->waiting + s->waiting_first, s->waiting_count * sizeof(*s->waiting));

@@ -5,9 +5,10 @@
 
 #include "sctp/reassembly.h"
 
-/* The stream, and room for one more waiting message if `ordered`. Returns 0, LN_ERR_LIMIT or
- * LN_ERR_NOMEM. */
-LN_NODISCARD int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered);
+/* The stream, and room for one more waiting message if an ordered one with this number would have
+ * to wait. Returns 0, LN_ERR_LIMIT or LN_ERR_NOMEM. */
+LN_NODISCARD int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered,
+                                      uint16_t ssn);
 /* A whole message: to the news now, or when its turn comes. */
 void ln_in_stream_deliver(struct ln_reassembly *r, struct ln_sctp_message *message);
 /* Drops what waits for its turn; all streams are at their beginning again. */

@@ -189,7 +189,7 @@ void ln_transfer_on_forward_tsn(struct ln_sctp *s, ln_time now, const struct ln_
 
         ln_read_skip(&r, 2);
         if (stream < s->incoming_streams && tsn > s->received.cumulative &&
-            ln_in_stream_reserve(&s->reassembly, stream, false) != 0) {
+            ln_in_stream_reserve(&s->reassembly, stream, false, 0) != 0) {
             s->stats.dropped_memory++;
             return; /* the peer says it again */
         }
