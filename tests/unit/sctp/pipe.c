@@ -7,10 +7,44 @@
 
 #include <stdlib.h>
 
-/* The link's own memory is not the associations': they may be swept for failures. */
+/* The link's own memory is not the associations', which may be swept for failures: blocks of one
+ * size, all reclaimed when the next pipe begins. */
+#define BLOCK_BYTES 2048
+
+struct block {
+    uint8_t data[BLOCK_BYTES];
+};
+
+static struct block *blocks[PIPE_PACKETS_MAX];
+static size_t block_count, blocks_used;
+static struct pipe_packet heap[PIPE_PACKETS_MAX];
+
+static uint8_t *take_block(void)
+{
+    if (blocks_used == block_count) {
+        blocks[block_count] = malloc(sizeof *blocks[0]);
+        if (!blocks[block_count++])
+            abort();
+    }
+    return blocks[blocks_used++]->data;
+}
+
+static void give_block(uint8_t *data)
+{
+    size_t i = blocks_used;
+
+    while (blocks[--i]->data != data)
+        ;
+    struct block *block = blocks[i];
+    blocks[i] = blocks[--blocks_used];
+    blocks[blocks_used] = block;
+}
+
 void pipe_init(struct pipe *pipe, uint64_t seed)
 {
     memset(pipe, 0, sizeof *pipe);
+    blocks_used = 0;
+    pipe->packets = heap;
     pipe->now = LN_SECONDS(1);
     pipe->delay = LN_MILLISECONDS(10);
     pipe->reorder_by = LN_MILLISECONDS(15);
@@ -28,9 +62,6 @@ void pipe_create(struct pipe *pipe, const struct ln_sctp_config *a, const struct
 
 void pipe_free(struct pipe *pipe)
 {
-    for (size_t i = 0; i < pipe->count; i++)
-        free(pipe->packets[i].data);
-    free(pipe->packets);
     ln_sctp_free(pipe->end[0]);
     ln_sctp_free(pipe->end[1]);
     memset(pipe, 0, sizeof *pipe);
@@ -45,16 +76,9 @@ static void push(struct pipe *pipe, int to, const uint8_t *data, size_t len, ln_
 {
     size_t i;
 
-    if (pipe->count == pipe->capacity) {
-        pipe->capacity = pipe->capacity ? pipe->capacity * 2 : 64;
-        pipe->packets = realloc(pipe->packets, pipe->capacity * sizeof *pipe->packets);
-        if (!pipe->packets)
-            abort();
-    }
-    struct pipe_packet packet = { at, pipe->order++, to, len, malloc(len) };
+    CHECK(pipe->count < PIPE_PACKETS_MAX && len <= BLOCK_BYTES);
+    struct pipe_packet packet = { at, pipe->order++, to, len, take_block() };
 
-    if (!packet.data)
-        abort();
     memcpy(packet.data, data, len);
     for (i = pipe->count++; i > 0 && before(&packet, &pipe->packets[(i - 1) / 2]); i = (i - 1) / 2)
         pipe->packets[i] = pipe->packets[(i - 1) / 2];
@@ -137,7 +161,7 @@ bool pipe_step(struct pipe *pipe, ln_time until)
 
         if (pipe->end[packet.to])
             ln_sctp_receive(pipe->end[packet.to], pipe->now, packet.data, packet.len);
-        free(packet.data);
+        give_block(packet.data);
     }
     return true;
 }

@@ -31,7 +31,7 @@ struct pipe {
     pipe_filter *filter;
     void *context;
     struct pipe_packet *packets; /* a heap by (at, order) */
-    size_t count, capacity;
+    size_t count;
     uint64_t order, sent[2], hash;
     bool no_poll[2]; /* leave this end's output alone */
 };
@@ -53,6 +53,12 @@ bool pipe_event(struct pipe *pipe, int end, enum ln_sctp_event_kind kind,
                 struct ln_sctp_event *ret_event);
 /* Both started, run until connected. */
 void pipe_connect(struct pipe *pipe);
+
+/* Each allocation fails in turn (--oom): long tests do less then. */
+static inline bool pipe_sweeping(void)
+{
+    return test_allocator()->fail_at != 0;
+}
 
 /* Writes the right checksum into a packet. */
 void pipe_checksum(uint8_t *data, size_t len);

@@ -427,7 +427,7 @@ static uint8_t block[1200];
 
 static void never_ending(struct victim *v)
 {
-    for (uint32_t i = 0; i < 2000; i++) {
+    for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 2000); i++) {
         say_data(v, TSN + i, i == 0 ? 2 : 0, 0, 0, block, 1000);
         hush(v);
     }
@@ -435,7 +435,7 @@ static void never_ending(struct victim *v)
 
 static void every_second_with_a_hole(struct victim *v)
 {
-    for (uint32_t i = 0; i < 6000; i++) {
+    for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 6000); i++) {
         say_data(v, TSN + 1 + 2 * i, 2, (uint16_t)i, 0, block, 1);
         hush(v);
     }
@@ -443,7 +443,7 @@ static void every_second_with_a_hole(struct victim *v)
 
 static void partial_on_every_stream(struct victim *v)
 {
-    for (uint32_t i = 0; i < 20000; i++) {
+    for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 20000); i++) {
         say_data(v, TSN + 1 + i, 2, (uint16_t)i, 0, block, 1);
         hush(v);
     }
@@ -451,7 +451,7 @@ static void partial_on_every_stream(struct victim *v)
 
 static void ahead_of_its_turn(struct victim *v)
 {
-    for (uint32_t i = 0; i < 20000; i++) {
+    for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 20000); i++) {
         say_data(v, TSN + i, 3, (uint16_t)(i % 100), (uint16_t)(1 + i / 100), block, 100);
         hush(v);
     }
