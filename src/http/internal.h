@@ -22,6 +22,8 @@ struct uv_loop_s *http_loop_uv(struct ln_http_loop *loop);
 struct lws_context *http_loop_context(struct ln_http_loop *loop);
 struct ln_allocator *http_loop_allocator(struct ln_http_loop *loop);
 void http_loop_add(struct ln_http_loop *loop, struct http_member *member);
+/* The timer goes with its owner, which is a member itself, and no more with the loop. */
+void http_timer_disown(struct ln_http_timer *timer);
 /* The vhost of the clients, made when first asked for; NULL when that fails. */
 struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool insecure);
 

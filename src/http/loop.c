@@ -304,6 +304,11 @@ void ln_http_timer_set(struct ln_http_timer *timer, ln_time at)
     uv_timer_start(&timer->handle, on_timer, ms, 0);
 }
 
+void http_timer_disown(struct ln_http_timer *timer)
+{
+    ln_list_remove(&timer->member.node);
+}
+
 void ln_http_timer_free(struct ln_http_timer *timer)
 {
     if (!timer)

@@ -206,7 +206,6 @@ static int read_file(struct ln_allocator *allocator, const char *path, char **re
 static int create_vhost(struct ln_http_server *server)
 {
     struct lws_context_creation_info info = {
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = http_protocols(),
         .vhost_name = "server",
@@ -215,12 +214,18 @@ static int create_vhost(struct ln_http_server *server)
         .uid = (int)-1,
         .timeout_secs = server->config.head_seconds,
         .alpn = "http/1.1",
+        .listen_accept_role = "raw-skt",
+        .listen_accept_protocol = HTTP_PROTOCOL_SERVER,
         .ssl_options_set = (long)(SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION),
     };
 
     server->tls = server->config.certificate_pem != NULL;
+    /* Without the last of these every vhost also reads the system's authorities, for connections
+     * it would make itself. */
     if (server->tls)
-        info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+                       LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
+                       LWS_SERVER_OPTION_ADOPT_APPLY_LISTEN_ACCEPT_CONFIG;
     server->vhost = lws_create_vhost(http_loop_context(server->loop), &info);
     if (server->tls && !server->certificate_loaded)
         return LN_ERR_CRYPTO;

@@ -205,6 +205,7 @@ int ln_websocket_client_create(struct ln_websocket_client **ret_client, struct l
         ln_free(allocator, client);
         return error;
     }
+    http_timer_disown(client->timer);
     client->loop = loop;
     client->config = *config;
     client->config.url = NULL;
@@ -311,6 +312,7 @@ void ln_websocket_client_close(struct ln_websocket_client *client, uint16_t code
         return;
     client->closing = true;
     client->close_code = code;
+    http_timer_disown(client->timer);
     ln_http_timer_set(client->timer, ln_http_loop_now(client->loop) + LN_SECONDS(CLOSE_SECONDS));
     if (client->connected)
         lws_callback_on_writable(client->wsi);
