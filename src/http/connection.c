@@ -273,6 +273,7 @@ static void take_event(struct connection *c, const struct websocket_event *event
             server->figures.closed_flood++;
             c->close_code = WEBSOCKET_POLICY;
             http_websocket_close(c, WEBSOCKET_POLICY);
+            c->close_after_output = true; /* who floods is not waited for */
         } else if (c->state == CONNECTION_WEBSOCKET &&
                    http_websocket_send(c, WEBSOCKET_PONG, event->data, event->len) != 0) {
             http_websocket_close(c, WEBSOCKET_TRY_LATER);
