@@ -108,7 +108,8 @@ static bool word_text(struct word word, char *text, size_t max)
     if (word.len == 0 || word.len > max)
         return false;
     for (i = 0; i < word.len; i++)
-        if (!isalnum((unsigned char)word.text[i]) && !strchr("+/=-_", word.text[i]))
+        if (!isalnum((unsigned char)word.text[i]) &&
+            (word.text[i] == '\0' || !strchr("+/=-_", word.text[i])))
             return false;
     memcpy(text, word.text, word.len);
     text[word.len] = '\0';

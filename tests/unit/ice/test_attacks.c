@@ -358,6 +358,7 @@ LN_TEST(attack_12, unsolicited_replayed_and_unauthentic_answers_do_not_count)
     ln_ice_gather(s.a.ice);
     CHECK(ln_ice_add_remote_candidate_text(s.a.ice, line, strlen(line)) == 0);
     agents_run(&s, LN_MILLISECONDS(1));
+    CHECK_EQUAL(s.a.ice->current->list.count, 1);
     pair = s.a.ice->current->list.pairs[0];
     CHECK_EQUAL(pair->state, LN_ICE_PAIR_IN_PROGRESS);
     path = path_from("192.168.1.3:5000");
@@ -389,6 +390,7 @@ LN_TEST(attack_12, an_answer_from_another_address_fails_the_pair)
     CHECK(ln_ice_add_remote_candidate_text(s.a.ice, line, strlen(line)) == 0);
     agents_run(&s, LN_MILLISECONDS(1));
     path = path_from("192.168.1.3:5001");
+    CHECK_EQUAL(s.a.ice->current->list.count, 1);
     CHECK_EQUAL(
         respond(&path, &s.a.ice->current->list.pairs[0]->check.id, ln_ice_local_pwd(s.b.ice)), 0);
     CHECK(ln_ice_pair(s.a.ice, 0, &info) && info.state == LN_ICE_PAIR_FAILED);
