@@ -367,7 +367,7 @@ static int read_lines(struct ln_sdp_parser *p, char *at, char *end)
     bool first = true;
 
     while (at < end) {
-        char *line;
+        char *line = NULL;
         int status = cut_line(p, &at, end, &line);
 
         if (status != 0)
