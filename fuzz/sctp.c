@@ -105,7 +105,8 @@ static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t le
     /* INIT (1) travels under tag 0. */
     ln_store32(packet + 4, len > 0 && data[0] == 1 ? 0 : w->tag);
     ln_store32(packet + 8, 0);
-    memcpy(packet + 12, data, len);
+    if (len > 0)
+        memcpy(packet + 12, data, len);
     ln_store32(packet + 8, __builtin_bswap32(ln_crc32c(0, packet, 12 + len)));
     ln_data_channels_receive(w->victim, w->now, packet, 12 + len);
 }

@@ -39,12 +39,13 @@ static void skip_padding(struct ln_reader *r)
 
 int ln_chunk_read(struct ln_reader *r, struct ln_chunk *ret_chunk)
 {
-    const uint8_t *start = r->data + r->at;
+    const uint8_t *start;
     struct ln_chunk chunk;
     uint16_t len;
 
     if (ln_reader_left(r) == 0)
         return 0;
+    start = r->data + r->at;
     chunk.type = ln_read8(r);
     chunk.flags = ln_read8(r);
     len = ln_read16(r);
@@ -61,12 +62,13 @@ int ln_chunk_read(struct ln_reader *r, struct ln_chunk *ret_chunk)
 
 int ln_parameter_read(struct ln_reader *r, struct ln_parameter *ret_parameter)
 {
-    const uint8_t *start = r->data + r->at;
+    const uint8_t *start;
     struct ln_parameter parameter;
     uint16_t len;
 
     if (ln_reader_left(r) == 0)
         return 0;
+    start = r->data + r->at;
     parameter.type = ln_read16(r);
     len = ln_read16(r);
     if (!r->ok || len < 4)
