@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A network in virtual time, from one seed: hosts with a line each (delay, jitter, loss in bursts,
+ * reorder, duplicates, rate and queue, MTU, up and down), NATs and firewalls before them, and a
+ * core without loss between them.
+ *
+ *   endpoint -> [NAT] -> line up -> core -> [NAT] -> line down -> endpoint
+ *
+ * It drives endpoints (linnet/endpoint.h) of any kind: answers their requests, carries their
+ * datagrams, calls them at their deadlines (late, if asked). At each step it checks the laws: after
+ * on_timeout(now) the deadline lies after now, polls on an object that has nothing to say change
+ * nothing, time never stands still.
+ *
+ * Invariants: what is drawn here comes from `chance`, never from the endpoints' generator; packets
+ * that arrive at one moment arrive in the order they were sent. */
+#ifndef LN_SIM_NET_H
+#define LN_SIM_NET_H
+
+#include "base/endpoint.h"
+#include "base/heap.h"
+#include "base/rng.h"
+
+#include <linnet/env.h>
+
+#define NET_HOSTS      8
+#define NET_INTERFACES 4
+#define NET_LINKS      128
+#define NET_MAPPINGS   256
+#define NET_PACKETS    8192 /* on their way at once */
+#define NET_MTU        1500
+
+/* One direction of a line. All zero: instant and perfect. */
+struct net_line {
+    ln_duration delay;
+    ln_duration jitter; /* uniform in 0..jitter, on top of delay */
+    bool in_order;      /* jitter never lets a packet overtake another */
+    double loss;        /* 0..1, of each packet by itself */
+    double burst_enter; /* Gilbert-Elliott: chance per packet to enter the bad state, */
+    double burst_leave; /* to leave it, */
+    double burst_loss;  /* and of a loss while in it */
+    double reorder;     /* chance that a packet is held back by reorder_by */
+    ln_duration reorder_by;
+    double duplicate;  /* chance that a packet comes twice */
+    uint64_t rate_bps; /* 0: without end */
+    ln_duration queue; /* what waits for the line at most; more is dropped (default 1 s) */
+    size_t mtu;        /* longer datagrams vanish; 0: NET_MTU */
+    bool down;
+};
+
+/* RFC 4787: mapping and filtering behaviour. */
+enum net_nat_kind { NET_INDEPENDENT, NET_ADDRESS, NET_ADDRESS_AND_PORT };
+
+struct net_nat {
+    bool present;
+    bool firewall_only; /* filters, but keeps addresses */
+    bool udp_blocked;   /* nothing passes */
+    enum net_nat_kind mapping, filtering;
+    ln_duration lifetime; /* of an idle mapping; 0: for ever */
+    struct ln_address outside;
+};
+
+struct net_line_state {
+    bool bad;        /* Gilbert-Elliott */
+    ln_time idle_at; /* when all that was accepted has left */
+    ln_time last_at; /* arrival of the last packet */
+};
+
+struct net_figures {
+    uint64_t sent, sent_bytes, delivered, delivered_bytes, lost, overflowed, unroutable;
+    ln_duration longest_queue;
+};
+
+struct net_host {
+    struct ln_endpoint endpoint;
+    struct ln_interface interfaces[NET_INTERFACES];
+    size_t interface_count;
+    uint32_t watch; /* request that is answered at changes; 0: none */
+    int realm;      /* 0: public; hosts of one realm reach each other directly */
+    struct net_nat nat;
+    struct net_line up, down;
+    struct net_line_state up_state, down_state;
+    struct net_figures up_figures, down_figures;
+    bool stopped;          /* neither called nor delivered to: the program hangs */
+    ln_duration lateness;  /* timers fire late by 0..lateness */
+    ln_time wake;          /* when the timer fires; LN_TIME_NEVER: not set */
+    ln_time wake_deadline; /* the deadline it was set for */
+};
+
+struct net_link {
+    int host;
+    struct ln_address local;
+    bool open;
+};
+
+struct net_mapping {
+    int host;
+    struct ln_address inside, outside;
+    struct ln_address remote; /* of the packet that made it: mapping and filtering go by it */
+    ln_time used;
+};
+
+struct net_packet {
+    struct ln_heap_node node;
+    struct net_packet *next; /* free list */
+    bool at_core;            /* else on its way down to `host` */
+    int from_host, host, realm;
+    ln_link link;
+    struct ln_address from, to;
+    uint8_t ecn;
+    size_t len;
+    uint8_t data[NET_MTU];
+};
+
+struct net {
+    const struct ln_env *env;
+    struct ln_rng chance;
+    ln_time now;
+    struct net_host hosts[NET_HOSTS];
+    size_t host_count;
+    struct net_link links[NET_LINKS];
+    size_t link_count;
+    struct net_mapping mappings[NET_MAPPINGS];
+    size_t mapping_count;
+    struct ln_heap heap;
+    struct net_packet *free_packets;
+    uint64_t sent, hash; /* of every datagram with its time */
+    uint16_t next_port;
+    uint64_t steps;
+    bool lenient; /* memory is failing on purpose: laws about time are checked, the rest is not */
+
+    /* May drop a datagram before it reaches the line. */
+    bool (*drop)(void *context, int host, const uint8_t *data, size_t len);
+    /* The applications: called after each turn, before time moves; and when they want to be. */
+    void (*turn)(void *context);
+    ln_time (*next_action)(void *context);
+    /* Sets the clocks that no `now` reaches (OpenSSL's). */
+    void (*set_clock)(ln_time now);
+    void *context;
+};
+
+void net_init(struct net *net, const struct ln_env *env, uint64_t seed);
+/* Frees what is on the way. Before the endpoints or after them. */
+void net_deinit(struct net *net);
+/* Returns the host's number. ip "" : no interface yet. */
+int net_add_host(struct net *net, struct ln_endpoint endpoint, const char *ip);
+void net_set_line(struct net *net, int host, const struct net_line *up,
+                  const struct net_line *down);
+/* Puts the host behind a NAT (its own realm) with this public address. */
+void net_set_nat(struct net *net, int host, const struct net_nat *nat, const char *outside);
+/* Another address; watchers are told. */
+void net_add_interface(struct net *net, int host, const char *ip);
+void net_remove_interface(struct net *net, int host, const char *ip);
+
+/* Runs until the time comes or stop() is true; true if stop() was. */
+bool net_run(struct net *net, ln_time deadline, bool (*stop)(void *context));
+
+#endif
