@@ -82,10 +82,11 @@ static int insert_frame(struct ln_jitter_buffer *jb, const struct ln_jitter_fram
     return 0;
 }
 
-static bool is_known(const struct ln_jitter_buffer *jb, int64_t first)
+/* Frames do not share packets: of a malformed stream whose runs overlap the first one counts. */
+static bool overlaps_known(const struct ln_jitter_buffer *jb, const struct ln_jitter_frame *f)
 {
     for (size_t i = jb->frame_count; i > 0; i--)
-        if (jb->frames[i - 1].first == first)
+        if (jb->frames[i - 1].first <= f->last && jb->frames[i - 1].last >= f->first)
             return true;
     return false;
 }
@@ -101,7 +102,7 @@ static int complete_frame(struct ln_jitter_buffer *jb, ln_time now, int64_t sequ
 
     p = ln_packet_ring_get(&jb->ring, sequence);
     if (!p || p->padding || !find_run(jb, sequence, &frame.first, &frame.last) ||
-        is_known(jb, frame.first))
+        overlaps_known(jb, &frame))
         return 0;
     for (int64_t s = frame.first; s <= frame.last; s++) {
         const struct ln_jitter_packet *q = ln_packet_ring_get(&jb->ring, s);

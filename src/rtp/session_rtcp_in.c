@@ -144,33 +144,61 @@ static void on_nack(struct compound *c, const struct ln_rtcp_feedback *f)
         ln_rtp_session_queue_retransmission(c->session, c->now, stream, sequence);
 }
 
+/* Room for one more report's results behind those that wait; false when there is none. */
+static bool reserve_results(struct ln_rtp_session *s)
+{
+    size_t needed;
+    void *grown;
+
+    if (s->feedback.count == 0)
+        s->result_count = 0;
+    needed = s->result_count + REPORT_RESULTS_MAX;
+    if (needed <= s->result_capacity)
+        return true;
+    if (needed > LN_RTP_RESULTS_MAX)
+        return false;
+    grown = ln_realloc(s->env->allocator, s->results, needed * sizeof *s->results);
+    if (!grown)
+        return false;
+    s->results = grown;
+    grown = ln_realloc(s->env->allocator, s->result_ssrcs, needed * sizeof *s->result_ssrcs);
+    if (!grown)
+        return false;
+    s->result_ssrcs = grown;
+    s->result_capacity = needed;
+    return true;
+}
+
+/* A stream of which packets arrived need not tell its name any more. */
+static void note_arrived(struct ln_rtp_session *s, const uint32_t *ssrcs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct ln_send_stream *stream;
+        bool rtx;
+
+        if (ssrcs[i] == 0 || (i > 0 && ssrcs[i] == ssrcs[i - 1]))
+            continue;
+        stream = ln_rtp_session_find_send(s, ssrcs[i], &rtx);
+        if (stream && rtx)
+            stream->rtx_acked = true;
+        else if (stream)
+            stream->acked = true;
+    }
+}
+
 /* Reads one report; what it says of packets of ours waits for poll_feedback(). */
 static void on_transport(struct compound *c, const struct ln_rtcp_feedback *f)
 {
     struct ln_rtp_session *s = c->session;
     struct ln_rtp_feedback item = { .kind = LN_RTP_FEEDBACK_TRANSPORT };
-    size_t first = s->result_count;
+    size_t first;
     int n;
 
-    if (s->feedback.count == 0)
-        first = s->result_count = 0;
-    if (s->result_count + REPORT_RESULTS_MAX > LN_RTP_RESULTS_MAX)
-        return; /* nobody takes them */
-    if (s->result_capacity < first + REPORT_RESULTS_MAX) {
-        size_t capacity = first + REPORT_RESULTS_MAX;
-        struct ln_rtp_packet_result *results = ln_realloc(s->env->allocator, s->results,
-                                                          capacity * sizeof *results);
-        uint32_t *acked;
-
-        if (!results)
-            return;
-        s->results = results;
-        acked = ln_realloc(s->env->allocator, s->result_ssrcs, capacity * sizeof *acked);
-        if (!acked)
-            return;
-        s->result_ssrcs = acked;
-        s->result_capacity = capacity;
+    if (!reserve_results(s)) {
+        s->stats.feedback_dropped++;
+        return;
     }
+    first = s->result_count;
     n = ln_sent_log_read(&s->sent, f->fci, s->results + first, s->result_ssrcs + first,
                          REPORT_RESULTS_MAX);
     s->stats.feedback_unknown = s->sent.unknown;
@@ -178,20 +206,9 @@ static void on_transport(struct compound *c, const struct ln_rtcp_feedback *f)
         s->stats.rtcp_malformed++;
         return;
     }
-    for (int i = 0; i < n; i++) {
-        bool rtx;
-        struct ln_send_stream *stream = s->result_ssrcs[first + (size_t)i]
-                                            ? ln_rtp_session_find_send(
-                                                  s, s->result_ssrcs[first + (size_t)i], &rtx)
-                                            : NULL;
-
-        if (stream && rtx)
-            stream->rtx_acked = true;
-        else if (stream)
-            stream->acked = true;
-    }
     if (n == 0)
         return;
+    note_arrived(s, s->result_ssrcs + first, (size_t)n);
     item.count = (size_t)n;
     s->result_count = first + (size_t)n;
     push_feedback(s, &item, first);

@@ -77,7 +77,7 @@ struct ln_rtp_session {
     struct ln_ring feedback; /* struct ln_feedback_item */
     struct ln_rtp_packet_result *results;
     uint32_t *result_ssrcs;
-    size_t result_count, result_capacity, ssrc_capacity;
+    size_t result_count, result_capacity;
 
     bool rtcp_waiting;   /* something is pending: poll_packet() shall look */
     ln_time next_report; /* LN_TIME_NEVER while there are no streams */

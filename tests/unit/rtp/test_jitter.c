@@ -81,6 +81,21 @@ LN_TEST(jitter_buffer, gives_frames_in_order_whatever_order_their_packets_have)
     ln_jitter_buffer_deinit(&jb);
 }
 
+LN_TEST(jitter_buffer, frames_never_share_a_packet)
+{
+    struct ln_jitter_buffer jb;
+    ln_time now = LN_SECONDS(1);
+
+    ln_jitter_buffer_init(&jb, test_env(), LN_MEDIA_VIDEO, 90000);
+    CHECK_EQUAL(put_video(&jb, now, 12, 0, false, true, false), 0);
+    CHECK_EQUAL(put_video(&jb, now, 11, 0, true, false, true), 0); /* a start */
+    CHECK_EQUAL(put_video(&jb, now, 10, 0, true, false, true), 0); /* and another of the same */
+    CHECK_EQUAL(jb.frame_count, 1);
+    CHECK_EQUAL(take(&jb, now + LN_SECONDS(1)), 0);
+    CHECK_EQUAL(take(&jb, now + LN_SECONDS(1)), -1);
+    ln_jitter_buffer_deinit(&jb);
+}
+
 LN_TEST(jitter_buffer, waits_for_a_repair_and_goes_on_with_it)
 {
     struct ln_jitter_buffer jb;
