@@ -17,6 +17,9 @@ const RETRY_FIRST_MS = 250;
 const RETRY_MOST_MS = 10000;
 const DISCONNECTED_FOR_MS = 3000;  // then ICE is restarted
 const RESTART_AGAIN_MS = 8000;     // if that did not connect
+const WATCH_EVERY_MS = 1000;       // how often arriving bytes are looked at
+const FLOWING_FOR = 3;             // looks in which something came, before ...
+const STALLED_FOR = 3;             // ... so many in which nothing came mean a broken path
 const BUFFER_HIGH = 4 << 20;       // of a data channel: send() waits
 const BUFFER_LOW = 1 << 20;
 const UNREADY_MAX = 256;           // messages kept for a channel that is not open yet
@@ -267,6 +270,7 @@ class Peer {
     this.settingAnswer = false;
     this.waiting = [];      // messages for a channel that is not open yet
     this.restarts = 0;
+    this.flow = { bytes: 0, moving: 0, still: 0 };
     this.connection = new RTCPeerConnection({ iceServers: room._signalling.session.iceServers });
     this.listen();
     this.addTracks(first);
@@ -352,6 +356,7 @@ class Peer {
 
   onState() {
     const state = this.connection.connectionState;
+    if (state === 'connected') this.watchTimer ??= setInterval(() => this.watch(), WATCH_EVERY_MS);
     if (state === 'closed' || state === this.participant.state) return;
     this.participant.state = state;
     emit(this.room, 'participantstate', { participant: this.participant, state });
@@ -368,6 +373,25 @@ class Peer {
       case 'connected':
       case 'completed': this.restarts = 0; break;
       default: break;
+    }
+  }
+
+  // Browsers call a path broken only after five seconds or more. Where sound or picture came all the
+  // time and now nothing at all comes, three are enough.
+  async watch() {
+    const report = await this.connection.getStats();
+    const { flow } = this;
+    let bytes = 0;
+    for (const entry of report.values()) {
+      if (entry.type === 'candidate-pair') bytes += entry.bytesReceived ?? 0;
+    }
+    const moved = bytes > flow.bytes + 500; // checks alone are less
+    flow.still = moved ? 0 : flow.still + 1;
+    flow.moving = moved ? flow.moving + 1 : flow.moving;
+    flow.bytes = bytes;
+    if (flow.still === STALLED_FOR) {
+      if (flow.moving >= FLOWING_FOR) this.restart();
+      flow.moving = 0;
     }
   }
 
@@ -423,6 +447,7 @@ class Peer {
 
   close() {
     clearTimeout(this.restartTimer);
+    clearInterval(this.watchTimer);
     this.connection.close();
   }
 }
