@@ -3,6 +3,7 @@
 #ifndef LN_CLI_COMMANDS_H
 #define LN_CLI_COMMANDS_H
 
+int cli_bench(int argc, char **argv);
 int cli_peer(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 

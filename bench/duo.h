@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Two peer connections of one process that talk over loopback: on one loop, or on two with a thread
+ * each. Signalling goes from loop to loop as messages, with trickled candidates. */
+#ifndef LN_BENCH_DUO_H
+#define LN_BENCH_DUO_H
+
+#include "client/loop_driver.h"
+
+#include <linnet/linnet.h>
+
+struct duo_side {
+    struct ln_driver *driver;
+    struct ln_loop_endpoint *handle;
+    ln_peer_connection *pc;
+    ln_data_channel *channel;
+    struct duo_side *other;
+    ln_op_id local_op, offer_op;
+    bool open;
+    void (*on_open)(struct duo_side *side, ln_time now);
+    void (*on_event)(struct duo_side *side, ln_time now, const struct ln_event *event);
+    void *ctx;
+};
+
+/* Makes both ends on their drivers (which may be one). The first offers. Returns 0 or an error. */
+LN_NODISCARD int duo_create(struct duo_side sides[2], struct ln_driver *first,
+                            struct ln_driver *second);
+/* On the offerer's thread: opens a channel and makes the offer. */
+LN_NODISCARD int duo_start(struct duo_side sides[2]);
+/* One end, on its thread. */
+void duo_close(struct duo_side *side);
+
+#endif
