@@ -1,120 +1,104 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Picture to picture: from the moment that a test picture is drawn at one end to the moment that it
- * is shown at the other, over loopback, both ends in this process, with real encoding and decoding.
- */
-#include "bench/bench.h"
-#include "bench/duo.h"
+ * The latency measurement. Each shown picture carries the wall time of its capture in whole
+ * milliseconds; half a millisecond of rounding is taken out of the mean by the reader's own. */
+#include "bench/latency.h"
 
-#include "client/media_engine.h"
+#include "base/alloc.h"
+#include "bench/media_pair.h"
+#include "media/frame/test_picture.h"
 
 #include <linnet/error.h>
 
 #include <stdlib.h>
-#include <string.h>
 
-#define SECONDS  10
-#define FRAME_MS (1000.0 / 30)
+#define FPS          30
+#define WARM_UP      LN_SECONDS(1)
+#define CONNECT_WAIT LN_SECONDS(10)
 
-struct call {
-    struct ln_driver *driver;
-    struct duo_side sides[2];
-    struct ln_workers *workers;
-    struct ln_media_engine *engines[2];
-    struct ln_loop_timer end;
-    long seconds;
-    struct ln_track_figures figures;
+struct measure {
+    struct media_pair pair;
+    ln_time begin, end;
+    double *values;
+    size_t count, capacity;
+    uint32_t last_number;
+    uint64_t missing, disordered;
 };
 
-static void on_event(struct duo_side *side, ln_time now, const struct ln_event *event)
+static void on_picture(void *ctx, struct ln_picture *picture, ln_time now)
 {
-    struct call *call = side->ctx;
+    struct measure *measure = ctx;
+    struct ln_test_picture what;
+    int64_t step;
 
-    ln_media_engine_handle_event(call->engines[side - call->sides], now, event);
-}
-
-static void begin(struct duo_side *side, ln_time now)
-{
-    struct call *call = side->ctx;
-
-    ln_loop_timer_set(&call->end, now + LN_SECONDS(call->seconds));
-}
-
-static void finish(void *ctx, ln_time now)
-{
-    struct call *call = ctx;
-    ln_rtp_transceiver *t = ln_peer_connection_transceiver(call->sides[1].pc, 0);
-
-    (void)now;
-    if (t)
-        ln_media_engine_receiver_figures(call->engines[1], ln_rtp_transceiver_receiver(t),
-                                         &call->figures);
-    ln_loop_stop(ln_driver_loop(call->driver));
-}
-
-static int add_picture(struct call *call)
-{
-    struct ln_media_source source = { .kind = LN_SOURCE_TEST };
-    ln_media_stream_track *track;
-    ln_rtp_sender *sender;
-    int error = ln_media_stream_track_create(ln_driver_env(call->driver), LN_MEDIA_VIDEO, NULL,
-                                             &track);
-
-    if (error)
-        return error;
-    error = ln_peer_connection_add_track(call->sides[0].pc, track, NULL, 0, &sender);
-    ln_media_stream_track_unref(track);
-    return error ? error : ln_media_engine_set_source(call->engines[0], sender, &source);
-}
-
-static int start(struct call *call)
-{
-    struct ln_loop *loop = ln_driver_loop(call->driver);
-    int error = duo_create(call->sides, call->driver, call->driver), i;
-
-    if (!error)
-        error = ln_workers_create(&call->workers, loop, 0, ln_driver_env(call->driver)->allocator);
-    for (i = 0; i < 2 && !error; i++) {
-        struct ln_media_engine_config config = { .loop = loop, .workers = call->workers };
-
-        config.pc = call->sides[i].pc;
-        config.handle = call->sides[i].handle;
-        call->sides[i].ctx = call;
-        call->sides[i].on_event = on_event;
-        error = ln_media_engine_create(&call->engines[i], &config);
+    if (measure->begin == 0) {
+        measure->begin = now + WARM_UP;
+        measure->end += measure->begin;
     }
-    call->sides[0].on_open = begin;
-    if (!error)
-        error = ln_loop_timer_init(loop, &call->end, finish, call);
-    if (!error)
-        error = add_picture(call);
-    return error ? error : duo_start(call->sides);
+    if (now < measure->begin || ln_test_picture_read(picture, &what) != 0)
+        return;
+    if (measure->count == measure->capacity)
+        return;
+    step = (int64_t)what.number - measure->last_number;
+    if (measure->count > 0 && step <= 0)
+        measure->disordered++;
+    else if (measure->count > 0)
+        measure->missing += (uint64_t)step - 1;
+    measure->last_number = what.number;
+    measure->values[measure->count++] =
+        (double)(now + ln_loop_wall_offset(measure->pair.loop)) / 1e6 - (double)what.time_ms - 0.5;
 }
 
-int bench_latency(const struct bench_options *options, json_t *rows)
+static bool is_over(struct media_pair *pair)
 {
-    struct call *call = calloc(1, sizeof *call);
-    int error = call ? ln_driver_create(&call->driver) : LN_ERR_NOMEM, i;
+    const struct measure *measure = pair->ctx;
 
-    if (!call)
-        return error;
-    call->seconds = options->seconds ? options->seconds : SECONDS;
+    return measure->begin != 0 && ln_loop_now(pair->loop) >= measure->end;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void summarize(struct measure *measure, struct bench_latency *ret)
+{
+    struct ln_track_figures video, audio;
+
+    media_pair_figures(&measure->pair, &video, &audio);
+    qsort(measure->values, measure->count, sizeof *measure->values, compare);
+    *ret = (struct bench_latency){ .p50_ms = measure->values[measure->count / 2],
+                                   .p95_ms = measure->values[measure->count * 95 / 100],
+                                   .max_ms = measure->values[measure->count - 1],
+                                   .frame_ms = 1e3 / FPS,
+                                   .pictures = measure->count,
+                                   .missing = measure->missing,
+                                   .disordered = measure->disordered,
+                                   .tone_hz = audio.frequency_hz };
+}
+
+int bench_latency_run(unsigned seconds, struct bench_latency *ret)
+{
+    const struct ln_media_source test = { .kind = LN_SOURCE_TEST, .fps = FPS };
+    struct measure measure = { .end = LN_SECONDS(seconds) };
+    int error;
+
+    measure.capacity = (size_t)seconds * FPS * 2 + FPS;
+    measure.values = ln_alloc_array(ln_allocator_libc(), measure.capacity, sizeof(double));
+    if (!measure.values)
+        return LN_ERR_NOMEM;
+    error = media_pair_open(&measure.pair, &test, &test);
+    measure.pair.picture = on_picture;
+    measure.pair.ctx = &measure;
+    if (!error &&
+        !media_pair_run(&measure.pair, is_over, CONNECT_WAIT + WARM_UP + LN_SECONDS(seconds)))
+        error = measure.pair.error ? measure.pair.error : LN_ERR_TIMEOUT;
+    if (!error && measure.count == 0)
+        error = LN_ERR_TIMEOUT;
     if (!error)
-        error = start(call);
-    if (!error)
-        error = ln_loop_run(ln_driver_loop(call->driver));
-    if (!error)
-        json_array_append_new(rows, json_pack("{s:s, s:i, s:f, s:f, s:f}", "stack", "linnet",
-                                              "frames", (int)call->figures.frames, "p50_ms",
-                                              (double)call->figures.latency_p50_ms, "p95_ms",
-                                              (double)call->figures.latency_p95_ms, "frame_ms",
-                                              FRAME_MS));
-    for (i = 0; i < 2; i++)
-        ln_media_engine_free(call->engines[i]);
-    ln_workers_free(call->workers);
-    for (i = 0; i < 2; i++)
-        duo_close(&call->sides[i]);
-    ln_loop_timer_deinit(&call->end);
-    ln_driver_free(call->driver);
-    free(call);
+        summarize(&measure, ret);
+    media_pair_close(&measure.pair);
+    ln_free(ln_allocator_libc(), measure.values);
     return error;
 }

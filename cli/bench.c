@@ -21,7 +21,7 @@ static const struct {
     int (*run)(const struct bench_options *options, json_t *rows);
 } benches[] = {
     { "setup", bench_setup }, { "idle", bench_idle },       { "data", bench_data },
-    { "srtp", bench_srtp },   { "latency", bench_latency },
+    { "srtp", bench_srtp },   { "latency", bench_latency_row },
 };
 
 static const struct cli_option options[] = {
