@@ -105,6 +105,8 @@ static void on_event(struct side *side, const struct ln_event *event)
 {
     char word[64];
 
+    if (side->pair->on_event)
+        side->pair->on_event(side, event);
     switch (event->kind) {
     case LN_EVENT_OPERATION_DONE:
         on_operation(side, event);

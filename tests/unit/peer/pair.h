@@ -55,6 +55,7 @@ struct pair {
     ln_duration signalling_delay;
     bool no_trickle;
     bool drop_candidates;
+    void (*on_event)(struct side *side, const struct ln_event *event); /* each, before all else */
     void (*on_message)(struct side *side, const struct ln_event *event);
     void (*on_target)(struct side *side,
                       const struct ln_event *event); /* LN_EVENT_ENCODER_TARGET */

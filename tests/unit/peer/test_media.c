@@ -3,6 +3,7 @@
  * frames are made up; nothing here encodes. */
 #include "tests/unit/peer/pair.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct pair pair;
@@ -260,5 +261,185 @@ LN_TEST(media, both_ways_after_the_answerer_adds_its_own)
     CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
     CHECK(pair.sides[0].tracks == 1);
     CHECK(ln_rtp_sender_codec(back) == LN_CODEC_VP8);
+    pair_free(&pair);
+}
+
+/* What each dictionary of webrtc-stats has after some seconds of a call (docs/w3c-map.md). */
+static const struct {
+    int side;
+    const char *type;
+    const char *members[32];
+} expected_members[] = {
+    { 0, "peer-connection", { "dataChannelsOpened", "dataChannelsClosed" } },
+    { 0,
+      "transport",
+      { "packetsSent", "packetsReceived", "bytesSent", "bytesReceived", "iceRole",
+        "iceLocalUsernameFragment", "dtlsState", "iceState", "selectedCandidatePairId",
+        "localCertificateId", "remoteCertificateId", "tlsVersion", "dtlsCipher", "dtlsRole",
+        "srtpCipher", "selectedCandidatePairChanges" } },
+    { 0, "certificate", { "fingerprint", "fingerprintAlgorithm", "base64Certificate" } },
+    { 0,
+      "local-candidate",
+      { "transportId", "address", "port", "protocol", "candidateType", "priority", "foundation",
+        "usernameFragment" } },
+    { 0, "remote-candidate", { "transportId", "address", "port", "protocol", "candidateType" } },
+    { 0,
+      "candidate-pair",
+      { "transportId",
+        "localCandidateId",
+        "remoteCandidateId",
+        "state",
+        "nominated",
+        "packetsSent",
+        "packetsReceived",
+        "bytesSent",
+        "bytesReceived",
+        "lastPacketSentTimestamp",
+        "lastPacketReceivedTimestamp",
+        "totalRoundTripTime",
+        "currentRoundTripTime",
+        "availableOutgoingBitrate",
+        "requestsReceived",
+        "requestsSent",
+        "responsesReceived",
+        "responsesSent",
+        "consentRequestsSent",
+        "packetsDiscardedOnSend",
+        "bytesDiscardedOnSend" } },
+    { 0,
+      "codec",
+      { "payloadType", "transportId", "mimeType", "clockRate", "channels", "sdpFmtpLine" } },
+    { 0, "media-source", { "trackIdentifier", "kind", "width", "height", "frames" } },
+    { 0,
+      "outbound-rtp",
+      { "ssrc",
+        "kind",
+        "transportId",
+        "codecId",
+        "packetsSent",
+        "bytesSent",
+        "mid",
+        "mediaSourceId",
+        "remoteId",
+        "headerBytesSent",
+        "retransmittedPacketsSent",
+        "retransmittedBytesSent",
+        "rtxSsrc",
+        "targetBitrate",
+        "frameWidth",
+        "frameHeight",
+        "framesSent",
+        "framesEncoded",
+        "keyFramesEncoded",
+        "qpSum",
+        "totalEncodeTime",
+        "totalPacketSendDelay",
+        "nackCount",
+        "firCount",
+        "pliCount",
+        "encoderImplementation",
+        "active" } },
+    { 0,
+      "remote-inbound-rtp",
+      { "ssrc", "kind", "transportId", "codecId", "localId", "packetsReceived", "packetsLost",
+        "jitter", "fractionLost", "roundTripTime", "totalRoundTripTime",
+        "roundTripTimeMeasurements" } },
+    { 1,
+      "inbound-rtp",
+      { "ssrc",
+        "kind",
+        "transportId",
+        "codecId",
+        "packetsReceived",
+        "packetsLost",
+        "jitter",
+        "trackIdentifier",
+        "mid",
+        "remoteId",
+        "lastPacketReceivedTimestamp",
+        "headerBytesReceived",
+        "bytesReceived",
+        "packetsDiscarded",
+        "nackCount",
+        "firCount",
+        "pliCount",
+        "estimatedPlayoutTimestamp",
+        "jitterBufferDelay",
+        "jitterBufferTargetDelay",
+        "jitterBufferMinimumDelay",
+        "jitterBufferEmittedCount",
+        "retransmittedPacketsReceived",
+        "retransmittedBytesReceived",
+        "rtxSsrc",
+        "decoderImplementation",
+        "framesDecoded",
+        "keyFramesDecoded",
+        "framesRendered",
+        "framesDropped",
+        "totalDecodeTime" } },
+    { 1,
+      "inbound-rtp",
+      { "qpSum", "frameWidth", "frameHeight", "framesReceived",
+        "framesAssembledFromMultiplePackets", "totalAssemblyTime", "totalSamplesReceived",
+        "concealedSamples", "silentConcealedSamples", "concealmentEvents", "totalAudioEnergy",
+        "totalSamplesDuration", "audioLevel" } },
+    { 1,
+      "remote-outbound-rtp",
+      { "ssrc", "kind", "transportId", "codecId", "localId", "packetsSent", "bytesSent",
+        "remoteTimestamp", "reportsSent" } },
+};
+
+/* Whether any object of this type in the JSON report has the member. */
+static bool some_has(const char *json, const char *type, const char *member)
+{
+    char wanted_type[64], wanted[64];
+
+    snprintf(wanted_type, sizeof wanted_type, "\"type\":\"%s\"", type);
+    snprintf(wanted, sizeof wanted, "\"%s\":", member);
+    for (const char *at = json; (at = strstr(at, wanted_type)) != NULL; at++) {
+        const char *end = strstr(at, "{\"id\":"), *found = strstr(at, wanted);
+
+        if (found && (!end || found < end))
+            return true;
+    }
+    return false;
+}
+
+LN_TEST(media, statistics_have_the_members_of_the_map)
+{
+    static const struct ln_rtp_encoder_report encoder = { .width = 640,
+                                                          .height = 480,
+                                                          .implementation = "test" };
+    static const struct ln_rtp_decoder_report decoder = { .width = 640,
+                                                          .height = 480,
+                                                          .implementation = "test" };
+
+    begin_call();
+    talk(LN_SECONDS(6));
+    ln_rtp_sender_report(video_sender, &encoder);
+    ln_rtp_receiver_report(video_receiver, &decoder);
+    get_stats(0);
+    get_stats(1);
+    for (size_t i = 0; i < sizeof expected_members / sizeof *expected_members; i++) {
+        const char *json = pair.sides[expected_members[i].side].stats;
+
+        for (size_t m = 0; expected_members[i].members[m]; m++) {
+            if (!some_has(json, expected_members[i].type, expected_members[i].members[m]))
+                ln_test_fail(expected_members[i].members[m], expected_members[i].type, 0);
+        }
+    }
+    pair_free(&pair);
+}
+
+LN_TEST(media, a_receiver_knows_its_synchronization_source)
+{
+    struct ln_rtp_synchronization_source source;
+
+    begin_call();
+    talk(LN_SECONDS(1));
+    CHECK(ln_rtp_receiver_synchronization_sources(audio_receiver, pair.wire.now, &source, 1) == 1);
+    CHECK(source.source != 0 && source.time <= pair.wire.now);
+    CHECK(pair_run(&pair, LN_SECONDS(11), NULL));
+    CHECK(ln_rtp_receiver_synchronization_sources(audio_receiver, pair.wire.now, &source, 1) == 0);
     pair_free(&pair);
 }
