@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "crypto/internal.h"
 
+#include <linnet/certificate.h>
 #include <linnet/error.h>
 
 #include <assert.h>
