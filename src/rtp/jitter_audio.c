@@ -15,6 +15,13 @@ static struct ln_jitter_packet *first_packet(const struct ln_jitter_buffer *jb)
     return jb->ring.count > 0 ? ln_packet_ring_get(&jb->ring, jb->ring.low) : NULL;
 }
 
+/* Whether the place of this timestamp is filled. Senders that round their clock are a little off.
+ */
+static bool is_past(const struct ln_jitter_buffer *jb, int64_t timestamp)
+{
+    return timestamp + jb->step / 2 < jb->next_timestamp;
+}
+
 ln_time ln_jitter_audio_next_release(const struct ln_jitter_buffer *jb)
 {
     const struct ln_jitter_packet *p = first_packet(jb);
@@ -30,7 +37,7 @@ int ln_jitter_audio_insert(struct ln_jitter_buffer *jb, ln_time now,
     int error;
 
     if (jb->synced && !jb->resting &&
-        (packet->sequence < jb->next_sequence || packet->timestamp < jb->next_timestamp)) {
+        (packet->sequence < jb->next_sequence || is_past(jb, packet->timestamp))) {
         jb->counters.packets_discarded++;
         /* It tells of the path all the same: its place was filled too early. */
         if (!packet->padding &&
@@ -132,7 +139,7 @@ static struct ln_jitter_packet *usable_packet(struct ln_jitter_buffer *jb)
     struct ln_jitter_packet *p;
 
     while ((p = first_packet(jb)) != NULL) {
-        bool stale = jb->synced && !jb->resting && p->timestamp < jb->next_timestamp;
+        bool stale = jb->synced && !jb->resting && is_past(jb, p->timestamp);
 
         if (!p->padding && !stale)
             break;

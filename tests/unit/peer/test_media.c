@@ -154,7 +154,7 @@ LN_TEST(media, sound_and_picture_arrive_whole_and_in_order)
     CHECK(ln_rtp_sender_codec(video_sender) == LN_CODEC_VP8);
     talk(LN_SECONDS(5));
     CHECK(video.sent > 150 && video.received + 10 > video.sent);
-    CHECK(audio.sent > 200 && audio.received + audio.lost + 10 > audio.sent);
+    CHECK(audio.sent > 200 && audio.received + 10 > audio.sent && audio.lost < 5);
     CHECK(strstr(pair.sides[1].log, "unmute unmute") != NULL);
     CHECK(!ln_media_stream_track_muted(ln_rtp_receiver_track(video_receiver)));
     pair_free(&pair);
