@@ -290,18 +290,20 @@ int ln_http_timer_create(struct ln_http_timer **ret_timer, struct ln_http_loop *
     return 0;
 }
 
+/* libuv counts whole milliseconds of the same clock, rounded down: it is asked for the first one
+ * that does not lie before `at`. */
 void ln_http_timer_set(struct ln_http_timer *timer, ln_time at)
 {
-    ln_time now = ln_http_loop_now(timer->loop);
-    uint64_t ms;
+    uint64_t now_ms, at_ms;
 
     if (at == LN_TIME_NEVER) {
         uv_timer_stop(&timer->handle);
         return;
     }
-    ms = at <= now ? 0 : (uint64_t)ln_time_ms(at - now + LN_MILLISECONDS(1) - 1);
     uv_update_time(&timer->loop->uv);
-    uv_timer_start(&timer->handle, on_timer, ms, 0);
+    now_ms = uv_now(&timer->loop->uv);
+    at_ms = at <= 0 ? 0 : ((uint64_t)at + 999999) / 1000000;
+    uv_timer_start(&timer->handle, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
 
 void http_timer_disown(struct ln_http_timer *timer)
