@@ -135,6 +135,7 @@ void ln_association_abort(struct ln_sctp *s, ln_time now, int error, uint16_t ca
 void ln_association_continue_shutdown(struct ln_sctp *s, ln_time now);
 /* One more failure of the path in a row; ends it at the limit. */
 void ln_association_count_error(struct ln_sctp *s, ln_time now);
+void ln_association_drop_events(struct ln_sctp *s); /* events.c */
 size_t ln_association_fragment_bytes(const struct ln_sctp *s);
 
 static inline bool ln_association_in(const struct ln_sctp *s, unsigned states)
@@ -182,6 +183,13 @@ void ln_reset_prepare(struct ln_sctp *s);
 void ln_reset_write(struct ln_sctp *s, ln_time now, struct ln_writer *w);
 /* Gives up on all: each stream tells error. */
 void ln_reset_fail_all(struct ln_sctp *s, int error);
+
+/* output_control.c */
+void ln_output_write_handshake(struct ln_sctp *s, struct ln_writer *w);
+void ln_output_write_sack(struct ln_sctp *s, struct ln_writer *w);
+void ln_output_write_forward_tsn(struct ln_sctp *s, ln_time now, struct ln_writer *w);
+void ln_output_write_heartbeat(struct ln_sctp *s, ln_time now, struct ln_writer *w);
+void ln_output_write_shutdown(struct ln_sctp *s, struct ln_writer *w);
 
 /* output.c */
 /* Queues a packet of its own; body writes its chunks. Dropped when the queue is full. */

@@ -7,17 +7,13 @@
  * leaves in packets of one size. A message that fits one packet is never cut. */
 #include "sctp/association.h"
 
-#include "base/rng.h"
 #include "base/time.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define CONTROLS_MAX      8u
-#define FRAGMENT_MIN      64u /* of user data; smaller pieces of a long message wait */
-#define FORWARD_STREAMS   64u
-#define HEARTBEAT_BYTES   16u
-#define CHUNK_SMALL_BYTES 8u
+#define CONTROLS_MAX 8u
+#define FRAGMENT_MIN 64u /* of user data; smaller pieces of a long message wait */
 
 struct ln_control *ln_output_control(struct ln_sctp *s, size_t body_bytes)
 {
@@ -82,129 +78,6 @@ static size_t take_control(struct ln_sctp *s, uint8_t *out, size_t cap)
     s->control_count--;
     ln_blocks_put(&s->blocks, control, control->block_bytes);
     return len;
-}
-
-/* Control chunks. */
-
-static void write_plain(struct ln_writer *w, uint8_t type)
-{
-    ln_chunk_finish(w, ln_chunk_begin(w, type, 0));
-}
-
-static void write_handshake(struct ln_sctp *s, struct ln_writer *w)
-{
-    if (s->init_due) {
-        ln_handshake_write_init(s, w);
-        s->init_due = false;
-    } else if (s->cookie_echo_due) {
-        size_t at = ln_chunk_begin(w, LN_CHUNK_COOKIE_ECHO, 0);
-
-        ln_write_bytes(w, s->cookie.data, s->cookie.len);
-        ln_chunk_finish(w, at);
-        s->cookie_echo_due = false;
-    } else if (s->cookie_ack_due) {
-        write_plain(w, LN_CHUNK_COOKIE_ACK);
-        s->cookie_ack_due = false;
-    }
-}
-
-struct skipped {
-    uint16_t stream, ssn;
-};
-
-/* Notes the sequence number of one abandoned fragment. Returns false when the list is full. */
-static bool note_skipped(struct skipped *list, size_t *count, size_t limit,
-                         const struct ln_outgoing *message)
-{
-    if (message->unordered)
-        return true;
-    for (size_t i = 0; i < *count; i++) {
-        if (list[i].stream == message->stream) {
-            list[i].ssn = message->ssn; /* TSNs ascend, so do a stream's sequence numbers */
-            return true;
-        }
-    }
-    if (*count >= limit)
-        return false;
-    list[(*count)++] = (struct skipped){ message->stream, message->ssn };
-    return true;
-}
-
-static void write_forward_tsn(struct ln_sctp *s, ln_time now, struct ln_writer *w)
-{
-    uint64_t end = ln_outstanding_advance(&s->outstanding), tsn = s->outstanding.first;
-    struct skipped list[FORWARD_STREAMS];
-    size_t count = 0, limit, at;
-
-    if (end < tsn) {
-        s->forward_due = false;
-        return;
-    }
-    if (ln_writer_room(w) < CHUNK_SMALL_BYTES + 4)
-        return;
-    limit = (ln_writer_room(w) - CHUNK_SMALL_BYTES) / 4;
-    if (limit > FORWARD_STREAMS)
-        limit = FORWARD_STREAMS;
-    for (; tsn <= end; tsn++)
-        if (!note_skipped(list, &count, limit, ln_outstanding_slot(&s->outstanding, tsn)->message))
-            break;
-    at = ln_chunk_begin(w, LN_CHUNK_FORWARD_TSN, 0);
-    ln_write32(w, (uint32_t)(tsn - 1));
-    for (size_t i = 0; i < count; i++) {
-        ln_write16(w, list[i].stream);
-        ln_write16(w, list[i].ssn);
-    }
-    ln_chunk_finish(w, at);
-    s->forwarded = tsn - 1;
-    s->forward_due = false;
-    if (s->data_deadline == LN_TIME_NEVER)
-        s->data_deadline = ln_time_add(now, s->rto.value);
-}
-
-static void write_heartbeat(struct ln_sctp *s, ln_time now, struct ln_writer *w)
-{
-    size_t chunk, parameter;
-
-    if (ln_writer_room(w) < HEARTBEAT_BYTES)
-        return;
-    s->heartbeat_nonce = ln_rng_u64(s->env->rng);
-    chunk = ln_chunk_begin(w, LN_CHUNK_HEARTBEAT, 0);
-    parameter = ln_parameter_begin(w, LN_PARAMETER_HEARTBEAT_INFO);
-    ln_write64(w, s->heartbeat_nonce);
-    ln_parameter_finish(w, parameter);
-    ln_chunk_finish(w, chunk);
-    s->heartbeat_due = false;
-    s->heartbeat_waiting = true;
-    s->heartbeat_sent = now;
-}
-
-static void write_shutdown(struct ln_sctp *s, struct ln_writer *w)
-{
-    if (ln_writer_room(w) < CHUNK_SMALL_BYTES)
-        return;
-    if (s->shutdown_due) {
-        size_t at = ln_chunk_begin(w, LN_CHUNK_SHUTDOWN, 0);
-
-        ln_write32(w, (uint32_t)s->received.cumulative);
-        ln_chunk_finish(w, at);
-        s->shutdown_due = false;
-    } else if (s->shutdown_ack_due) {
-        write_plain(w, LN_CHUNK_SHUTDOWN_ACK);
-        s->shutdown_ack_due = false;
-    } else if (s->shutdown_complete_due) {
-        write_plain(w, LN_CHUNK_SHUTDOWN_COMPLETE);
-        s->shutdown_complete_due = false;
-    }
-}
-
-static void write_sack(struct ln_sctp *s, struct ln_writer *w)
-{
-    size_t window = ln_reassembly_window(&s->reassembly);
-
-    if (ln_sack_write(&s->received, w, (uint32_t)window)) {
-        s->announced_window = window;
-        s->stats.sacks_sent++;
-    }
 }
 
 /* User data. */
@@ -377,18 +250,18 @@ static void compose(struct ln_sctp *s, ln_time now, struct ln_writer *w)
     bool init = s->init_due, cookie = s->cookie_echo_due;
     size_t before, head;
 
-    write_handshake(s, w);
+    ln_output_write_handshake(s, w);
     if (init)
         return; /* stands alone (RFC 9260, 6.10) */
     if (s->received.due)
-        write_sack(s, w);
+        ln_output_write_sack(s, w);
     if (s->forward_due && ln_association_in(s, LN_STATES_SENDING))
-        write_forward_tsn(s, now, w);
+        ln_output_write_forward_tsn(s, now, w);
     if (ln_reset_due(s))
         ln_reset_write(s, now, w);
     if (s->heartbeat_due)
-        write_heartbeat(s, now, w);
-    write_shutdown(s, w);
+        ln_output_write_heartbeat(s, now, w);
+    ln_output_write_shutdown(s, w);
     if (!may_send_data(s, cookie))
         return;
     head = w->len;
@@ -399,7 +272,7 @@ static void compose(struct ln_sctp *s, ln_time now, struct ln_writer *w)
         struct ln_received kept = s->received;
         size_t announced = s->announced_window;
 
-        write_sack(s, &with);
+        ln_output_write_sack(s, &with);
         head = with.len;
         write_user_data(s, now, &with);
         if (with.len > head) {
