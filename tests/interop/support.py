@@ -71,8 +71,95 @@ def is_description(message):
     return "type" in message
 
 
-def stats_of(stats, kind, **members):
-    return [s for s in stats if s["type"] == kind and all(s.get(k) == v for k, v in members.items())]
+def stats_of(stats, type_, **members):
+    return [s for s in stats if s["type"] == type_ and all(s.get(k) == v for k, v in members.items())]
+
+
+def has_picture(stats, read=30):
+    """The picture that linnet receives: enough numbers read, none out of order, few missing."""
+    for track in stats_of(stats, "linnet-track", direction="in", kind="video"):
+        if track.get("numbersRead", 0) >= read:
+            assert track["numbersDisordered"] == 0, track
+            assert track["numbersMissing"] <= track["numbersRead"] // 10, track
+            return track
+    return None
+
+
+def has_tone(stats, hertz, within=5):
+    """The tone that linnet hears."""
+    for track in stats_of(stats, "linnet-track", direction="in", kind="audio"):
+        if abs(track.get("frequencyHz", 0) - hertz) <= within:
+            return track
+    return None
+
+
+class Pair:
+    """Two JSON-lines peers whose signalling is carried across; other lines stay for the test."""
+
+    def __init__(self, linnet, other):
+        self.linnet, self.other = linnet, other
+        self.lines = {linnet: [], other: []}
+        self.ended = set()
+        self.ready = threading.Condition()
+        for way in ((linnet, other), (other, linnet)):
+            threading.Thread(target=self._carry, args=way, daemon=True).start()
+
+    def _carry(self, source, target):
+        while (message := source.inbox.get()) is not None:
+            if "type" in message or "candidate" in message:
+                try:
+                    target.send(message)
+                except (BrokenPipeError, ValueError):
+                    pass
+            else:
+                with self.ready:
+                    self.lines[source].append(message)
+                    self.ready.notify_all()
+        with self.ready:
+            self.ended.add(source)
+            self.ready.notify_all()
+
+    def wait(self, source, wanted, seconds=15):
+        """Takes the first line of `source` for which wanted() is true; those before it stay."""
+        with self.ready:
+            def found():
+                return any(wanted(m) for m in self.lines[source])
+
+            self.ready.wait_for(lambda: found() or source in self.ended, seconds)
+            seen = {name: self.lines[p][-5:] for name, p in (("linnet", self.linnet), ("other", self.other))}
+            assert found(), seen
+            message = next(m for m in self.lines[source] if wanted(m))
+            self.lines[source].remove(message)
+            return message
+
+    def opened(self, source, label="chat"):
+        return self.wait(source, lambda m: m.get("channel") == label and m.get("state") == "open")
+
+    def closed(self, source, label="chat"):
+        return self.wait(source, lambda m: m.get("channel") == label and m.get("state") == "closed")
+
+    def stats(self):
+        self.linnet.send({"cmd": "stats"})
+        return self.wait(self.linnet, lambda m: "stats" in m)["stats"]
+
+    def until(self, *wishes, seconds=15):
+        """Asks linnet for its figures until every wish, a function of them, is granted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            stats = self.stats()
+            if all(wish(stats) for wish in wishes):
+                return stats
+            assert time.monotonic() < deadline, [s for s in stats if s["type"] in ("linnet-track", "inbound-rtp")]
+            time.sleep(0.2)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        """Both end; after a test that went well linnet has to say that all was well."""
+        code = self.linnet.end()
+        self.other.end()
+        assert kind is not None or code == 0, f"linnet ended with {code}"
 
 
 def run_all(namespace):
