@@ -137,13 +137,19 @@ static void write_candidate(struct peer *p, const struct ln_event *event)
                                "usernameFragment", c->username_fragment));
 }
 
+/* With the members of RTCDataChannelInit, so that each side sees what the other asked for. */
 static void write_channel_state(const ln_data_channel *channel)
 {
     enum ln_data_channel_state state = ln_data_channel_ready_state(channel);
+    int32_t life = ln_data_channel_max_packet_life_time(channel);
+    int32_t retransmits = ln_data_channel_max_retransmits(channel);
 
-    json_lines_write(json_pack("{s:s, s:s, s:i}", "channel", ln_data_channel_label(channel),
-                               "state", ln_data_channel_state_name(state), "id",
-                               (int)ln_data_channel_id(channel)));
+    json_lines_write(json_pack(
+        "{s:s, s:s, s:i, s:b, s:s, s:o*, s:o*}", "channel", ln_data_channel_label(channel), "state",
+        ln_data_channel_state_name(state), "id", (int)ln_data_channel_id(channel), "ordered",
+        ln_data_channel_ordered(channel), "protocol", ln_data_channel_protocol(channel),
+        "maxPacketLifeTime", life < 0 ? NULL : json_integer(life), "maxRetransmits",
+        retransmits < 0 ? NULL : json_integer(retransmits)));
 }
 
 static void write_message(const struct ln_event *event)
@@ -213,6 +219,37 @@ static void pace_input(struct peer *p)
     }
 }
 
+static int32_t number_or_absent(const json_t *line, const char *name)
+{
+    const json_t *value = json_object_get(line, name);
+    json_int_t number = json_integer_value(value);
+
+    return json_is_integer(value) && number >= 0 && number <= INT32_MAX ? (int32_t)number : -1;
+}
+
+static void open_channel(struct peer *p, const json_t *line)
+{
+    const char *label = json_string_value(json_object_get(line, "channel"));
+    const char *protocol = json_string_value(json_object_get(line, "protocol"));
+    struct ln_data_channel_init init;
+    ln_data_channel *channel;
+    int error;
+
+    ln_data_channel_init_init(&init);
+    init.ordered = !json_is_false(json_object_get(line, "ordered"));
+    init.max_packet_life_time = number_or_absent(line, "maxPacketLifeTime");
+    init.max_retransmits = number_or_absent(line, "maxRetransmits");
+    init.negotiated = json_is_true(json_object_get(line, "negotiated"));
+    init.id = number_or_absent(line, "id");
+    if (protocol)
+        init.protocol = protocol;
+    error = ln_peer_connection_create_data_channel(p->pc, label ? label : "", &init, &channel);
+    if (error)
+        complain("the channel was not opened", error);
+    else
+        add_channel(p, channel);
+}
+
 static void send_on_channel(struct peer *p, const json_t *line)
 {
     const json_t *text = json_object_get(line, "data"), *base64 = json_object_get(line, "data64");
@@ -220,8 +257,13 @@ static void send_on_channel(struct peer *p, const json_t *line)
     ln_data_channel *channel = label ? find_channel(p, label) : NULL;
     uint8_t *bytes;
     size_t len;
+    const char *state = json_string_value(json_object_get(line, "state"));
     int error;
 
+    if (state && strcmp(state, "open") == 0) {
+        open_channel(p, line);
+        return;
+    }
     if (!channel) {
         fprintf(stderr, "linnet peer: there is no channel \"%s\"\n", label ? label : "");
         return;
@@ -235,11 +277,12 @@ static void send_on_channel(struct peer *p, const json_t *line)
             error = ln_data_channel_send(channel, bytes, len);
             free(bytes);
         }
-    } else if (json_is_string(json_object_get(line, "state"))) {
+    } else if (state && strcmp(state, "closed") == 0) {
         ln_data_channel_close(channel);
         error = 0;
     } else {
-        fprintf(stderr, "linnet peer: a channel line needs data, data64 or state\n");
+        fprintf(stderr, "linnet peer: a channel line needs data, data64, or state open or "
+                        "closed\n");
         return;
     }
     if (error)

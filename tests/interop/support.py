@@ -99,6 +99,7 @@ class Pair:
     def __init__(self, linnet, other):
         self.linnet, self.other = linnet, other
         self.lines = {linnet: [], other: []}
+        self.signalled = {linnet: [], other: []}
         self.ended = set()
         self.ready = threading.Condition()
         for way in ((linnet, other), (other, linnet)):
@@ -107,6 +108,9 @@ class Pair:
     def _carry(self, source, target):
         while (message := source.inbox.get()) is not None:
             if "type" in message or "candidate" in message:
+                with self.ready:
+                    self.signalled[source].append(message)
+                    self.ready.notify_all()
                 try:
                     target.send(message)
                 except (BrokenPipeError, ValueError):
@@ -131,6 +135,14 @@ class Pair:
             message = next(m for m in self.lines[source] if wanted(m))
             self.lines[source].remove(message)
             return message
+
+    def descriptions(self, source):
+        return [m for m in self.signalled[source] if "type" in m]
+
+    def described(self, source, count, seconds=10):
+        """Waits until `source` has said its count-th description."""
+        with self.ready:
+            assert self.ready.wait_for(lambda: len(self.descriptions(source)) >= count, seconds), "no description"
 
     def opened(self, source, label="chat"):
         return self.wait(source, lambda m: m.get("channel") == label and m.get("state") == "open")

@@ -1,17 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pion (package golang-github-pion-webrtc.v3-dev) at the other end of `linnet peer`: data in both
-roles, with trickled candidates."""
-import base64
+"""Pion (package golang-github-pion-webrtc.v3-dev) at the other end of `linnet peer`, with trickled
+candidates. It sends our packets back to us: our own picture numbers and our own tone return."""
 import os
 import subprocess
-import tempfile
-import threading
 
-from support import Lines, peer, run_all
+from cases import channel_kinds, close_from_both_sides, converse, renegotiate
+from support import Lines, Pair, has_picture, has_tone, peer, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILT = None
+LARGEST = 65535  # Pion reads no larger messages
 
 
 def pion(*options):
@@ -32,58 +31,101 @@ def pion(*options):
     return Lines(BUILT, *options)
 
 
-def is_signalling(message):
-    return "type" in message or "candidate" in message
+def pair_of(offers, *more, data=True, media=False):
+    """Pion and linnet connected; `offers` says whether Pion begins."""
+    theirs = ["--offer" if offers else "--answer"]
+    ours = ["--answer" if offers else "--offer", *more]
+    if data:
+        theirs += ["--data"] if offers else []
+        ours += [] if offers else ["--data", "chat"]
+    if media:
+        theirs += ["--media"]
+        ours += ["--video", "test", "--audio", "tone"]
+    other = pion(*theirs)
+    return Pair(peer(*ours), other)
 
 
-def join(left, right):
-    """Carries signalling lines between the two; other lines stay for the test."""
-    news = {left: [], right: []}
-    ready = threading.Condition()
-
-    def carry(source, target):
-        while (message := source.inbox.get()) is not None:
-            if is_signalling(message):
-                target.send(message)
-            else:
-                with ready:
-                    news[source].append(message)
-                    ready.notify_all()
-
-    for pair in ((left, right), (right, left)):
-        threading.Thread(target=carry, args=pair, daemon=True).start()
-
-    def wait_for(source, wanted, seconds=30):
-        with ready:
-            assert ready.wait_for(lambda: any(wanted(m) for m in news[source]), seconds), news
-            return next(m for m in news[source] if wanted(m))
-
-    return wait_for
-
-
-def converse(linnet, other, label="chat"):
-    wait_for = join(linnet, other)
-    wait_for(linnet, lambda m: m.get("state") == "open" and m.get("channel") == label)
-    linnet.send({"channel": label, "data": "grüße"})
-    wait_for(linnet, lambda m: m.get("data") == "grüße")
-    blob = base64.b64encode(bytes(range(256)) * 200).decode()
-    linnet.send({"channel": label, "data64": blob})
-    wait_for(linnet, lambda m: m.get("data64") == blob)
-    return wait_for
+def tracks(pair):
+    pair.other.send({"cmd": "tracks"})
+    return pair.wait(pair.other, lambda m: "tracks" in m)["tracks"]
 
 
 def test_pion_offers_data():
-    other, linnet = pion("--offer"), peer("--answer")
-    converse(linnet, other)
-    assert linnet.end() == 0
-    other.end()
+    with pair_of(True) as pair:
+        converse(pair, LARGEST)
 
 
 def test_pion_answers_data():
-    other, linnet = pion("--answer"), peer("--offer", "--data", "chat")
-    converse(linnet, other)
-    assert linnet.end() == 0
-    other.end()
+    with pair_of(False) as pair:
+        converse(pair, LARGEST)
+
+
+def test_pion_without_trickle():
+    with pair_of(True, "--no-trickle") as pair:
+        converse(pair, 1000)
+
+
+def test_pion_offers_and_channels_close():
+    with pair_of(True) as pair:
+        close_from_both_sides(pair)
+
+
+def test_pion_answers_and_channels_close():
+    with pair_of(False) as pair:
+        close_from_both_sides(pair)
+
+
+def test_pion_offers_unreliable_channels():
+    with pair_of(True) as pair:
+        channel_kinds(pair)
+
+
+def test_pion_answers_unreliable_channels():
+    with pair_of(False) as pair:
+        channel_kinds(pair)
+
+
+def media(offers):
+    with pair_of(offers, media=True) as pair:
+        pair.until(has_picture, lambda s: has_tone(s, 440))
+        seen = tracks(pair)
+        assert seen["video"]["codec"] == "video/VP8" and seen["audio"]["codec"] == "audio/opus", seen
+        assert seen["video"]["missing"] == 0 and seen["audio"]["missing"] == 0, seen
+        pair.other.send({"cmd": "pli"})
+        pair.until(lambda _: tracks(pair)["video"]["keyFrames"] > seen["video"]["keyFrames"])
+
+
+def test_pion_offers_media():
+    media(True)
+
+
+def test_pion_answers_media():
+    media(False)
+
+
+def test_pion_offers_and_we_restart_ice():
+    with pair_of(True, media=True) as pair:
+        renegotiate(pair, pair.linnet, "restart")
+
+
+def test_pion_answers_and_we_restart_ice():
+    with pair_of(False, media=True) as pair:
+        renegotiate(pair, pair.linnet, "restart")
+
+
+def test_pion_restarts_ice():
+    with pair_of(False, media=True) as pair:
+        renegotiate(pair, pair.other, "restart")
+
+
+def test_pion_offers_and_we_offer_again():
+    with pair_of(True, media=True) as pair:
+        renegotiate(pair, pair.linnet, "offer")
+
+
+def test_pion_offers_again():
+    with pair_of(True, media=True) as pair:
+        renegotiate(pair, pair.other, "offer")
 
 
 if __name__ == "__main__":

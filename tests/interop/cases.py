@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases that every peer which speaks our JSON lines goes through, over a Pair from support. The other
+end echoes what it hears on data channels."""
+import base64
+import re
+
+
+def encode(data):
+    return base64.b64encode(data).decode()
+
+
+def converse(pair, largest=0):
+    """Text and bytes on the channel "chat", there and back: small ones and the largest allowed."""
+    pair.opened(pair.linnet)
+    for text in ("grüße", "x" * 5000):
+        pair.linnet.send({"channel": "chat", "data": text})
+        pair.wait(pair.linnet, lambda m: m.get("data") == text)
+    sizes = {1, 1200, 51200 if largest >= 51200 else 1000, largest or 1}
+    for size in sorted(sizes):
+        blob = encode((bytes(range(256)) * (size // 256 + 1))[:size])
+        pair.linnet.send({"channel": "chat", "data64": blob})
+        pair.wait(pair.linnet, lambda m: m.get("data64") == blob)
+
+
+def close_from_both_sides(pair):
+    """A channel that either side closes ends at both; others stay, and the same label opens again."""
+    pair.opened(pair.linnet)
+    for closer, witness in ((pair.linnet, pair.other), (pair.other, pair.linnet)):
+        for opener in (pair.linnet, pair.other):
+            opener.send({"channel": "short", "state": "open"})
+            pair.opened(pair.linnet, "short")
+            pair.opened(pair.other, "short")
+            pair.linnet.send({"channel": "short", "data": "hello"})
+            pair.wait(pair.linnet, lambda m: m.get("channel") == "short" and m.get("data") == "hello")
+            closer.send({"channel": "short", "state": "closed"})
+            pair.closed(witness, "short")
+            pair.closed(closer, "short")
+    pair.linnet.send({"channel": "chat", "data": "still here"})
+    pair.wait(pair.linnet, lambda m: m.get("data") == "still here")
+
+
+KINDS = {
+    "unordered": {"ordered": False},
+    "once": {"ordered": False, "maxRetransmits": 0},
+    "thrice": {"maxRetransmits": 3, "protocol": "counting"},
+    "timely": {"ordered": False, "maxPacketLifeTime": 500},
+}
+
+
+def channel_kinds(pair, kinds=KINDS):
+    """Channels with every kind of reliability, opened by either side: the other side sees the same,
+    and messages pass."""
+    pair.opened(pair.linnet)
+    for opener, witness, suffix in ((pair.linnet, pair.other, "-ours"), (pair.other, pair.linnet, "-theirs")):
+        for name, members in kinds.items():
+            label = name + suffix
+            opener.send({"channel": label, "state": "open", **members})
+            seen = pair.opened(witness, label)
+            pair.opened(opener, label)
+            for key, value in {"ordered": True, "protocol": "", **members}.items():
+                assert seen.get(key) == value, (seen, members)
+            for i in range(20):
+                pair.linnet.send({"channel": label, "data": f"{label} {i}"})
+                pair.wait(pair.linnet, lambda m: m.get("data") == f"{label} {i}")
+
+
+def fragment(sdp):
+    return re.search(r"a=ice-ufrag:(\S+)", sdp).group(1)
+
+
+def renegotiate(pair, offerer, command, *wishes):
+    """A second offer in mid-call, which restarts ICE when it is asked to: the call goes on."""
+    from support import has_picture, has_tone
+
+    wishes = wishes or (has_picture, lambda s: has_tone(s, 440))
+    stats = pair.until(*wishes)
+    before = has_picture(stats)["numbersRead"]
+    pair.opened(pair.linnet)
+    first = {p: pair.descriptions(p)[-1] for p in (pair.linnet, pair.other)}
+    offerer.send({"cmd": command})
+    for party in first:
+        pair.described(party, 2)
+    for party, description in first.items():
+        restarted = fragment(description["sdp"]) != fragment(pair.descriptions(party)[-1]["sdp"])
+        assert restarted == (command == "restart"), description
+    pair.until(*wishes, lambda s: has_picture(s)["numbersRead"] > before + 60)
+    pair.linnet.send({"channel": "chat", "data": "after"})
+    pair.wait(pair.linnet, lambda m: m.get("data") == "after")
+    pairs = [s for s in pair.stats() if s["type"] == "transport"]
+    assert pairs and pairs[0]["dtlsState"] == "connected", pairs
