@@ -197,18 +197,20 @@ int ln_transport_set_remote_dtls(struct ln_peer_connection *pc, const struct ln_
 {
     char texts[LN_SDP_FINGERPRINTS_MAX][3 * LN_SDP_FINGERPRINT_MAX + 1];
     struct ln_fingerprint fingerprints[LN_SDP_FINGERPRINTS_MAX];
+    /* Roles hold as long as the association. Pion 3 answers our second offer with "active" whoever
+     * it was in the first; with the same fingerprint it means the association there is. */
+    enum ln_dtls_role role = ln_dtls_role(pc->transport.dtls);
     size_t count = 0;
     int error;
 
+    if (role == LN_DTLS_ROLE_UNKNOWN)
+        role = agreed->role == LN_JSEP_ROLE_CLIENT ? LN_DTLS_ROLE_CLIENT : LN_DTLS_ROLE_SERVER;
     for (; count < agreed->remote_fingerprint_count && count < LN_SDP_FINGERPRINTS_MAX; count++) {
         format_fingerprint(&agreed->remote_fingerprints[count], texts[count]);
         fingerprints[count].algorithm = agreed->remote_fingerprints[count].hash;
         fingerprints[count].value = texts[count];
     }
-    error = ln_dtls_set_remote(pc->transport.dtls,
-                               agreed->role == LN_JSEP_ROLE_CLIENT ? LN_DTLS_ROLE_CLIENT
-                                                                   : LN_DTLS_ROLE_SERVER,
-                               fingerprints, count);
+    error = ln_dtls_set_remote(pc->transport.dtls, role, fingerprints, count);
     ln_stir(pc);
     return error == LN_ERR_INVALID_STATE ? 0 : error; /* failed before: the states tell it */
 }

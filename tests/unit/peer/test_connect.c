@@ -207,6 +207,40 @@ LN_TEST(connect, an_ice_restart_keeps_the_channel)
     pair_free(&pair);
 }
 
+static int edited_answers;
+
+/* Every answer on its way says that the answerer is the DTLS client, as Pion 3 does. */
+static bool answers_say_active(struct pair *p)
+{
+    for (size_t i = 0; i < p->note_count; i++) {
+        char *setup = p->notes[i].type == LN_SDP_TYPE_ANSWER
+                          ? strstr(p->notes[i].text, "a=setup:passive")
+                          : NULL;
+
+        for (; setup; setup = strstr(setup, "a=setup:passive")) {
+            memmove(setup + strlen("a=setup:active"), setup + strlen("a=setup:passive"),
+                    strlen(setup + strlen("a=setup:passive")) + 1);
+            memcpy(setup, "a=setup:active", strlen("a=setup:active"));
+            edited_answers++;
+        }
+    }
+    return false;
+}
+
+LN_TEST(connect, a_second_answer_with_another_setup_keeps_the_association)
+{
+    connect_with_channel();
+    ln_peer_connection_restart_ice(pair.sides[1].pc); /* side 0 made the offer and is the server */
+    CHECK(!pair_run(&pair, LN_SECONDS(5), answers_say_active));
+    CHECK(edited_answers > 0);
+    CHECK(ln_peer_connection_signaling_state(pair.sides[1].pc) == LN_SIGNALING_STATE_STABLE);
+    CHECK(pair_connected(&pair));
+    CHECK(ln_data_channel_send_text(pair.sides[0].channels[0], "on", 2) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(pair.sides[1].messages == 1 && pair.sides[1].closed == 0);
+    pair_free(&pair);
+}
+
 static bool failed(struct pair *p)
 {
     return ln_peer_connection_connection_state(p->sides[0].pc) == LN_PEER_CONNECTION_STATE_FAILED;
