@@ -2,7 +2,7 @@
  * A broken socket: nothing is lost and nothing comes twice, within the grace period. */
 #include "tests/unit/signal/driver.h"
 
-#define MESSAGES 150
+#define MESSAGES 40
 
 static struct driver d;
 
