@@ -162,7 +162,7 @@ LN_TEST(resume, random_breaks_lose_and_double_nothing)
     a = driver_join(&d, 1, "demo", "a");
     b = driver_join(&d, 2, "demo", "b");
     presence = 1;
-    while (sent < MESSAGES || got < MESSAGES) {
+    for (int turn = 0; turn < 2000 && (sent < MESSAGES || got < MESSAGES); turn++) {
         uint32_t what = ln_rng_below(test_env()->rng, 20);
         char text[64];
 
