@@ -321,8 +321,64 @@ static void on_open(struct party *party, ln_data_channel *channel)
     flow->open = true;
 }
 
+/* What --verbose shows. */
+static void tell(const struct party *party, const struct ln_event *event)
+{
+    const char *what = NULL, *value = "";
+
+    switch (event->kind) {
+    case LN_EVENT_SIGNALING_STATE_CHANGE:
+        what = ln_signaling_state_name(event->u.signaling_state);
+        break;
+    case LN_EVENT_ICE_CONNECTION_STATE_CHANGE:
+        what = "ice";
+        value = ln_ice_connection_state_name(event->u.ice_connection_state);
+        break;
+    case LN_EVENT_CONNECTION_STATE_CHANGE:
+        what = "connection";
+        value = ln_peer_connection_state_name(event->u.connection_state);
+        break;
+    case LN_EVENT_DTLS_TRANSPORT_STATE_CHANGE:
+        what = "dtls";
+        value = ln_dtls_transport_state_name(event->u.dtls_transport_state);
+        break;
+    case LN_EVENT_SCTP_TRANSPORT_STATE_CHANGE:
+        what = "sctp";
+        value = ln_sctp_transport_state_name(event->u.sctp_transport_state);
+        break;
+    case LN_EVENT_NEGOTIATION_NEEDED:
+        what = "negotiation needed";
+        break;
+    case LN_EVENT_SELECTED_CANDIDATE_PAIR_CHANGE:
+        what = "another pair";
+        break;
+    case LN_EVENT_ICE_CANDIDATE:
+        what = event->u.ice_candidate.candidate.candidate;
+        break;
+    case LN_EVENT_OPEN:
+        what = "open";
+        value = ln_data_channel_label(event->u.channel);
+        break;
+    case LN_EVENT_CLOSE:
+        what = "close";
+        value = ln_data_channel_label(event->u.channel);
+        break;
+    case LN_EVENT_OPERATION_DONE:
+        what = event->u.operation.error.error ? "failed" : NULL;
+        value = event->u.operation.error.message ? event->u.operation.error.message : "";
+        break;
+    default:
+        break;
+    }
+    if (what)
+        fprintf(stderr, "%8.3f  %d  %s %s\n", (double)party->call->net.now / 1e9 - 1, party->index,
+                what, value);
+}
+
 static void on_event(struct party *party, const struct ln_event *event)
 {
+    if (sim_verbose)
+        tell(party, event);
     switch (event->kind) {
     case LN_EVENT_OPERATION_DONE:
         on_operation(party, event);
@@ -388,12 +444,28 @@ static void take_events(struct call *call)
 
 /* --- what happens when */
 
+static void tell_datagram(const struct call *call, int host, const char *what, const uint8_t *data,
+                          size_t len)
+{
+    static const char *const kinds[] = { "stun", "dtls", "channel data", "rtp", "rtcp", "unknown" };
+
+    fprintf(stderr, "%8.3f  %d    %s %s, %zu bytes: %02x %02x .. %02x\n",
+            (double)call->net.now / 1e9 - 1, host, what, kinds[ln_packet_classify(data, len)], len,
+            data[0], data[1], data[len > 13 ? 13 : len - 1]);
+}
+
+static void tell_arrival(void *context, int host, const uint8_t *data, size_t len)
+{
+    tell_datagram(context, host, "gets", data, len);
+}
+
 static bool drops(void *context, int host, const uint8_t *data, size_t len)
 {
     struct call *call = context;
     uint64_t n, at = call->drop_at;
 
-    (void)data, (void)len;
+    if (sim_verbose)
+        tell_datagram(call, host, "sends", data, len);
     if (host > 1)
         return false;
     n = ++call->datagrams[host];
@@ -446,6 +518,8 @@ static void perform(struct call *call, const struct act *act)
         break;
     case ACT_MARK:
         call->mark = call->net.now;
+        call->figures_at_mark = hosts[0].up_figures;
+        hosts[0].up_figures.longest_queue = 0;
         break;
     case ACT_CLOSE:
         ln_peer_connection_close(call->parties[act->host].pc);
@@ -586,6 +660,8 @@ static void put_behind_nats(struct call *call)
             nats[i].mapping = ln_rng_below(&call->net.chance, 3);
             nats[i].filtering = ln_rng_below(&call->net.chance, 3);
             nats[i].lifetime = call->scenario->nat_lifetime;
+            if (call->scenario->nat == NAT_UNREACHABLE)
+                nats[i].filtering = NET_ADDRESS_AND_PORT;
             if (call->scenario->nat == NAT_FIREWALLS) {
                 nats[i].firewall_only = true;
                 nats[i].mapping = NET_INDEPENDENT;
@@ -673,6 +749,7 @@ int call_init(struct call *call, const struct scenario *scenario, uint64_t seed,
     call->net.context = call;
     call->net.set_clock = virtual_clock_set;
     call->net.drop = drops;
+    call->net.tell = sim_verbose ? tell_arrival : NULL;
     call->net.lenient = lenient;
     call->drop_at = 1 + seed / 2;
     call->began = call->net.now;

@@ -86,6 +86,7 @@ struct call {
     ln_time last_note[2];
     struct stun_host *stun;
     ln_time began, opened, mark, ended;
+    struct net_figures figures_at_mark; /* of host 0's uplink; its longest_queue begins anew */
     ln_time next_message;
     size_t next_act;
     bool all_sent, lenient;

@@ -2,10 +2,11 @@
  * Runs the scenarios, each once per seed, in a few processes, so that a crash or a hang is one
  * failure with its replay line.
  *
- *   sim-peer [--seeds N] [--scenario NAME] [--seed S] [--jobs N] [--list]
+ *   sim-peer [--seeds N] [--scenario NAME] [--seed S] [--jobs N] [--verbose] [--list]
  *
  * One line per scenario, `N passed, N failed` at the end. The first seed of each scenario runs
- * twice: the same packets must leave at the same times. --seed runs one in this process. */
+ * twice: the same packets must leave at the same times. --seed runs one in this process, --verbose
+ * tells on standard error what happens in it. */
 #include "tests/sim/scenario.h"
 #include "tests/support/runner.h"
 #include "tests/support/test.h"
@@ -20,6 +21,8 @@
 #define SEEDS_MAX     10000u
 #define JOBS_MAX      16
 #define HANG_SECONDS  120
+
+bool sim_verbose;
 
 static struct scenario *scenarios[SCENARIOS_MAX];
 static size_t scenario_count;
@@ -89,7 +92,7 @@ static void run_item(const struct scenario *scenario, uint64_t seed, bool twice,
     char text[sizeof failure_text];
 
     ret->passed = run_once(scenario, seed, &ret->outcome, ret->text);
-    if (!ret->passed || !twice)
+    if (!ret->passed || !twice || sim_verbose)
         return;
     if (!run_once(scenario, seed, &again, text) || again.hash != ret->outcome.hash ||
         again.steps != ret->outcome.steps) {
@@ -356,6 +359,10 @@ int main(int argc, char **argv)
             for (size_t s = 0; s < scenario_count; s++)
                 printf("%s\n", scenarios[s]->name);
             return 0;
+        }
+        if (strcmp(argv[i], "--verbose") == 0) {
+            sim_verbose = true;
+            continue;
         }
         if (i + 1 == argc) {
             fprintf(stderr, "usage: %s [--seeds N] [--scenario NAME] [--seed S] [--jobs N]\n",

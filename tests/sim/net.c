@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "tests/support/test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -193,11 +194,22 @@ static bool happens(struct net *net, double chance)
     return chance > 0 && ln_rng_unit(&net->chance) < chance;
 }
 
+/* Exponentially distributed, as the time to an event without memory is. */
+static ln_duration some_time(struct net *net, ln_duration mean)
+{
+    return (ln_duration)(-log(1 - ln_rng_unit(&net->chance)) * (double)mean);
+}
+
 static bool is_lost(struct net *net, const struct net_line *line, struct net_line_state *state)
 {
-    if (line->burst_enter > 0) {
-        if (happens(net, state->bad ? line->burst_leave : line->burst_enter))
+    if (line->burst_every > 0) {
+        if (state->changes == 0)
+            state->changes = net->now + some_time(net, line->burst_every);
+        while (state->changes <= net->now) {
             state->bad = !state->bad;
+            state->changes += 1 +
+                              some_time(net, state->bad ? line->burst_length : line->burst_every);
+        }
         if (state->bad && happens(net, line->burst_loss))
             return true;
     }
@@ -439,6 +451,8 @@ static void receive(struct net *net, struct net_packet *p)
     packet.path.link = p->link;
     packet.path.local = net->links[p->link - 1].local;
     packet.path.remote = p->from;
+    if (net->tell)
+        net->tell(net->context, p->host, p->data, p->len);
     h->endpoint.ops->receive(h->endpoint.object, net->now, &packet);
     free(copy);
 }

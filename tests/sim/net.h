@@ -31,13 +31,13 @@
 /* One direction of a line. All zero: instant and perfect. */
 struct net_line {
     ln_duration delay;
-    ln_duration jitter; /* uniform in 0..jitter, on top of delay */
-    bool in_order;      /* jitter never lets a packet overtake another */
-    double loss;        /* 0..1, of each packet by itself */
-    double burst_enter; /* Gilbert-Elliott: chance per packet to enter the bad state, */
-    double burst_leave; /* to leave it, */
-    double burst_loss;  /* and of a loss while in it */
-    double reorder;     /* chance that a packet is held back by reorder_by */
+    ln_duration jitter;       /* uniform in 0..jitter, on top of delay */
+    bool in_order;            /* jitter never lets a packet overtake another */
+    double loss;              /* 0..1, of each packet by itself */
+    ln_duration burst_every;  /* Gilbert-Elliott in time: mean length of the good state, */
+    ln_duration burst_length; /* and of the bad one */
+    double burst_loss;        /* chance of a loss in the bad one */
+    double reorder;           /* chance that a packet is held back by reorder_by */
     ln_duration reorder_by;
     double duplicate;  /* chance that a packet comes twice */
     uint64_t rate_bps; /* 0: without end */
@@ -60,6 +60,7 @@ struct net_nat {
 
 struct net_line_state {
     bool bad;        /* Gilbert-Elliott */
+    ln_time changes; /* when that ends; 0: not begun */
     ln_time idle_at; /* when all that was accepted has left */
     ln_time last_at; /* arrival of the last packet */
 };
@@ -129,6 +130,8 @@ struct net {
 
     /* May drop a datagram before it reaches the line. */
     bool (*drop)(void *context, int host, const uint8_t *data, size_t len);
+    /* May look at what arrives. */
+    void (*tell)(void *context, int host, const uint8_t *data, size_t len);
     /* The applications: called after each turn, before time moves; and when they want to be. */
     void (*turn)(void *context);
     ln_time (*next_action)(void *context);

@@ -108,6 +108,9 @@ void scenario_register(struct scenario *scenario);
     }                                                                                              \
     static struct scenario scenario_##name_
 
+/* Tell on standard error what happens (main.c). */
+extern bool sim_verbose;
+
 /* What a run leaves behind. */
 struct outcome {
     ln_duration open; /* < 0: never */
