@@ -124,13 +124,13 @@ static void abandon_lost(struct ln_sctp *s, ln_time now)
 
     while (s->peer_partial_reliability && (tsn = ln_outstanding_next_lost(&s->outstanding)) != 0) {
         const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
+        struct ln_outgoing *message = slot->message;
 
-        if (slot->transmits <= slot->message->max_retransmits &&
-            !ln_time_due(slot->message->deadline, now))
+        if (slot->transmits <= message->max_retransmits && !ln_time_due(message->deadline, now))
             return;
-        if (ln_outstanding_reserve(&s->outstanding) != 0)
+        if (ln_outstanding_reserve(&s->outstanding) != 0) /* moves the slots */
             return;
-        ln_outstanding_abandon(&s->outstanding, slot->message);
+        ln_outstanding_abandon(&s->outstanding, message);
         s->forward_due = true;
     }
 }
