@@ -22,14 +22,19 @@
 #define LN_ICE_TRIGGERED_BURST 8u                  /* triggered checks at once, then 5 ms apart */
 #define LN_ICE_HASTEN_SPACING  LN_MILLISECONDS(20) /* between early repetitions of one check */
 #define LN_ICE_RTO_MAX         LN_SECONDS(2)
-#define LN_ICE_SILENCE         LN_SECONDS(8)  /* without a sign of life: disconnected */
-#define LN_ICE_LINGER          LN_SECONDS(3)  /* the old generation's life after the new selects */
-#define LN_ICE_KEEPALIVE       LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
-#define LN_ICE_NAMES_MAX       16u            /* remote names looked up at once */
-#define LN_ICE_PORT_TRIES_MAX  64u
-#define LN_ICE_SEND_FAILURES   3u /* local send errors that fail a pair never heard of */
-#define LN_ICE_PROBE_RC        5u /* with Rm 4: a silent server costs 9.5 s */
-#define LN_ICE_PROBE_RM        4u
+/* Checks are repeated once a second at least: on a path with heavy loss the doubling of RFC 8489
+ * would let seconds pass in which nobody asks. The time until a check fails stays what Rc 7 gives.
+ */
+#define LN_ICE_CHECK_WAIT_MAX LN_SECONDS(1)
+#define LN_ICE_CHECK_TIME     LN_MILLISECONDS(31500) /* to the last request at RTO 500 ms */
+#define LN_ICE_SILENCE        LN_SECONDS(8)          /* without a sign of life: disconnected */
+#define LN_ICE_LINGER         LN_SECONDS(3)  /* the old generation's life after the new selects */
+#define LN_ICE_KEEPALIVE      LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
+#define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
+#define LN_ICE_PORT_TRIES_MAX 64u
+#define LN_ICE_SEND_FAILURES  3u /* local send errors that fail a pair never heard of */
+#define LN_ICE_PROBE_RC       5u /* with Rm 4: a silent server costs 9.5 s */
+#define LN_ICE_PROBE_RM       4u
 
 enum ln_ice_link_state {
     LN_ICE_LINK_FREE,

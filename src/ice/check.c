@@ -86,7 +86,12 @@ static ln_duration retransmission_timeout(const struct ln_ice *ice)
 
 void ln_ice_begin_check(struct ln_ice *ice, struct ln_ice_pair *pair, bool nominate, ln_time now)
 {
-    struct ln_stun_timing timing = { retransmission_timeout(ice), LN_STUN_RC, LN_STUN_RM };
+    struct ln_stun_timing timing = { retransmission_timeout(ice), LN_STUN_RC, LN_STUN_RM, 0 };
+
+    if (timing.rto == ice->config.rto) { /* with many pairs the sum of all requests counts more */
+        timing.wait_max = ln_time_max(timing.rto, LN_ICE_CHECK_WAIT_MAX);
+        timing.rc = (uint8_t)(1 + LN_ICE_CHECK_TIME / timing.wait_max);
+    }
 
     ln_list_remove(&pair->triggered);
     ln_stun_transaction_begin(&pair->check, timing, ice->env->rng, now);

@@ -40,6 +40,8 @@ void ln_stun_transaction_on_timeout(struct ln_stun_transaction *t, ln_time now)
     t->due = true;
     /* From `now`, not from `next`: after a late call requests do not come in a burst. */
     t->wait *= 2;
+    if (t->timing.wait_max > 0 && t->wait > t->timing.wait_max)
+        t->wait = t->timing.wait_max;
     t->next = ln_time_add(now, t->planned < t->timing.rc ? t->wait : t->timing.rto * t->timing.rm);
 }
 

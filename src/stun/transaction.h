@@ -18,9 +18,10 @@
 struct ln_stun_timing {
     ln_duration rto;
     uint8_t rc, rm;
+    ln_duration wait_max; /* between two requests; 0: it doubles without end */
 };
 
-#define LN_STUN_TIMING_DEFAULT ((struct ln_stun_timing){ LN_STUN_RTO, LN_STUN_RC, LN_STUN_RM })
+#define LN_STUN_TIMING_DEFAULT ((struct ln_stun_timing){ LN_STUN_RTO, LN_STUN_RC, LN_STUN_RM, 0 })
 
 enum ln_stun_transaction_state {
     LN_STUN_IDLE,

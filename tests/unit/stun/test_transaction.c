@@ -23,6 +23,24 @@ LN_TEST(transaction, sends_at_the_moments_of_the_rfc_and_ends_at_39500_ms)
     CHECK_EQUAL(ln_stun_transaction_next_timeout(&t), LN_TIME_NEVER);
 }
 
+LN_TEST(transaction, waits_stay_under_their_limit_if_there_is_one)
+{
+    static const int moments[] = { 0, 500, 1500, 2500, 3500 };
+    struct ln_stun_timing timing = { LN_STUN_RTO, 5, LN_STUN_RM, LN_SECONDS(1) };
+    struct ln_stun_transaction t;
+    ln_time begin = LN_SECONDS(7), now = begin;
+
+    ln_stun_transaction_begin(&t, timing, test_env()->rng, now);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK(ln_stun_transaction_take(&t, now));
+        CHECK_EQUAL(ln_time_ms(now - begin), moments[i]);
+        now = ln_stun_transaction_next_timeout(&t);
+        ln_stun_transaction_on_timeout(&t, now);
+    }
+    CHECK_EQUAL(ln_time_ms(now - begin), 3500 + 8000);
+    CHECK_EQUAL(t.state, LN_STUN_TIMED_OUT);
+}
+
 LN_TEST(transaction, a_late_call_sends_once)
 {
     struct ln_stun_transaction t;
