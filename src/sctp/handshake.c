@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+/* DTLS has just shown that the path works: a lost INIT or COOKIE ECHO is tried again soon. */
+#define RETRY_MAX  LN_SECONDS(1)
 #define COOKIE_MAX 1000u /* of the peer's; it must fit one packet */
 
 void ln_handshake_start(struct ln_sctp *s, ln_time now)
@@ -45,6 +47,8 @@ static bool retry(struct ln_sctp *s, ln_time now)
         return false;
     }
     ln_rto_back_off(&s->rto);
+    if (s->rto.value > RETRY_MAX)
+        s->rto.value = RETRY_MAX;
     s->handshake_sent = LN_TIME_NEVER;
     s->handshake_deadline = ln_time_add(now, s->rto.value);
     return true;

@@ -329,6 +329,8 @@ size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_
     ln_sctp_packet_begin(&w, s->config.local_port, s->config.remote_port,
                          s->init_due ? 0 : s->peer_tag);
     compose(s, now, &w);
+    if (w.len == LN_SCTP_HEADER_BYTES && s->forward_due)
+        compose(s, now, &w); /* the message whose turn it was had expired: the peer is told */
     if (w.len == LN_SCTP_HEADER_BYTES)
         return 0;
     assert(w.ok);
