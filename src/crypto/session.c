@@ -23,6 +23,7 @@
 #define MTU_MAX         16384u
 #define HANDSHAKE_LIMIT LN_SECONDS(30)
 #define NOT_YET         LN_MILLISECONDS(15) /* the library's clock is a little behind ours */
+#define NOT_SENT        LN_MILLISECONDS(50)
 #define ALERT_PATIENCE  LN_SECONDS(2) /* anyone can forge an alert; real ones end the progress */
 #define SMALL_RECORD    256u          /* plaintext of an alert or a repeated Finished */
 #define HELD_RECORD_MAX 2048u
@@ -716,6 +717,10 @@ void ln_session_on_timeout(struct ln_session *s, ln_time now)
         fail(s, LN_ERR_REFUSED);
     } else if (ln_time_due(s->give_up_at, now)) {
         fail(s, LN_ERR_TIMEOUT);
+    } else if (ln_time_due(s->retransmit_at, now) && s->output.count > 0) {
+        /* What would be repeated has not left yet: there is no path. The library's patience (twelve
+         * timeouts) is for what was sent. */
+        s->retransmit_at = ln_time_add(now, NOT_SENT);
     } else if (ln_time_due(s->retransmit_at, now)) {
         ERR_clear_error();
         result = (int)DTLSv1_handle_timeout(s->ssl);

@@ -36,6 +36,24 @@ bool ln_block_push(struct ln_block_queue *queue, struct ln_allocator *allocator,
     return true;
 }
 
+/* Behind the last block, which moves. */
+static bool append(struct ln_block_queue *queue, struct ln_allocator *allocator, const void *data,
+                   size_t len)
+{
+    struct ln_block **place = &queue->first, *larger;
+
+    while (*place != queue->last)
+        place = &(*place)->next;
+    larger = ln_realloc(allocator, *place, sizeof *larger + (*place)->len + len);
+    if (!larger)
+        return false;
+    memcpy(larger->data + larger->len, data, len);
+    larger->len += len;
+    queue->bytes += len;
+    *place = queue->last = larger;
+    return true;
+}
+
 void ln_block_drop(struct ln_block_queue *queue, struct ln_allocator *allocator)
 {
     struct ln_block *block = queue->first;
@@ -80,6 +98,19 @@ static void note_records(struct ln_session *s, const void *data, size_t len)
     }
 }
 
+/* The library repeats a flight one record at a time: they share a datagram while they fit, so that
+ * the flight is lost or arrives as a whole (RFC 6347, 4.1.1). */
+static void put_datagram(struct ln_session *s, const void *data, size_t len)
+{
+    struct ln_block_queue *out = &s->output;
+
+    if (out->count > 0 && s->state == LN_SESSION_HANDSHAKE && out->last->len + len <= s->mtu)
+        (void)append(out, s->env->allocator, data, len);
+    else if (out->count < LN_SESSION_OUTPUT_MAX)
+        (void)ln_block_push(out, s->env->allocator, data, len);
+    /* No room or no memory: as if the network had lost it. */
+}
+
 static int put(BIO *bio, const char *data, size_t len, size_t *ret_written)
 {
     struct ln_session *s = BIO_get_data(bio);
@@ -88,9 +119,7 @@ static int put(BIO *bio, const char *data, size_t len, size_t *ret_written)
     *ret_written = len;
     if (s->is_datagram) {
         note_records(s, data, len);
-        /* No room or no memory: as if the network had lost it. */
-        if (s->output.count < LN_SESSION_OUTPUT_MAX)
-            (void)ln_block_push(&s->output, s->env->allocator, data, len);
+        put_datagram(s, data, len);
         return 1;
     }
     if (s->direct && s->output.count == 0) {

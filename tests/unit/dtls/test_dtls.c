@@ -126,6 +126,29 @@ LN_TEST(dtls, retransmission_begins_at_50_ms_doubles_and_ends_within_31_s)
     pair_close(&p);
 }
 
+static bool lose_answers(struct pair *p, struct wire_packet *packet)
+{
+    size_t *shortest = p->context;
+
+    if (packet->to == 0 && packet->len < *shortest)
+        *shortest = packet->len;
+    return packet->to == 1;
+}
+
+LN_TEST(dtls, a_repeated_flight_travels_in_one_datagram)
+{
+    struct pair p;
+    size_t shortest = SIZE_MAX;
+
+    pair_open(&p, LN_KEY_ECDSA_P256, LN_KEY_ECDSA_P256, NULL, NULL);
+    p.filter = lose_answers;
+    p.context = &shortest;
+    pair_start(&p);
+    pair_run(&p, LN_SECONDS(2));
+    CHECK(shortest > 500 && shortest <= 1200); /* hello, certificate, key, request, done */
+    pair_close(&p);
+}
+
 LN_TEST(dtls, two_runs_of_one_seed_send_the_same_bytes)
 {
     uint8_t first[LN_SHA256_LEN] = { 0 };
