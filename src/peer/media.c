@@ -62,7 +62,8 @@ static int need_session(struct ln_peer_connection *pc)
 
     if (m->rtp)
         return 0;
-    error = ln_estimator_simple_create(&m->estimator, &pc->env, &estimator, pc->now);
+    error = m->estimator ? 0 /* memory was short before */
+                         : ln_estimator_simple_create(&m->estimator, &pc->env, &estimator, pc->now);
     if (error)
         return error;
     ln_pacer_init(&m->pacer, configuration->start_bitrate_bps, pc->now);
