@@ -2,6 +2,8 @@
  * Scenarios of connecting, of data, of calls in trouble. */
 #include "base/time.h"
 #include "tests/sim/call.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/negotiation.h"
 #include "tests/support/test.h"
 
 #define MS LN_MILLISECONDS
@@ -316,3 +318,18 @@ LN_SCENARIO(one_side_closes) = {
     .acts = { { ACT_CLOSE, S(2), 0 } },
     .holds = other_side_knows,
 };
+
+/* --- applications that do anything, memory that fails */
+
+LN_SCENARIO(random_negotiation) = { .run = negotiation_run };
+
+/* Each seed lets other allocations fail: a thousand seeds, each of them once and for good. */
+static void memory_fails(uint64_t seed, struct outcome *ret)
+{
+    (void)ret;
+    for (int sticky = 0; sticky < 2; sticky++)
+        for (uint64_t n = seed; memory_run(n, sticky); n += 1000)
+            ;
+}
+
+LN_SCENARIO(memory_fails) = { .run = memory_fails };

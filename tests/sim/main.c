@@ -22,8 +22,6 @@
 #define JOBS_MAX      16
 #define HANG_SECONDS  120
 
-bool sim_verbose;
-
 static struct scenario *scenarios[SCENARIOS_MAX];
 static size_t scenario_count;
 static jmp_buf failure;

@@ -17,6 +17,8 @@
 #define QUEUE_DEFAULT LN_SECONDS(1)
 #define UDP_OVERHEAD  28u /* IPv4 and UDP headers take the line's time too */
 
+bool sim_verbose;
+
 void net_init(struct net *net, const struct ln_env *env, uint64_t seed)
 {
     memset(net, 0, sizeof *net);
@@ -535,12 +537,12 @@ static void pump(struct net *net, int host)
     for (unsigned round = 0; again; round++) {
         CHECK(round < STANDSTILL);
         again = false;
-        while (e->ops->poll_request(e->object, &request) > 0) {
-            serve(net, host, &request);
-            again = true;
-        }
         while (e->ops->poll_transmit(e->object, net->now, &out) > 0) {
             transmit(net, host, &out);
+            again = true;
+        }
+        while (e->ops->poll_request(e->object, &request) > 0) {
+            serve(net, host, &request);
             again = true;
         }
     }

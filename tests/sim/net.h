@@ -140,6 +140,9 @@ struct net {
     void *context;
 };
 
+/* Tell on standard error what happens: for whoever looks at one run. */
+extern bool sim_verbose;
+
 void net_init(struct net *net, const struct ln_env *env, uint64_t seed);
 /* Frees what is on the way. Before the endpoints or after them. */
 void net_deinit(struct net *net);

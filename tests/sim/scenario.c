@@ -28,7 +28,7 @@ static void connect(const struct scenario *s, struct outcome *ret)
 void scenario_run(const struct scenario *scenario, uint64_t seed, struct outcome *ret)
 {
     if (scenario->run) {
-        scenario->run(seed);
+        scenario->run(seed, ret);
         return;
     }
     CHECK(call_init(&call, scenario, seed, false) == 0);

@@ -13,6 +13,7 @@
 #include "tests/sim/net.h"
 
 struct call;
+struct outcome;
 
 #define SCENARIO_ACTS 12
 
@@ -93,7 +94,7 @@ struct scenario {
     void (*holds)(struct call *call); /* CHECKs of its own; may set call->figure */
     const char *figure;               /* what call->figure is; the summary shows its spread */
     uint64_t seeds_max;               /* it has no more variants; 0: any number */
-    void (*run)(uint64_t seed);       /* instead of all this */
+    void (*run)(uint64_t seed, struct outcome *ret); /* instead of all this */
     struct scenario *next;
 };
 
@@ -107,9 +108,6 @@ void scenario_register(struct scenario *scenario);
         scenario_register(&scenario_##name_);                                                      \
     }                                                                                              \
     static struct scenario scenario_##name_
-
-/* Tell on standard error what happens (main.c). */
-extern bool sim_verbose;
 
 /* What a run leaves behind. */
 struct outcome {
