@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "client/call.h"
 #include "client/client_internal.h"
-#include "client/session.h"
+#include "client/room_session.h"
 
 #include <linnet/error.h>
 
@@ -19,7 +19,7 @@ struct ln_participant {
     struct ln_list link; /* of room->participants */
     uint64_t key;
     char id[64];
-    char name[LN_SESSION_NAME_BYTES + 1];
+    char name[LN_ROOM_SESSION_NAME_BYTES + 1];
     enum ln_peer_connection_state state;
     bool can_receive;
     struct ln_participant_figures figures;
@@ -272,7 +272,7 @@ static bool is_room_name(const char *name)
 {
     size_t len = name ? strlen(name) : 0;
 
-    return len > 0 && len <= LN_SESSION_ROOM_BYTES &&
+    return len > 0 && len <= LN_ROOM_SESSION_ROOM_BYTES &&
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
 }
 

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "client/call.h"
 #include "client/client_internal.h"
-#include "client/session.h"
+#include "client/room_session.h"
 #include "client/snapshot.h"
 #include "client/wire.h"
 
@@ -42,7 +42,7 @@ struct ln_room_core {
     struct ln_allocator *allocator;
     struct ln_room_options options;
     char *url;
-    struct ln_session session;
+    struct ln_room_session session;
     struct ln_wire *wire;
     struct ln_loop_timer timer;
     struct ice_servers ice;
@@ -106,7 +106,7 @@ static void on_describe(void *ctx, struct ln_call *call, const char *type, const
     struct member *member = ctx;
 
     (void)call;
-    (void)!ln_session_send_description(&member->core->session, member->id, type, sdp);
+    (void)!ln_room_session_send_description(&member->core->session, member->id, type, sdp);
 }
 
 static void on_candidate_out(void *ctx, struct ln_call *call,
@@ -115,9 +115,9 @@ static void on_candidate_out(void *ctx, struct ln_call *call,
     struct member *member = ctx;
 
     (void)call;
-    (void)!ln_session_send_candidate(&member->core->session, member->id, candidate->candidate,
-                                     candidate->sdp_mid, candidate->sdp_m_line_index,
-                                     candidate->username_fragment);
+    (void)!ln_room_session_send_candidate(&member->core->session, member->id, candidate->candidate,
+                                          candidate->sdp_mid, candidate->sdp_m_line_index,
+                                          candidate->username_fragment);
 }
 
 static void on_call_state(void *ctx, struct ln_call *call, enum ln_peer_connection_state state,
@@ -271,7 +271,7 @@ static void drop_members(struct ln_room_core *core)
 
 static void set_timer(struct ln_room_core *core)
 {
-    ln_loop_timer_set(&core->timer, ln_session_next_timeout(&core->session));
+    ln_loop_timer_set(&core->timer, ln_room_session_next_timeout(&core->session));
 }
 
 static void on_open(void *ctx)
@@ -414,7 +414,7 @@ static void on_candidate_in(void *ctx, const char *from, const json_t *candidate
         ln_call_candidate(member->call, &init);
 }
 
-static const struct ln_session_ops session_ops = {
+static const struct ln_room_session_ops session_ops = {
     .open = on_open,
     .send = on_send,
     .close = on_close,
@@ -443,7 +443,7 @@ static void on_wire_opened(void *ctx)
 {
     struct ln_room_core *core = ctx;
 
-    ln_session_opened(&core->session, loop_now(core));
+    ln_room_session_opened(&core->session, loop_now(core));
     end_if_done(core);
 }
 
@@ -451,7 +451,7 @@ static void on_wire_message(void *ctx, const char *text, size_t len)
 {
     struct ln_room_core *core = ctx;
 
-    ln_session_message(&core->session, loop_now(core), text, len);
+    ln_room_session_message(&core->session, loop_now(core), text, len);
     end_if_done(core);
 }
 
@@ -459,7 +459,7 @@ static void on_wire_closed(void *ctx, unsigned code, const char *sentence)
 {
     struct ln_room_core *core = ctx;
 
-    ln_session_closed(&core->session, loop_now(core), code, sentence);
+    ln_room_session_closed(&core->session, loop_now(core), code, sentence);
     end_if_done(core);
 }
 
@@ -467,7 +467,7 @@ static void on_timer(void *ctx, ln_time now)
 {
     struct ln_room_core *core = ctx;
 
-    ln_session_on_timeout(&core->session, now);
+    ln_room_session_on_timeout(&core->session, now);
     end_if_done(core);
 }
 
@@ -487,9 +487,9 @@ int ln_room_core_create(struct ln_room_core **ret_core, const struct ln_room_cor
     core->options = *config->options;
     ln_list_init(&core->link);
     ln_list_init(&core->members);
-    error = ln_session_init(&core->session, config->room_name, config->options->name,
-                            config->options->token, &session_ops, core,
-                            ln_driver_env(client->driver));
+    error = ln_room_session_init(&core->session, config->room_name, config->options->name,
+                                 config->options->token, &session_ops, core,
+                                 ln_driver_env(client->driver));
     core->options.name = core->options.token = NULL;
     if (!error) {
         core->url = ln_alloc_text(core->allocator, config->url);
@@ -527,11 +527,11 @@ void ln_room_core_start(void *ctx)
     ln_list_append(&core->client->cores, &core->link);
     error = start(core);
     if (error) {
-        core->session.phase = LN_SESSION_ENDED;
+        core->session.phase = LN_ROOM_SESSION_ENDED;
         on_session_state(core, LN_ROOM_STATE_LEFT, error, ln_error_sentence(error));
         return;
     }
-    ln_session_start(&core->session, loop_now(core));
+    ln_room_session_start(&core->session, loop_now(core));
     end_if_done(core);
 }
 
@@ -541,7 +541,7 @@ void ln_room_core_leave(void *ctx)
 
     if (!core->left) {
         drop_members(core);
-        ln_session_leave(&core->session, loop_now(core));
+        ln_room_session_leave(&core->session, loop_now(core));
     }
     end_if_done(core);
 }
@@ -573,7 +573,7 @@ void ln_room_core_discard(struct ln_room_core *core)
     ln_wire_free(core->wire);
     if (core->timer_ready)
         ln_loop_timer_deinit(&core->timer);
-    ln_session_deinit(&core->session);
+    ln_room_session_deinit(&core->session);
     json_decref(core->ice.texts);
     ln_list_remove(&core->link);
     ln_free(core->allocator, core->url);
