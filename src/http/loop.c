@@ -38,8 +38,8 @@ struct ln_http_loop {
     uv_async_t wake;
     uv_signal_t signals[2];
     bool watches_signals;
-    struct lws_context *context; /* set to NULL by libwebsockets when it is all gone */
-    struct lws_vhost *client_vhosts[2];
+    struct lws_context *context;        /* set to NULL by libwebsockets when it is all gone */
+    struct lws_vhost *client_vhosts[3]; /* plain, secure, insecure */
     struct ln_list members;
     pthread_mutex_t lock; /* of what follows */
     struct ln_ring posts;
@@ -341,18 +341,21 @@ void http_loop_add(struct ln_http_loop *loop, struct http_member *member)
     ln_list_append(&loop->members, &member->node);
 }
 
-struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool insecure)
+struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool secure, bool insecure)
 {
+    static const char *const names[] = { "client-plain", "client", "client-insecure" };
+    int which = !secure ? 0 : insecure ? 2 : 1;
     struct lws_context_creation_info info = {
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+        /* a plain one reads no authorities, which takes a while */
+        .options = secure ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0,
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
-        .vhost_name = insecure ? "client-insecure" : "client",
+        .vhost_name = names[which],
         .gid = (int)-1,
         .uid = (int)-1,
     };
 
-    if (!loop->client_vhosts[insecure])
-        loop->client_vhosts[insecure] = lws_create_vhost(loop->context, &info);
-    return loop->client_vhosts[insecure];
+    if (!loop->client_vhosts[which])
+        loop->client_vhosts[which] = lws_create_vhost(loop->context, &info);
+    return loop->client_vhosts[which];
 }

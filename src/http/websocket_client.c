@@ -152,7 +152,7 @@ static void connect_now(struct ln_websocket_client *client)
         .origin = client->config.origin,
         .ietf_version_or_minus_one = -1,
         .local_protocol_name = HTTP_PROTOCOL_CLIENT,
-        .vhost = http_loop_client_vhost(client->loop, client->config.insecure),
+        .vhost = http_loop_client_vhost(client->loop, client->url.secure, client->config.insecure),
         .pwsi = &client->wsi,
         .opaque_user_data = client,
         .alpn = "http/1.1",
