@@ -5,6 +5,7 @@
 
 int cli_bench(int argc, char **argv);
 int cli_peer(int argc, char **argv);
+int cli_join(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 
 #endif

@@ -19,6 +19,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     { "serve", "the server: page, signalling, STUN", cli_serve },
+    { "join", "a participant at the terminal", cli_join },
     { "peer", "one connection, signalled by lines of JSON", cli_peer },
     { "bench", "measures this machine with this program", cli_bench },
     { "version", "the version of this program", run_version },

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/guest.h"
 #include "cli/options.h"
 #include "cli/page.h"
 #include "crypto/certificate.h"
@@ -31,13 +32,15 @@
     "form-action 'none'; frame-ancestors 'self'"
 
 struct arguments {
-    bool dev;
+    bool dev, studio;
     const char *listen, *tls_cert, *tls_key, *config, *stun;
 };
 
 static const struct cli_option options[] = {
     CLI_FLAG("dev", struct arguments, dev,
              "for development: 127.0.0.1 unless --listen says otherwise, then with a certificate"),
+    CLI_FLAG("studio", struct arguments, studio,
+             "with a participant in the room demo: test picture, tone, a chat that echoes"),
     CLI_TEXT("listen", "ADDR:PORT", struct arguments, listen,
              "where pages and signalling are served (0.0.0.0:8080)"),
     CLI_TEXT("tls-cert", "FILE", struct arguments, tls_cert, "HTTPS: the certificate, in PEM"),
@@ -50,7 +53,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_command command = {
     .name = "serve",
-    .synopsis = "[--dev] [--listen ADDR:PORT] [--tls-cert FILE --tls-key FILE] [--stun "
+    .synopsis = "[--dev] [--studio] [--listen ADDR:PORT] [--tls-cert FILE --tls-key FILE] [--stun "
                 "ADDR:PORT|none] [--config FILE]",
     .summary = "Serves the page, the signalling of rooms and STUN, until Ctrl-C.",
     .details =
@@ -69,6 +72,7 @@ struct serving {
     struct ln_env env;
     char *certificate_pem;
     struct ln_stun_thread *stun;
+    struct studio *studio;
     struct ln_http_loop *loop;
     struct ln_signal_service *service;
 };
@@ -335,8 +339,29 @@ static void print_start(const struct serving *s)
     fflush(stdout);
 }
 
+/* It comes in by the front door, as everybody does. */
+static int start_studio(struct serving *s)
+{
+    char text[LN_ADDRESS_TEXT_MAX], url[LN_ADDRESS_TEXT_MAX + 16];
+    struct ln_address address = s->listen;
+
+    if (!s->arguments.studio)
+        return 0;
+    if (ln_address_is_unspecified(&address)) {
+        (void)!ln_address_parse(address.family == LN_FAMILY_IPV6 ? "[::1]" : "127.0.0.1", &address);
+        address.port = s->listen.port;
+    }
+    snprintf(url, sizeof url, "%s://%s/ws", s->tls ? "wss" : "ws",
+             ln_address_format(&address, text));
+    s->studio = studio_start(url, "demo", true, ln_address_is_loopback(&s->listen));
+    if (!s->studio)
+        fprintf(stderr, "linnet serve: the studio could not start\n");
+    return s->studio ? 0 : CLI_EXIT_FAILED;
+}
+
 static void end(struct serving *s)
 {
+    studio_stop(s->studio);
     ln_signal_service_free(s->service);
     ln_http_loop_free(s->loop);
     ln_stun_thread_stop(s->stun);
@@ -371,8 +396,10 @@ int cli_serve(int argc, char **argv)
         code = start_service(&s);
     if (!code) {
         print_start(&s);
-        ln_http_loop_run(s.loop);
+        code = start_studio(&s);
     }
+    if (!code)
+        ln_http_loop_run(s.loop);
     end(&s);
     return code;
 }
