@@ -21,46 +21,6 @@ static void set_deadline(struct connection *c, unsigned seconds)
 
 /* ------------------------------------------------------------------ life */
 
-void http_connection_accept(struct ln_http_server *server, int fd, const struct ln_address *remote)
-{
-    struct ln_allocator *allocator = http_loop_allocator(server->loop);
-    struct connection *c = ln_alloc_zero(allocator, sizeof *c);
-    lws_sock_file_fd_type socket = { .sockfd = fd };
-    lws_adopt_desc_t info = {
-        .vh = server->vhost,
-        .type = LWS_ADOPT_SOCKET | (server->tls ? LWS_ADOPT_ALLOW_SSL : 0),
-        .fd = socket,
-        .vh_prot_name = HTTP_PROTOCOL_SERVER,
-    };
-
-    if (c)
-        c->head = ln_alloc(allocator, server->config.head_bytes);
-    if (!c || !c->head) {
-        ln_free(allocator, c);
-        close(fd);
-        return;
-    }
-    c->server = server;
-    c->remote = *remote;
-    c->close_code = WEBSOCKET_ABNORMAL;
-    ln_list_append(&server->connections, &c->node);
-    server->connection_count++;
-    ln_ring_init(&c->output, allocator, sizeof(struct chunk), OUTPUT_CHUNKS_MAX);
-    websocket_decoder_init(&c->decoder, allocator, server->config.message_bytes);
-    info.opaque = c;
-    c->wsi = lws_adopt_descriptor_vhost_via_info(&info);
-    /* If that failed the socket is closed, and the destruction callback may have freed c or not:
-     * it has not, for the callback leaves a connection without wsi alone. */
-    if (!c->wsi) {
-        ln_list_remove(&c->node);
-        server->connection_count--;
-        ln_free(allocator, c->head);
-        ln_free(allocator, c);
-        return;
-    }
-    set_deadline(c, server->config.head_seconds);
-}
-
 static void discard_output(struct connection *c)
 {
     struct chunk chunk;
@@ -94,11 +54,55 @@ static void destroyed(struct connection *c)
     ln_free(allocator, c);
 }
 
+void http_connection_accept(struct ln_http_server *server, int fd, const struct ln_address *remote)
+{
+    struct ln_allocator *allocator = http_loop_allocator(server->loop);
+    struct connection *c = ln_alloc_zero(allocator, sizeof *c);
+    lws_sock_file_fd_type socket = { .sockfd = fd };
+    lws_adopt_desc_t info = {
+        .vh = server->vhost,
+        .type = LWS_ADOPT_SOCKET | (server->tls ? LWS_ADOPT_ALLOW_SSL : 0),
+        .fd = socket,
+        .vh_prot_name = HTTP_PROTOCOL_SERVER,
+    };
+
+    if (c)
+        c->head = ln_alloc(allocator, server->config.head_bytes);
+    if (!c || !c->head) {
+        ln_free(allocator, c);
+        close(fd);
+        return;
+    }
+    c->server = server;
+    c->remote = *remote;
+    c->close_code = WEBSOCKET_ABNORMAL;
+    ln_list_append(&server->connections, &c->node);
+    server->connection_count++;
+    ln_ring_init(&c->output, allocator, sizeof(struct chunk), OUTPUT_CHUNKS_MAX);
+    websocket_decoder_init(&c->decoder, allocator, server->config.message_bytes);
+    info.opaque = c;
+    c->adopting = true;
+    c->wsi = lws_adopt_descriptor_vhost_via_info(&info);
+    c->adopting = false;
+    if (!c->wsi) { /* the socket is closed */
+        if (c->gone)
+            destroyed(c);
+        return; /* else its destruction is still to come */
+    }
+    set_deadline(c, server->config.head_seconds);
+}
+
 void http_connection_abandon(struct connection *c)
 {
     struct lws *wsi = c->wsi;
 
     c->reported = false;
+    if (!wsi) { /* was never taken over; its destruction is still to come */
+        ln_list_remove(&c->node);
+        c->server->connection_count--;
+        c->server = NULL;
+        return;
+    }
     lws_set_opaque_user_data(wsi, NULL);
     destroyed(c);
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
@@ -404,7 +408,9 @@ int http_connection_callback(struct lws *wsi, int reason, void *in, size_t len)
         return c ? timed_out(c) : -1;
     case LWS_CALLBACK_RAW_CLOSE:
     case LWS_CALLBACK_WSI_DESTROY:
-        if (c && c->wsi) {
+        if (c && c->adopting) {
+            c->gone = c->gone || reason == LWS_CALLBACK_WSI_DESTROY;
+        } else if (c) {
             lws_set_opaque_user_data(wsi, NULL);
             destroyed(c);
         }

@@ -51,6 +51,7 @@ struct connection {
     struct ln_list node;
     struct ln_http_server *server; /* NULL: the server has gone */
     struct lws *wsi;
+    bool adopting, gone; /* libwebsockets takes it over; and gave it up while it did */
     struct ln_address remote;
     enum connection_state state;
     bool keep_alive, close_after_output, reported; /* opened() was called, closed() was not */

@@ -2,7 +2,12 @@
  * The control loop: libuv's, with a libwebsockets context on it.
  *
  * libwebsockets reaches libuv through a plug-in of its own package (libwebsockets-evlib-uv), logs
- * through one function of the whole process, and closes its handles only while the loop turns. */
+ * through one function of the whole process, and closes its handles only while the loop turns.
+ *
+ * A context of libwebsockets 4.1 closes the descriptor of its wake-up pipe twice when it is
+ * destroyed; between the two another thread may have got that number for a socket of its own. So
+ * contexts are not destroyed: one that is no longer needed is kept, with its libuv loop, for who
+ * needs one next. */
 #include "http/loop.h"
 
 #include "base/alloc.h"
@@ -17,7 +22,7 @@
 #include <uv.h>
 
 #define POSTS_MAX   4096u
-#define CLOSE_TURNS 1000 /* of the loop, until libwebsockets must have closed its handles */
+#define CLOSE_TURNS 5000 /* of the loop, until libwebsockets must have closed its handles */
 
 struct post {
     void (*function)(void *ctx);
@@ -32,14 +37,24 @@ struct ln_http_timer {
     void *ctx;
 };
 
+/* What outlives a control loop. */
+struct engine {
+    uv_loop_t uv;
+    struct lws_context *context;
+    struct lws_vhost *client_vhosts[3]; /* plain, secure, insecure */
+    unsigned handles;                   /* of libuv, in a fresh one */
+    struct engine *next;
+};
+
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct engine *idle; /* as many as there were control loops at one time */
+
 struct ln_http_loop {
     struct ln_http_loop_config config;
-    uv_loop_t uv;
+    struct engine *engine;
     uv_async_t wake;
     uv_signal_t signals[2];
     bool watches_signals;
-    struct lws_context *context;        /* set to NULL by libwebsockets when it is all gone */
-    struct lws_vhost *client_vhosts[3]; /* plain, secure, insecure */
     struct ln_list members;
     pthread_mutex_t lock; /* of what follows */
     struct ln_ring posts;
@@ -109,7 +124,7 @@ static void on_wake(uv_async_t *wake)
         post.function(post.ctx);
     stop = __atomic_exchange_n(&loop->stop, false, __ATOMIC_ACQ_REL);
     if (stop)
-        uv_stop(&loop->uv);
+        uv_stop(&loop->engine->uv);
 }
 
 int ln_http_loop_post(struct ln_http_loop *loop, void (*function)(void *ctx), void *ctx)
@@ -134,14 +149,14 @@ void ln_http_loop_stop(struct ln_http_loop *loop)
 
 /* ------------------------------------------------------------------ life */
 
-static struct lws_context *create_context(struct ln_http_loop *loop)
+static struct lws_context *create_context(struct engine *engine)
 {
-    void *loops[1] = { &loop->uv };
+    void *loops[1] = { &engine->uv };
     struct lws_context_creation_info info = {
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
                    LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
         .foreign_loops = loops,
-        .pcontext = &loop->context,
+        .pcontext = &engine->context,
         .port = CONTEXT_PORT_NO_LISTEN,
         .gid = (int)-1,
         .uid = (int)-1,
@@ -151,6 +166,67 @@ static struct lws_context *create_context(struct ln_http_loop *loop)
 
     lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
     return lws_create_context(&info);
+}
+
+static void count_handle(uv_handle_t *handle, void *ctx)
+{
+    (void)handle;
+    ++*(unsigned *)ctx;
+}
+
+static unsigned handles_of(struct engine *engine)
+{
+    unsigned count = 0;
+
+    uv_walk(&engine->uv, count_handle, &count);
+    return count;
+}
+
+static struct engine *take_idle(void)
+{
+    struct engine *engine;
+
+    pthread_mutex_lock(&idle_lock);
+    engine = idle;
+    if (engine)
+        idle = engine->next;
+    pthread_mutex_unlock(&idle_lock);
+    return engine;
+}
+
+static struct engine *make_engine(void)
+{
+    struct engine *engine = take_idle();
+
+    if (engine)
+        return engine;
+    engine = ln_alloc_zero(ln_allocator_libc(), sizeof *engine);
+    if (!engine)
+        return NULL;
+    if (uv_loop_init(&engine->uv) != 0) {
+        ln_free(ln_allocator_libc(), engine);
+        return NULL;
+    }
+    engine->context = create_context(engine);
+    if (!engine->context) {
+        uv_run(&engine->uv, UV_RUN_NOWAIT);
+        uv_loop_close(&engine->uv);
+        ln_free(ln_allocator_libc(), engine);
+        return NULL;
+    }
+    engine->handles = handles_of(engine);
+    return engine;
+}
+
+/* Lets everything that is closing end, then keeps it. */
+static void keep_engine(struct engine *engine)
+{
+    for (int i = 0; i < CLOSE_TURNS && handles_of(engine) > engine->handles; i++)
+        uv_run(&engine->uv, UV_RUN_NOWAIT);
+    pthread_mutex_lock(&idle_lock);
+    engine->next = idle;
+    idle = engine;
+    pthread_mutex_unlock(&idle_lock);
 }
 
 int ln_http_loop_create(struct ln_http_loop **ret_loop, const struct ln_http_loop_config *config)
@@ -164,28 +240,19 @@ int ln_http_loop_create(struct ln_http_loop **ret_loop, const struct ln_http_loo
     /* posts come from any thread, so their ring is the C library's */
     ln_ring_init(&loop->posts, ln_allocator_libc(), sizeof(struct post), POSTS_MAX);
     pthread_mutex_init(&loop->lock, NULL);
-    if (uv_loop_init(&loop->uv) != 0)
-        goto no_loop;
-    loop->wake.data = loop;
-    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
-        goto no_wake;
     logging_loop = loop;
-    loop->context = create_context(loop);
-    if (!loop->context)
-        goto no_context;
+    loop->engine = make_engine();
+    loop->wake.data = loop;
+    if (!loop->engine || uv_async_init(&loop->engine->uv, &loop->wake, on_wake) != 0) {
+        logging_loop = NULL;
+        if (loop->engine)
+            keep_engine(loop->engine);
+        pthread_mutex_destroy(&loop->lock);
+        ln_free(config->allocator, loop);
+        return LN_ERR_SYSTEM;
+    }
     *ret_loop = loop;
     return 0;
-
-no_context:
-    logging_loop = NULL;
-    uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-no_wake:
-    uv_loop_close(&loop->uv);
-no_loop:
-    pthread_mutex_destroy(&loop->lock);
-    ln_free(config->allocator, loop);
-    return LN_ERR_SYSTEM;
 }
 
 void ln_http_loop_free(struct ln_http_loop *loop)
@@ -201,14 +268,8 @@ void ln_http_loop_free(struct ln_http_loop *loop)
     if (loop->watches_signals)
         for (int i = 0; i < 2; i++)
             uv_close((uv_handle_t *)&loop->signals[i], NULL);
-    lws_context_destroy(loop->context);
-    for (int i = 0; loop->context && i < CLOSE_TURNS; i++)
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
-    if (loop->context)
-        lws_context_destroy(loop->context);
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
+    keep_engine(loop->engine);
     logging_loop = NULL;
     ln_ring_deinit(&loop->posts);
     pthread_mutex_destroy(&loop->lock);
@@ -218,7 +279,7 @@ void ln_http_loop_free(struct ln_http_loop *loop)
 void ln_http_loop_run(struct ln_http_loop *loop)
 {
     logging_loop = loop;
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_run(&loop->engine->uv, UV_RUN_DEFAULT);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -233,7 +294,7 @@ int ln_http_loop_stop_on_signals(struct ln_http_loop *loop)
     static const int numbers[] = { SIGINT, SIGTERM };
 
     for (int i = 0; i < 2; i++) {
-        if (uv_signal_init(&loop->uv, &loop->signals[i]) != 0)
+        if (uv_signal_init(&loop->engine->uv, &loop->signals[i]) != 0)
             return LN_ERR_SYSTEM;
         loop->signals[i].data = loop;
         if (uv_signal_start(&loop->signals[i], on_signal, numbers[i]) != 0)
@@ -283,7 +344,7 @@ int ln_http_timer_create(struct ln_http_timer **ret_timer, struct ln_http_loop *
     timer->function = function;
     timer->ctx = ctx;
     timer->handle.data = timer;
-    uv_timer_init(&loop->uv, &timer->handle);
+    uv_timer_init(&loop->engine->uv, &timer->handle);
     timer->member.free = free_timer_member;
     http_loop_add(loop, &timer->member);
     *ret_timer = timer;
@@ -300,8 +361,8 @@ void ln_http_timer_set(struct ln_http_timer *timer, ln_time at)
         uv_timer_stop(&timer->handle);
         return;
     }
-    uv_update_time(&timer->loop->uv);
-    now_ms = uv_now(&timer->loop->uv);
+    uv_update_time(&timer->loop->engine->uv);
+    now_ms = uv_now(&timer->loop->engine->uv);
     at_ms = at <= 0 ? 0 : ((uint64_t)at + 999999) / 1000000;
     uv_timer_start(&timer->handle, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
@@ -323,12 +384,12 @@ void ln_http_timer_free(struct ln_http_timer *timer)
 
 struct uv_loop_s *http_loop_uv(struct ln_http_loop *loop)
 {
-    return &loop->uv;
+    return &loop->engine->uv;
 }
 
 struct lws_context *http_loop_context(struct ln_http_loop *loop)
 {
-    return loop->context;
+    return loop->engine->context;
 }
 
 struct ln_allocator *http_loop_allocator(struct ln_http_loop *loop)
@@ -355,7 +416,7 @@ struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool secure,
         .uid = (int)-1,
     };
 
-    if (!loop->client_vhosts[which])
-        loop->client_vhosts[which] = lws_create_vhost(loop->context, &info);
-    return loop->client_vhosts[which];
+    if (!loop->engine->client_vhosts[which])
+        loop->engine->client_vhosts[which] = lws_create_vhost(loop->engine->context, &info);
+    return loop->engine->client_vhosts[which];
 }
