@@ -33,7 +33,7 @@ static void on_state(void *ctx, ln_room *room, enum ln_room_state state, int err
     struct guest *guest = ctx;
 
     (void)room;
-    if (getenv("DBG")) { struct timespec t; clock_gettime(CLOCK_MONOTONIC,&t); fprintf(stderr, "%ld.%03ld state %s %d %s\n", t.tv_sec, t.tv_nsec/1000000, ln_room_state_name(state), error, sentence);}
+    (void)sentence;
     guest->error = error;
     guest->reconnecting += state == LN_ROOM_STATE_RECONNECTING;
     guest->joined_again += state == LN_ROOM_STATE_JOINED;
