@@ -4,6 +4,8 @@ end echoes what it hears on data channels."""
 import base64
 import re
 
+from support import has_picture, has_tone
+
 
 def encode(data):
     return base64.b64encode(data).decode()
@@ -70,8 +72,6 @@ def fragment(sdp):
 
 def renegotiate(pair, offerer, command, *wishes):
     """A second offer in mid-call, which restarts ICE when it is asked to: the call goes on."""
-    from support import has_picture, has_tone
-
     wishes = wishes or (has_picture, lambda s: has_tone(s, 440))
     stats = pair.until(*wishes)
     before = has_picture(stats)["numbersRead"]
@@ -88,3 +88,22 @@ def renegotiate(pair, offerer, command, *wishes):
     pair.wait(pair.linnet, lambda m: m.get("data") == "after")
     pairs = [s for s in pair.stats() if s["type"] == "transport"]
     assert pairs and pairs[0]["dtlsState"] == "connected", pairs
+
+
+def hears_660(stats):
+    return has_tone(stats, 660)
+
+
+def both_ways(pair):
+    """Each end reads the other's numbers and hears the other's tone: ours 440 Hz, theirs 660."""
+    pair.until(has_picture, hears_660)
+
+    def seen(_):
+        pair.other.send({"cmd": "tracks"})
+        t = pair.wait(pair.other, lambda m: "tracks" in m)["tracks"]
+        return t.get("video", {}).get("read", 0) >= 30 and abs(t.get("audio", {}).get("hertz", 0) - 440) <= 5 and t
+
+    pair.until(seen)
+    video = seen(None)["video"]
+    assert video["disordered"] == 0 and video["read"] >= 0.9 * video["frames"], video
+    assert video["width"] <= 640 and video["width"] * 3 == video["height"] * 4, video
