@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Runs the registered tests: all, or those whose "suite.name" contains the argument; --list, --oom.
- * Ends with a line `N passed, N failed`. */
+ * Runs the registered tests: all, or those whose "suite.name" contains the argument.
+ * Ends with a line `N passed, N failed`.
+ *
+ *   unit-x [NAME]          runs them
+ *   unit-x --list [NAME]   names them
+ *   unit-x --oom[=N] [NAME] each once for every allocation that it makes, with that one failing;
+ * with N for about N of them, spread evenly */
 #include "tests/support/runner.h"
 #include "tests/support/test.h"
 
@@ -12,6 +17,7 @@
 #include <cmocka.h>
 
 #define TESTS_MAX 4000
+#define SWEEP_MAX 1000000u
 
 static struct ln_test *first_test;
 static struct ln_test *tests[TESTS_MAX];
@@ -86,25 +92,36 @@ static void collect(const char *filter)
     qsort(tests, test_count, sizeof *tests, compare);
 }
 
-/* Runs one test again and again, each time with one more allocation granted. */
-static uint64_t sweep(struct ln_test *test)
+/* Runs a test with its n-th allocation failing (0: none). Returns the allocations it made. */
+static uint64_t run_failing(struct ln_test *test, uint64_t n, bool *ret_failed)
 {
-    volatile uint64_t n;
+    uint64_t made;
 
-    for (n = 1; n < 20000; n++) {
-        bool failed;
-
-        ln_runner_begin(n);
-        if (setjmp(sweep_exit) == 0)
-            test->run();
-        ln_runner_end(&failed);
-        if (!failed)
-            break;
-    }
-    return n - 1;
+    ln_runner_begin(n);
+    if (setjmp(sweep_exit) == 0)
+        test->run();
+    made = test_allocator()->allocations;
+    ln_runner_end(ret_failed);
+    return made;
 }
 
-static int sweep_all(void)
+/* Runs one test again and again, each time with a later allocation failing. */
+static uint64_t sweep(struct ln_test *test, uint64_t points)
+{
+    volatile uint64_t n, count = 0, step;
+    bool failed;
+
+    step = points ? run_failing(test, 0, &failed) / points + 1 : 1;
+    for (n = 1; n < SWEEP_MAX; n += step) {
+        run_failing(test, n, &failed);
+        if (!failed)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static int sweep_all(uint64_t points)
 {
     uint64_t total = 0;
 
@@ -112,7 +129,7 @@ static int sweep_all(void)
     for (size_t i = 0; i < test_count; i++) {
         printf("%s.%s", tests[i]->suite, tests[i]->name);
         fflush(stdout); /* a crash names its test */
-        uint64_t n = sweep(tests[i]);
+        uint64_t n = sweep(tests[i], points);
         printf(" %llu\n", (unsigned long long)n);
         total += n;
     }
@@ -146,7 +163,7 @@ static int run_all(void)
 
 int main(int argc, char **argv)
 {
-    bool oom = argc > 1 && strcmp(argv[1], "--oom") == 0;
+    bool oom = argc > 1 && strncmp(argv[1], "--oom", 5) == 0;
     bool list = argc > 1 && strcmp(argv[1], "--list") == 0;
     const char *filter = argc > 1 + (oom || list) ? argv[1 + (oom || list)] : NULL;
 
@@ -156,5 +173,5 @@ int main(int argc, char **argv)
             printf("%s.%s\n", tests[i]->suite, tests[i]->name);
         return 0;
     }
-    return oom ? sweep_all() : run_all();
+    return oom ? sweep_all(argv[1][5] == '=' ? strtoull(argv[1] + 6, NULL, 10) : 0) : run_all();
 }
