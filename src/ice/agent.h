@@ -219,6 +219,7 @@ ln_time ln_ice_checks_next_timeout(const struct ln_ice *ice);
 int ln_ice_poll_check(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
 void ln_ice_trigger(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_begin_check(struct ln_ice *ice, struct ln_ice_pair *pair, bool nominate, ln_time now);
+void ln_ice_keep_consent(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_pair_set_state(struct ln_ice *ice, struct ln_ice_pair *pair,
                            enum ln_ice_pair_state state, enum ln_ice_failure failure);
 void ln_ice_pair_fail(struct ln_ice *ice, struct ln_ice_pair *pair, enum ln_ice_failure failure);

@@ -67,6 +67,12 @@ static void mark_busy(struct ln_ice *ice, struct ln_ice_pair *pair)
         ln_list_append(&ice->busy, &pair->busy);
 }
 
+void ln_ice_keep_consent(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
+{
+    ln_consent_start(&pair->consent, ice->env->rng, now);
+    mark_busy(ice, pair);
+}
+
 /* RFC 8445, 14.3, with a ceiling: many pairs should not make one lost packet cost ages. */
 static ln_duration retransmission_timeout(const struct ln_ice *ice)
 {

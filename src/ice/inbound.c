@@ -269,7 +269,7 @@ static void check_succeeded(struct ln_ice *ice, struct ln_ice_pair *pair,
                       (!g->selected || g->selected->nominate_order < pair->nominate_order)))
         ln_ice_select(ice, pair, now);
     else if (!g->selected)
-        ln_consent_start(&pair->consent, ice->env->rng, now);
+        ln_ice_keep_consent(ice, pair, now);
 }
 
 static void answer_succeeded(struct ln_ice *ice, struct ln_ice_pair *pair,

@@ -64,7 +64,7 @@ void ln_ice_select(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
         ln_stun_transaction_cancel(&other->check);
         ln_consent_stop(&other->consent);
     }
-    ln_consent_start(&pair->consent, ice->env->rng, now);
+    ln_ice_keep_consent(ice, pair, now);
     if (g == ice->current && ice->previous && ice->previous_until == LN_TIME_NEVER)
         ice->previous_until = now + LN_ICE_LINGER;
     ice->wake = true;

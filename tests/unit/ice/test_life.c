@@ -329,6 +329,8 @@ LN_TEST(nomination, the_latest_one_wins_on_the_controlled_side)
     now = side_selected(&s.b);
     CHECK(ln_address_equal(&now.path.remote, &old_path.remote));
     CHECK_EQUAL(ln_ice_state(s.b.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
+    agents_run(&s, LN_SECONDS(25)); /* its checks go on where they had ended */
+    CHECK(side_selected(&s.b).consent_requests_sent > now.consent_requests_sent + 2);
     agents_free(&s);
 }
 
