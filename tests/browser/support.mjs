@@ -64,12 +64,35 @@ export async function serve(...args) {
   return server;
 }
 
-async function launch(options) {
+/** A sound server with a silent device, for AudioContext in Firefox: without a device its clock stands still. */
+export async function silentDevice() {
+  const home = await mkdtemp(path.join(tmpdir(), 'linnet-sound-'));
+  const socket = path.join(home, 'native');
+  const child = spawn('pulseaudio', ['-n', '--daemonize=no', '--use-pid-file=no', '--exit-idle-time=-1', '--disable-shm=yes',
+    '-L', `module-native-protocol-unix socket=${socket} auth-anonymous=1`, '-L', 'module-null-sink rate=48000'],
+  { stdio: 'ignore', env: { ...process.env, HOME: home, XDG_RUNTIME_DIR: home } });
+  const exited = new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', resolve);
+  });
+  const close = async () => {
+    child.kill();
+    await exited;
+    await rm(home, { recursive: true, force: true });
+  };
+  await until('pulseaudio listens', () => existsSync(socket), { timeout: 10000 }).catch(async (error) => {
+    await close();
+    throw error;
+  });
+  return { env: { PULSE_SERVER: `unix:${socket}` }, close };
+}
+
+async function launch({ env, ...options }) {
   const home = await mkdtemp(path.join(tmpdir(), 'linnet-browser-'));
   const browser = await puppeteer.launch({
     headless: true,
     userDataDir: path.join(home, 'profile'),
-    env: { ...process.env, HOME: home },
+    env: { ...process.env, ...env, HOME: home },
     protocolTimeout: 60000,
     ...options,
   });
@@ -84,8 +107,9 @@ async function launch(options) {
 }
 
 /** media: false gives the page no permission to camera and microphone. */
-export function chromium({ media = true, args = [] } = {}) {
+export function chromium({ media = true, args = [], env } = {}) {
   return launch({
+    env,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -99,8 +123,9 @@ export function chromium({ media = true, args = [] } = {}) {
   });
 }
 
-export function firefox({ prefs = {} } = {}) {
+export function firefox({ prefs = {}, env } = {}) {
   return launch({
+    env,
     browser: 'firefox',
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     extraPrefsFirefox: {

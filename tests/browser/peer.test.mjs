@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// A browser against `linnet peer`: sound, picture and messages at once, each browser in both roles.
+//   tests/support/netns node --test tests/browser/peer.test.mjs
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import path from 'node:path';
+import readline from 'node:readline';
+import { after, before, describe, test } from 'node:test';
+import { checksum, content } from './messages.js';
+import { binary, chromium, firefox, ROOT, silentDevice, until } from './support.mjs';
+
+const SECONDS = 20;
+const MESSAGES = 1000;
+const TONE_HZ = 440; // ours, docs/test-picture.md
+const PAGE_TONE_HZ = 523;
+const FILES = {
+  '/peer-page.js': 'tests/browser/peer-page.js',
+  '/messages.js': 'tests/browser/messages.js',
+  '/test-picture.js': 'web/test-picture.js',
+};
+
+/** Serves the page's modules, and a page that loads them. */
+async function pages() {
+  const server = http.createServer(async ({ url }, response) => {
+    if (FILES[url]) {
+      response.setHeader('content-type', 'text/javascript');
+      response.end(await readFile(path.join(ROOT, FILES[url])));
+    } else {
+      response.setHeader('content-type', 'text/html; charset=utf-8');
+      response.end('<!doctype html><title>peer</title><link rel="icon" href="data:,"><script type="module" src="/peer-page.js"></script>');
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() };
+}
+
+/** `linnet peer` with its lines: signalling goes to `toPage`, messages are compared with what was sent. */
+class Peer {
+  received = 0;
+  wrong = [];
+  errors = '';
+  #stats = [];
+
+  constructor(offerer, toPage) {
+    this.child = spawn(binary(), ['peer', ...(offerer ? ['--offer', '--data', 'chat'] : ['--answer']),
+      '--video', 'test', '--audio', 'tone', '--echo'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.exited = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve(code ?? signal)));
+    this.child.stdin.on('error', () => {});
+    this.child.stderr.on('data', (data) => { this.errors += data; });
+    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const object = JSON.parse(line);
+      if (object.stats) this.#stats.shift()?.(object.stats);
+      else if ('data' in object || 'data64' in object) this.take(object);
+      else if ('type' in object || 'candidate' in object) toPage(object);
+    });
+  }
+
+  send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
+
+  take({ data, data64 }) {
+    const i = this.received++;
+    const text = data !== undefined;
+    const expected = content(i, MESSAGES);
+    if (text !== (typeof expected === 'string')
+      || checksum(text ? data : Buffer.from(data64, 'base64')) !== checksum(expected)) this.wrong.push(i);
+  }
+
+  stats() {
+    return new Promise((resolve) => {
+      this.#stats.push(resolve);
+      this.send({ cmd: 'stats' });
+    });
+  }
+
+  async close() {
+    this.child.stdin.end();
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+    const code = await this.exited;
+    clearTimeout(timer);
+    return code;
+  }
+}
+
+const one = (stats, type, kind) => stats.find((s) => s.type === type && (!kind || s.kind === kind));
+/** The browsers may have nominated several. Firefox names the one in use by `selected`. */
+function pairInUse(stats) {
+  const id = one(stats, 'transport')?.selectedCandidatePairId;
+  return stats.find((s) => s.type === 'candidate-pair' && (id ? s.id === id : s.selected ?? s.nominated));
+}
+const near = (a, b, share) => Math.abs(a - b) <= share * Math.max(a, b);
+
+/** Connects, sends all messages, and answers what both ends saw in SECONDS. */
+async function call(page, offerer) {
+  const run = { bandwidthAfter: null };
+  let peer;
+  if (!page.bridged) {
+    page.bridged = true;
+    await page.exposeFunction('toPeer', (signal) => page.peer.send(signal));
+  }
+  const toPage = (signal) => page.evaluate((s) => globalThis.end.fromPeer(s), signal).catch(() => {});
+  const early = [];
+  let opened = false;
+  peer = page.peer = new Peer(!offerer, (signal) => { if (opened) toPage(signal); else early.push(signal); });
+  try {
+    await page.evaluate((options) => globalThis.openEnd(options),
+      { offerer, toneHz: PAGE_TONE_HZ, messages: MESSAGES, label: 'chat' });
+    opened = true;
+    early.forEach(toPage);
+    await until('connected', () => page.evaluate(() => globalThis.end.pc.connectionState === 'connected'), { timeout: 15000 });
+    const start = Date.now();
+    await until('a channel', () => page.evaluate(() => Boolean(globalThis.end.messages)));
+    page.evaluate(() => globalThis.end.messages.send()).catch((error) => { run.sending = error; });
+    while (Date.now() - start < SECONDS * 1000) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const bitrate = pairInUse(await page.evaluate(async () => [...(await globalThis.end.pc.getStats()).values()]))
+        ?.availableOutgoingBitrate;
+      if (bitrate > 1e6) run.bandwidthAfter ??= Date.now() - start;
+      run.bitrate = bitrate;
+    }
+    await until('all messages', () => page.evaluate((n) => globalThis.end.messages.received >= n, MESSAGES), { timeout: 20000 })
+      .catch((error) => { run.late = error.message; });
+    [run.ours, run.theirs] = await Promise.all([peer.stats(), page.evaluate(() => globalThis.report())]);
+  } finally {
+    run.exit = await peer.close();
+    run.peer = peer;
+    if (process.env.LINNET_SHOW) show(run);
+  }
+  return run;
+}
+
+function show({ ours = [], theirs = { stats: [] }, peer, ...rest }) {
+  const { stats, ...seen } = theirs;
+  const parts = (all) => all.filter((s) => ['outbound-rtp', 'inbound-rtp', 'remote-inbound-rtp', 'linnet-track', 'linnet-sync'].includes(s.type)
+    || (s.type === 'candidate-pair' && s.nominated));
+  console.log(JSON.stringify({ ...rest, errors: peer.errors, received: peer.received, wrong: peer.wrong.length, seen }, null, 1));
+  for (const s of parts(ours)) console.log('ours  ', JSON.stringify(s));
+  for (const s of parts(stats)) console.log('theirs', JSON.stringify(s));
+}
+
+function checkMessages(run) {
+  const { peer, theirs: { messages } } = run;
+  assert.equal(run.sending, undefined);
+  assert.equal(messages.sent, MESSAGES);
+  assert.deepEqual([peer.received, peer.wrong], [MESSAGES, []], 'what linnet received');
+  assert.deepEqual([messages.received, messages.wrong], [MESSAGES, []], 'what linnet sent back');
+}
+
+/** One direction: `sender` and `receiver` are reports, `got` how many numbers were read in order. */
+function checkPicture(name, sender, receiver, got) {
+  const sent = one(sender, 'outbound-rtp', 'video');
+  const received = one(receiver, 'inbound-rtp', 'video');
+  assert.ok(sent.framesEncoded > SECONDS * 15, `${name}: only ${sent.framesEncoded} frames encoded`);
+  assert.ok(got.read >= 0.95 * sent.framesEncoded,
+    `${name}: ${got.read} numbers read in order of ${sent.framesEncoded} encoded, ${JSON.stringify(got)}`);
+  assert.equal(got.disordered, 0, `${name}: pictures out of order`);
+  assert.ok(near(sent.framesEncoded, received.framesDecoded, 0.05),
+    `${name}: ${sent.framesEncoded} frames encoded, ${received.framesDecoded} decoded`);
+}
+
+function checkPackets(name, sender, receiver) {
+  for (const kind of ['audio', 'video']) {
+    const { packetsSent } = one(sender, 'outbound-rtp', kind);
+    const { packetsReceived, packetsLost } = one(receiver, 'inbound-rtp', kind);
+    assert.ok(packetsSent > 100 && near(packetsSent, packetsReceived + packetsLost, 0.02),
+      `${name}: ${kind}: ${packetsSent} packets sent, ${packetsReceived} received, ${packetsLost} lost`);
+  }
+}
+
+const tracks = (stats, kind) => stats.find((s) => s.type === 'linnet-track' && s.direction === 'in' && s.kind === kind);
+
+for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
+  describe(`${name} and linnet peer`, () => {
+    let host;
+    let site;
+    let sound;
+    before(async () => {
+      sound = await silentDevice();
+      site = await pages();
+      host = await launch({ env: sound.env });
+    });
+    after(async () => {
+      await host?.close();
+      await sound?.close();
+      site?.close();
+    });
+
+    for (const role of ['offers', 'answers']) {
+      describe(`${name} ${role}`, () => {
+        let run;
+        before(async () => {
+          const page = await host.newPage();
+          const problems = [];
+          page.on('pageerror', (error) => problems.push(String(error)));
+          page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+          await page.goto(site.url);
+          await until('the page', () => page.evaluate(() => globalThis.loaded));
+          run = await call(page, role === 'offers');
+          run.problems = problems;
+          await page.close();
+        });
+
+        test('connects without an error', () => {
+          assert.deepEqual([run.problems, run.theirs.errors], [[], []]);
+          assert.equal(run.theirs.state, 'connected');
+          assert.equal(run.exit, 0, run.peer.errors);
+        });
+        test('messages of 1 B to 256 KiB arrive unchanged both ways', () => checkMessages(run));
+        test('the picture towards linnet is read frame by frame', () => {
+          const track = tracks(run.ours, 'video');
+          checkPicture('to linnet', run.theirs.stats, run.ours, { read: track.numbersRead, missing: track.numbersMissing, disordered: track.numbersDisordered });
+        });
+        test('the picture from linnet is read frame by frame',
+          () => checkPicture('from linnet', run.ours, run.theirs.stats, run.theirs.watch));
+        test('the tones keep their pitch', () => {
+          const heard = tracks(run.ours, 'audio').frequencyHz;
+          assert.ok(Math.abs(heard - PAGE_TONE_HZ) < 5, `linnet heard ${heard} Hz`);
+          assert.ok(Math.abs(run.theirs.hertz - TONE_HZ) < 5, `the page heard ${run.theirs.hertz} Hz`);
+        });
+        test('flash and beep come together', () => {
+          const ours = one(run.ours, 'linnet-sync');
+          assert.ok(ours && Math.abs(ours.flashToBeepMs) < 80, `at linnet: ${JSON.stringify(ours)}`);
+          const { pairs, medianMs } = run.theirs.sync;
+          assert.ok(pairs > SECONDS / 2 && Math.abs(medianMs) < 80, `at the page: ${JSON.stringify(run.theirs.sync)}`);
+        });
+        test('the statistics of both ends agree', () => {
+          checkPackets('to linnet', run.theirs.stats, run.ours);
+          checkPackets('from linnet', run.ours, run.theirs.stats);
+          for (const [end, stats] of [['linnet', run.ours], ['the page', run.theirs.stats]]) {
+            const trip = pairInUse(stats)?.currentRoundTripTime;
+            assert.ok(trip >= 0 && trip < 1, `round trip at ${end}: ${trip}`);
+          }
+        });
+        if (name === 'Chromium') {
+          test('availableOutgoingBitrate passes 1 Mbit/s', () => {
+            assert.notEqual(run.bandwidthAfter, null, `it stayed at ${run.bitrate}`);
+          });
+        }
+      });
+    }
+  });
+}
