@@ -6,6 +6,8 @@ import { checksum, content, sizeOf } from './messages.js';
 
 const WIDTH = 640;
 const HEIGHT = 480;
+const LOOK_WIDTH = 320; // pictures are made smaller before their pixels are fetched
+const LOOK_HEIGHT = 240;
 const FRAME_MS = 1000 / 30;
 const BEEP_HZ = 1000;
 const BEEP_MS = 100;
@@ -61,7 +63,7 @@ async function makeSource(audio, toneHz) {
   drawTestPicture(ctx, WIDTH, HEIGHT, 0, Date.now());
   const stream = canvas.captureStream(0);
   const [track] = stream.getVideoTracks();
-  let number = 0;
+  let number = 1;
   let due = performance.now();
   const tick = () => {
     drawTestPicture(ctx, WIDTH, HEIGHT, number++, Date.now());
@@ -111,8 +113,8 @@ class Watch {
   #shown = 0;
 
   constructor(video) {
-    this.canvas = document.createElement('canvas');
-    this.ctx = this.canvas.getContext('2d', { willReadFrequently: true });
+    const canvas = Object.assign(document.createElement('canvas'), { width: LOOK_WIDTH, height: LOOK_HEIGHT });
+    this.ctx = canvas.getContext('2d', { willReadFrequently: true });
     const next = (now, meta) => {
       this.take(video, meta.expectedDisplayTime ?? now);
       video.requestVideoFrameCallback(next);
@@ -127,15 +129,14 @@ class Watch {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      this.count(this.look(value, value.displayWidth, value.displayHeight));
+      this.count(this.look(value));
       value.close();
     }
   }
 
-  look(image, width, height) {
-    Object.assign(this.canvas, { width, height });
-    this.ctx.drawImage(image, 0, 0, width, height);
-    return readTestPicture(this.ctx.getImageData(0, 0, width, height));
+  look(image) {
+    this.ctx.drawImage(image, 0, 0, LOOK_WIDTH, LOOK_HEIGHT);
+    return readTestPicture(this.ctx.getImageData(0, 0, LOOK_WIDTH, LOOK_HEIGHT));
   }
 
   count(what) {
@@ -155,7 +156,7 @@ class Watch {
   }
 
   take(video, shown) {
-    const what = this.look(video, video.videoWidth, video.videoHeight);
+    const what = this.look(video);
     if (!this.all) this.count(what);
     if (what && what.flash && !this.#flash) this.flashes.push(shown);
     this.#flash = Boolean(what?.flash);
@@ -167,7 +168,7 @@ class Watch {
 /** Listens to a stream: the loudest frequency, and when beeps began. */
 class Ear {
   beeps = [];
-  #offset = -Infinity;
+  #readings = [];
 
   constructor(audio, stream) {
     const source = audio.createMediaStreamSource(stream);
@@ -176,11 +177,18 @@ class Ear {
     this.analyser = new AnalyserNode(audio, { fftSize: 32768, smoothingTimeConstant: 0 });
     source.connect(detector);
     source.connect(this.analyser);
-    detector.port.onmessage = ({ data }) => this.beeps.push(data);
-    // The audio clock advances in steps; the most advanced reading is the true one.
-    this.clock = setInterval(() => {
-      this.#offset = Math.max(this.#offset - 0.01, audio.currentTime * 1000 - performance.now());
+    detector.port.onmessage = ({ data }) => this.beeps.push(this.time(data));
+    // The audio clock advances in steps, and stands still when the device starves: the most advanced
+    // reading of the last second is the true one.
+    setInterval(() => {
+      this.#readings.push(audio.currentTime * 1000 - performance.now());
+      if (this.#readings.length > 50) this.#readings.shift();
     }, 20);
+  }
+
+  /** On the page's clock, when it leaves for the ear. */
+  time(seconds) {
+    return seconds * 1000 - Math.max(...this.#readings) + (this.audio.outputLatency || 0) * 1000;
   }
 
   frequency() {
@@ -190,12 +198,6 @@ class Ear {
     for (let i = 1; i < bins.length - 1; i++) if (bins[i] > bins[best]) best = i;
     const [a, b, c] = [bins[best - 1], bins[best], bins[best + 1]];
     return (best + (a - c) / (2 * (a - 2 * b + c))) * this.audio.sampleRate / this.analyser.fftSize;
-  }
-
-  /** The beeps on the page's clock, when they leave for the ear. */
-  times() {
-    const latency = (this.audio.outputLatency || 0) * 1000;
-    return this.beeps.map((seconds) => seconds * 1000 - this.#offset + latency);
   }
 }
 
@@ -219,10 +221,14 @@ class Messages {
     if (typeof data !== typeof expected || checksum(data) !== checksum(expected)) this.wrong.push([i, data.length ?? data.byteLength]);
   }
 
-  async send() {
+  /** Evenly over `seconds`. */
+  async send(seconds) {
     const { channel } = this;
     if (channel.readyState !== 'open') await new Promise((resolve) => { channel.onopen = resolve; });
+    const start = performance.now();
     for (; this.sent < this.count; this.sent++) {
+      const early = start + this.sent * seconds * 1000 / this.count - performance.now();
+      if (early > 0) await new Promise((resolve) => { setTimeout(resolve, early); });
       if (channel.bufferedAmount + sizeOf(this.sent, this.count) > 1 << 20)
         await new Promise((resolve) => { channel.onbufferedamountlow = resolve; });
       channel.send(content(this.sent, this.count));
@@ -273,7 +279,7 @@ async function open({ offerer, toneHz, messages, label }) {
 }
 
 function sync({ watch, ear }) {
-  const beeps = ear.times();
+  const { beeps } = ear;
   const differences = watch.flashes.map((flash) => {
     const nearest = beeps.reduce((a, b) => (Math.abs(b - flash) < Math.abs(a - flash) ? b : a), Infinity);
     return nearest - flash;
@@ -288,6 +294,7 @@ async function report() {
     stats,
     errors,
     state: pc.connectionState,
+    latency: [audio.baseLatency, audio.outputLatency],
     audioState: audio.state,
     hertz: ear?.frequency(),
     sync: watch && ear ? sync(globalThis.end) : null,
