@@ -104,6 +104,8 @@ def both_ways(pair):
         return t.get("video", {}).get("read", 0) >= 30 and abs(t.get("audio", {}).get("hertz", 0) - 440) <= 5 and t
 
     pair.until(seen)
-    video = seen(None)["video"]
+    tracks = seen(None)
+    video = tracks["video"]
     assert video["disordered"] == 0 and video["read"] >= 0.9 * video["frames"], video
     assert video["width"] <= 640 and video["width"] * 3 == video["height"] * 4, video
+    return tracks

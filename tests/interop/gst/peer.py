@@ -66,7 +66,7 @@ class Peer:
         self.loop = GLib.MainLoop()
         self.webrtc.connect("on-ice-candidate", lambda _, index, text: write(
             {"candidate": text, "sdpMLineIndex": index, "sdpMid": None}))
-        self.webrtc.connect("on-data-channel", lambda _, channel: self.later(self.use, channel))
+        self.webrtc.connect("on-data-channel", lambda _, channel: self.use(channel))  # at once: a message may follow
         self.webrtc.connect("pad-added", lambda _, pad: self.receive(pad))
         self.webrtc.connect("notify::connection-state", lambda w, _: write(
             {"connection": w.get_property("connection-state").value_nick}))
