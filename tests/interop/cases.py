@@ -4,7 +4,7 @@ end echoes what it hears on data channels."""
 import base64
 import re
 
-from support import has_picture, has_tone
+from support import has_picture, has_tone, stats_of
 
 
 def encode(data):
@@ -22,6 +22,27 @@ def converse(pair, largest=0):
         blob = encode((bytes(range(256)) * (size // 256 + 1))[:size])
         pair.linnet.send({"channel": "chat", "data64": blob})
         pair.wait(pair.linnet, lambda m: m.get("data64") == blob)
+
+
+def too_large(pair, limit):
+    """A message above what the other end takes is refused with a sentence, and the channel stays."""
+    pair.opened(pair.linnet)
+    for size in (limit + 1, limit):
+        pair.linnet.send({"channel": "chat", "data64": encode(bytes(size))})
+    answer = pair.wait(pair.linnet, lambda m: "data64" in m)
+    assert len(base64.b64decode(answer["data64"])) == limit, len(answer["data64"])
+
+
+def they_send(pair):
+    """The other end sends, we only listen."""
+    pair.until(has_picture, hears_660)
+    assert not stats_of(pair.stats(), "outbound-rtp")
+
+
+def we_send(pair):
+    """We send, the other end only listens."""
+    they_see_us(pair)
+    assert not stats_of(pair.stats(), "inbound-rtp")
 
 
 def close_from_both_sides(pair):
@@ -94,18 +115,23 @@ def hears_660(stats):
     return has_tone(stats, 660)
 
 
-def both_ways(pair):
-    """Each end reads the other's numbers and hears the other's tone: ours 440 Hz, theirs 660."""
-    pair.until(has_picture, hears_660)
+def they_see_us(pair):
+    """The other end reads our numbers and hears our tone of 440 Hz. Gives what it says."""
+    tracks = {}
 
     def seen(_):
         pair.other.send({"cmd": "tracks"})
-        t = pair.wait(pair.other, lambda m: "tracks" in m)["tracks"]
-        return t.get("video", {}).get("read", 0) >= 30 and abs(t.get("audio", {}).get("hertz", 0) - 440) <= 5 and t
+        tracks.update(pair.wait(pair.other, lambda m: "tracks" in m)["tracks"])
+        return tracks.get("video", {}).get("read", 0) >= 30 and abs(tracks.get("audio", {}).get("hertz", 0) - 440) <= 5
 
     pair.until(seen)
-    tracks = seen(None)
     video = tracks["video"]
     assert video["disordered"] == 0 and video["read"] >= 0.9 * video["frames"], video
     assert video["width"] <= 640 and video["width"] * 3 == video["height"] * 4, video
     return tracks
+
+
+def both_ways(pair):
+    """Each end reads the other's numbers and hears the other's tone: ours 440 Hz, theirs 660."""
+    pair.until(has_picture, hears_660)
+    return they_see_us(pair)

@@ -4,7 +4,7 @@
 read the other's; both listen to the other's tone."""
 import os
 
-from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate
+from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send, too_large, we_send
 from support import Lines, Pair, has_picture, peer, run_all, stats_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -89,6 +89,26 @@ def test_aiortc_answers_pcmu():
 def test_aiortc_offers_and_we_offer_again():
     with pair_of(True, media=True) as pair:
         renegotiate(pair, pair.linnet, "offer", has_picture, hears_660)
+
+
+def test_aiortc_takes_the_largest_and_we_refuse_more():
+    with pair_of(False) as pair:
+        too_large(pair, LARGEST)
+
+
+def test_aiortc_offers_media_and_we_listen():
+    with pair_of(True, "--media", data=False) as pair:
+        they_send(pair)
+
+
+def test_aiortc_answers_media_and_we_listen():
+    with pair_of(False, "--media", ours=["--video", "recv", "--audio", "recv"], data=False) as pair:
+        they_send(pair)
+
+
+def test_aiortc_answers_and_listens():
+    with pair_of(False, ours=["--video", "test", "--audio", "tone"], data=False) as pair:
+        we_send(pair)
 
 
 if __name__ == "__main__":

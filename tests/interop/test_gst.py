@@ -4,16 +4,16 @@
 Both ends number their pictures and read the other's; both listen to the other's tone."""
 import os
 
-from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate
+from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send, too_large, we_send
 from support import Lines, Pair, has_picture, peer, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
 
 
-def pair_of(offers, *ours, data=True, media=False):
+def pair_of(offers, *more, ours=(), data=True, media=False):
     """webrtcbin and linnet connected; `offers` says whether webrtcbin begins."""
-    theirs = ["--offer" if offers else "--answer"]
+    theirs = ["--offer" if offers else "--answer", *more]
     ours = ["--answer" if offers else "--offer", *ours]
     if data:
         theirs += ["--data"] if offers else []
@@ -36,7 +36,7 @@ def test_gst_answers_data():
 
 
 def test_gst_offers_and_we_do_not_trickle():
-    with pair_of(True, "--no-trickle") as pair:
+    with pair_of(True, ours=["--no-trickle"]) as pair:
         converse(pair, 1000)
 
 
@@ -79,6 +79,26 @@ def test_gst_offers_media_and_data():
 def test_gst_answers_and_we_offer_again():
     with pair_of(False, media=True) as pair:
         renegotiate(pair, pair.linnet, "offer", has_picture, hears_660)
+
+
+def test_gst_takes_the_largest_and_we_refuse_more():
+    with pair_of(False) as pair:
+        too_large(pair, LARGEST)
+
+
+def test_gst_offers_media_and_we_listen():
+    with pair_of(True, "--media", data=False) as pair:
+        they_send(pair)
+
+
+def test_gst_answers_media_and_we_listen():
+    with pair_of(False, "--media", ours=["--video", "recv", "--audio", "recv"], data=False) as pair:
+        they_send(pair)
+
+
+def test_gst_answers_and_listens():
+    with pair_of(False, ours=["--video", "test", "--audio", "tone"], data=False) as pair:
+        we_send(pair)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ def pion(*options):
     return Lines(BUILT, *options)
 
 
-def pair_of(offers, *more, data=True, media=False):
+def pair_of(offers, *more, ours=(), data=True, media=False):
     """Pion and linnet connected; `offers` says whether Pion begins."""
-    theirs = ["--offer" if offers else "--answer"]
-    ours = ["--answer" if offers else "--offer", *more]
+    theirs = ["--offer" if offers else "--answer", *more]
+    ours = ["--answer" if offers else "--offer", *ours]
     if data:
         theirs += ["--data"] if offers else []
         ours += [] if offers else ["--data", "chat"]
@@ -61,7 +61,17 @@ def test_pion_answers_data():
 
 
 def test_pion_without_trickle():
-    with pair_of(True, "--no-trickle") as pair:
+    with pair_of(True, ours=["--no-trickle"]) as pair:
+        converse(pair, 1000)
+
+
+def test_pion_offers_with_an_rsa_certificate():
+    with pair_of(True, "--rsa") as pair:
+        converse(pair, 1000)
+
+
+def test_pion_answers_with_an_rsa_certificate():
+    with pair_of(False, "--rsa") as pair:
         converse(pair, 1000)
 
 

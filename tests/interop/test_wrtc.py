@@ -4,7 +4,7 @@
 `linnet peer`. Both ends number their pictures and read the other's; both listen to the other's tone."""
 import os
 
-from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate
+from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send, too_large, we_send
 from support import Lines, Pair, has_picture, peer, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -88,6 +88,26 @@ def test_wrtc_restarts_ice():
 def test_wrtc_answers_and_offers_again():
     with pair_of(False, media=True) as pair:
         renegotiate(pair, pair.other, "offer", has_picture, hears_660)
+
+
+def test_wrtc_takes_the_largest_and_we_refuse_more():
+    with pair_of(False) as pair:
+        too_large(pair, LARGEST)
+
+
+def test_wrtc_offers_media_and_we_listen():
+    with pair_of(True, "--media", data=False) as pair:
+        they_send(pair)
+
+
+def test_wrtc_answers_media_and_we_listen():
+    with pair_of(False, "--media", ours=["--video", "recv", "--audio", "recv"], data=False) as pair:
+        they_send(pair)
+
+
+def test_wrtc_answers_and_listens():
+    with pair_of(False, ours=["--video", "test", "--audio", "tone"], data=False) as pair:
+        we_send(pair)
 
 
 if __name__ == "__main__":

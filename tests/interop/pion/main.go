@@ -7,6 +7,7 @@
 //	--offer | --answer   who begins
 //	--media              tracks for sound and picture
 //	--data               a channel "chat" (with --offer)
+//	--rsa                an RSA certificate
 //
 // Lines beyond those of `linnet peer`: {"cmd":"pli"} asks for a key frame; {"cmd":"tracks"} is answered
 // by {"tracks":{kind:{…}}}; {"cmd":"quiet"} ends the echo on data channels.
@@ -14,6 +15,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -280,7 +283,15 @@ func main() {
 	for _, option := range os.Args[1:] {
 		options[option] = true
 	}
-	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	configuration := webrtc.Configuration{}
+	if options["--rsa"] {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		check(err)
+		certificate, err := webrtc.GenerateCertificate(key)
+		check(err)
+		configuration.Certificates = []webrtc.Certificate{*certificate}
+	}
+	pc, err := webrtc.NewPeerConnection(configuration)
 	check(err)
 	p := &peer{pc: pc, channels: map[string]*webrtc.DataChannel{}, tracks: map[string]*figures{},
 		echo: map[string]*webrtc.TrackLocalStaticRTP{}}

@@ -1,0 +1,52 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""libdatachannel (node-datachannel from npm: `npm ci --ignore-scripts` in this folder) at the other end of
+`linnet peer`: data in both roles."""
+import os
+
+from cases import close_from_both_sides, converse, too_large
+from support import Lines, Pair, peer, run_all
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LARGEST = 262144
+
+
+def pair_of(offers, *ours):
+    """libdatachannel and linnet connected; `offers` says whether libdatachannel begins."""
+    other = Lines("node", os.path.join(HERE, "datachannel", "peer.mjs"), *(["--offer", "--data"] if offers else []))
+    return Pair(peer(*(["--answer"] if offers else ["--offer", "--data", "chat"]), *ours), other)
+
+
+def test_datachannel_offers_data():
+    with pair_of(True) as pair:
+        converse(pair, LARGEST)
+
+
+def test_datachannel_answers_data():
+    with pair_of(False) as pair:
+        converse(pair, LARGEST)
+
+
+def test_datachannel_without_trickle():
+    for offers in (True, False):
+        with pair_of(offers, "--no-trickle") as pair:
+            converse(pair, 1000)
+
+
+def test_datachannel_takes_the_largest_and_we_refuse_more():
+    with pair_of(False) as pair:
+        too_large(pair, LARGEST)
+
+
+def test_datachannel_offers_and_channels_close():
+    with pair_of(True) as pair:
+        close_from_both_sides(pair)
+
+
+def test_datachannel_answers_and_channels_close():
+    with pair_of(False) as pair:
+        close_from_both_sides(pair)
+
+
+if __name__ == "__main__":
+    run_all(globals())
