@@ -30,7 +30,7 @@ struct guest {
     ln_client *client;
     ln_room *room;
     ln_time now, join_by, end_at, leave_by, snapshot_by;
-    bool joined, leaving, left, snapshot_asked, snapshot_written, input_ended;
+    bool joined, leaving, left, snapshot_asked, snapshot_written, snapshot_failed, input_ended;
     int error;
     char sentence[256];
     char line[LINE_MAX_BYTES]; /* of standard input, so far */
@@ -109,7 +109,7 @@ static void on_figures(void *ctx, ln_room *room, ln_participant *participant,
 
     guest_view_figures(&guest->view, room, participant, guest->now);
     if (guest->options->snapshot && !guest->snapshot_asked && !guest->snapshot_written &&
-        figures->video_in.frames >= SNAPSHOT_FRAMES)
+        !guest->snapshot_failed && figures->video_in.frames >= SNAPSHOT_FRAMES)
         take_snapshot(guest, participant);
 }
 
@@ -123,7 +123,8 @@ static void on_snapshot(void *ctx, ln_room *room, ln_participant *participant, c
     guest->snapshot_written = guest->snapshot_written || !error;
     guest->snapshot_by = LN_TIME_NEVER;
     guest_view_snapshot(&guest->view, participant, path, error);
-    if (error && error != LN_ERR_NOT_FOUND)
+    guest->snapshot_failed = guest->snapshot_failed || (error && error != LN_ERR_AGAIN);
+    if (error && error != LN_ERR_AGAIN)
         fprintf(stderr, "%s: %s cannot be written: %s\n", guest->options->command, path,
                 ln_error_sentence(error));
 }
@@ -144,7 +145,8 @@ static void begin_to_leave(struct guest *guest)
         return;
     guest->leaving = true;
     guest->join_by = guest->end_at = LN_TIME_NEVER;
-    for (size_t i = 0; guest->options->snapshot && i < ln_room_participant_count(guest->room);
+    for (size_t i = 0; guest->options->snapshot && !guest->snapshot_failed &&
+                       i < ln_room_participant_count(guest->room);
          i++) {
         ln_participant *participant = ln_room_participant(guest->room, i);
         struct ln_participant_figures figures;
@@ -174,6 +176,8 @@ static int exit_code(const struct guest *guest)
         fprintf(stderr, "%s: the room was lost: %s\n", options->command, guest->sentence);
         return CLI_EXIT_FAILED;
     }
+    if (guest->snapshot_failed)
+        return CLI_EXIT_FAILED;
     if (options->snapshot && guest->joined && !guest->snapshot_written) {
         fprintf(stderr, "%s: no picture came that could be written to %s\n", options->command,
                 options->snapshot);

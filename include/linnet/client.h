@@ -177,7 +177,8 @@ struct ln_room_options {
     /* Once a second for each participant. */
     void (*on_figures)(void *ctx, ln_room *room, ln_participant *participant,
                        const struct ln_participant_figures *figures);
-    /* ln_room_snapshot() is done. */
+    /* ln_room_snapshot() is done: 0, LN_ERR_AGAIN (no picture has come yet), LN_ERR_NOT_FOUND (no
+     * such folder), LN_ERR_NOT_ALLOWED, LN_ERR_SYSTEM, LN_ERR_NOMEM. */
     void (*on_snapshot)(void *ctx, ln_room *room, ln_participant *participant, const char *path,
                         int error);
 };

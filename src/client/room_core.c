@@ -719,7 +719,7 @@ static void take_snapshot(void *ctx)
     struct member *member = find_key(core, order->key);
     struct ln_picture *picture = member && member->call ? ln_call_latest(member->call) : NULL;
     struct snapshot *snapshot = ln_alloc(core->allocator, sizeof *snapshot + order->len + 1);
-    int error = picture ? 0 : LN_ERR_NOT_FOUND;
+    int error = picture ? 0 : LN_ERR_AGAIN;
 
     if (snapshot) {
         snapshot->client = core->client;
