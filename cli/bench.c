@@ -20,7 +20,7 @@ static const struct {
     const char *name;
     int (*run)(const struct bench_options *options, json_t *rows);
 } benches[] = {
-    { "setup", bench_setup }, { "idle", bench_idle },       { "data", bench_data },
+    { "setup", bench_setup }, { "idle", bench_idle },           { "data", bench_data },
     { "srtp", bench_srtp },   { "latency", bench_latency_row },
 };
 
