@@ -104,6 +104,7 @@ class Watch {
   pictures = 0;
   read = 0;
   disordered = 0;
+  repeated = 0;
   missing = 0;
   unread = 0;
   flashes = [];
@@ -115,8 +116,8 @@ class Watch {
   constructor(video) {
     const canvas = Object.assign(document.createElement('canvas'), { width: LOOK_WIDTH, height: LOOK_HEIGHT });
     this.ctx = canvas.getContext('2d', { willReadFrequently: true });
-    const next = (now, meta) => {
-      this.take(video, meta.expectedDisplayTime ?? now);
+    const next = (now) => {
+      this.take(video, now);
       video.requestVideoFrameCallback(next);
     };
     video.requestVideoFrameCallback(next);
@@ -146,6 +147,10 @@ class Watch {
       return;
     }
     const step = this.#last === null ? 1 : what.number - this.#last;
+    if (step === 0 && !this.all) { // shown once more, not decoded once more
+      this.repeated++;
+      return;
+    }
     if (step <= 0) {
       this.disordered++;
       return;
@@ -186,9 +191,9 @@ class Ear {
     }, 20);
   }
 
-  /** On the page's clock, when it leaves for the ear. */
+  /** On the page's clock, when the page hears it. What device and screen add is the browser's affair. */
   time(seconds) {
-    return seconds * 1000 - Math.max(...this.#readings) + (this.audio.outputLatency || 0) * 1000;
+    return seconds * 1000 - Math.max(...this.#readings);
   }
 
   frequency() {
@@ -236,10 +241,23 @@ class Messages {
   }
 }
 
+/** A device that was just opened may need seconds until its clock runs evenly. */
+async function steadyClock(audio) {
+  const offset = () => audio.currentTime * 1000 - performance.now();
+  const readings = [];
+  for (let i = 0; i < 80; i++) {
+    readings.push(offset());
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    const last = readings.slice(-15);
+    if (last.length === 15 && Math.max(...last) - Math.min(...last) < 60) return;
+  }
+}
+
 /** options: offerer, toneHz, messages, label. `toPeer` is what the test exposes. */
 async function open({ offerer, toneHz, messages, label }) {
   const audio = new AudioContext({ latencyHint: 'interactive', sampleRate: 48000 });
   await audio.audioWorklet.addModule(URL.createObjectURL(new Blob([DETECTOR], { type: 'text/javascript' })));
+  await steadyClock(audio);
   const pc = new RTCPeerConnection();
   const source = await makeSource(audio, toneHz);
   for (const track of source.getTracks()) pc.addTrack(track, source);
@@ -294,12 +312,11 @@ async function report() {
     stats,
     errors,
     state: pc.connectionState,
-    latency: [audio.baseLatency, audio.outputLatency],
     audioState: audio.state,
     hertz: ear?.frequency(),
     sync: watch && ear ? sync(globalThis.end) : null,
     watch: watch && { all: Boolean(watch.all), pictures: watch.pictures, read: watch.read, disordered: watch.disordered,
-      missing: watch.missing, unread: watch.unread, gapMs: watch.gapMs },
+      missing: watch.missing, repeated: watch.repeated, unread: watch.unread, gapMs: watch.gapMs },
     messages: messages && { received: messages.received, sent: messages.sent, wrong: messages.wrong },
   };
 }

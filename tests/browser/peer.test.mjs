@@ -92,6 +92,14 @@ function pairInUse(stats) {
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 const near = (a, b, share) => Math.abs(a - b) <= share * Math.max(a, b);
 
+/** Nothing here takes longer than a few seconds; what hangs is to be named. */
+function within(what, promise, ms = 10000) {
+  let timer;
+  return Promise.race([promise, new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: no answer in ${ms} ms`)), ms);
+  })]).finally(() => clearTimeout(timer));
+}
+
 /** Connects, sends all messages, and answers what both ends saw in SECONDS. */
 async function call(page, offerer) {
   const run = { bandwidthAfter: null, syncs: [] };
@@ -115,9 +123,10 @@ async function call(page, offerer) {
     page.evaluate((seconds) => globalThis.end.messages.send(seconds), SECONDS - 2).catch((error) => { run.sending = error; });
     while (Date.now() - start < SECONDS * 1000) {
       await new Promise((resolve) => setTimeout(resolve, 500));
-      const bitrate = pairInUse(await page.evaluate(async () => [...(await globalThis.end.pc.getStats()).values()]))
+      const bitrate = pairInUse(await within('getStats() of the page',
+        page.evaluate(async () => [...(await globalThis.end.pc.getStats()).values()])))
         ?.availableOutgoingBitrate;
-      const sync = one(await peer.stats(), 'linnet-sync')?.flashToBeepMs;
+      const sync = one(await within('the statistics of linnet', peer.stats()), 'linnet-sync')?.flashToBeepMs;
       if (sync !== undefined && sync !== run.syncs.at(-1)) run.syncs.push(sync);
       if (bitrate > 1e6) run.bandwidthAfter ??= Date.now() - start;
       run.bitrate = bitrate;

@@ -137,7 +137,7 @@ export function firefox({ prefs = {}, env } = {}) {
       'network.captive-portal-service.enabled': false,
       'network.connectivity-service.enabled': false,
       'media.gmp-manager.updateEnabled': false,
-      'layout.frame_rate': 120, // of two pictures between two refreshes only one is shown
+      'media.cubeb_latency_mtg_frames': 2048, // else a busy machine starves its audio clock
       ...prefs,
     },
   });
