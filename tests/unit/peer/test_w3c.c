@@ -723,31 +723,47 @@ LN_TEST(w3c, an_offer_with_ice_restart_has_new_credentials)
     pair_free(&pair);
 }
 
-LN_TEST(w3c, remote_candidates_are_parsed)
+/* Adds a candidate to side 0 and looks for it by its foundation; NULL fragment: none given. */
+static int add_remote(const char *line, const char *fragment, struct ln_ice_candidate *ret)
 {
-    static const struct ln_ice_candidate_init init = {
-        "candidate:7 1 udp 1677729535 198.51.100.7 4000 typ srflx raddr 10.9.9.9 rport 5000", "0",
-        0, NULL
-    };
-    struct ln_ice_candidate candidate;
-    ln_ice_transport *ice;
-    ln_op_id op;
-    size_t i;
-
-    connect_channel(NULL);
-    ice = ln_dtls_transport_ice_transport(
+    const struct ln_ice_candidate_init init = { line, "0", 0, fragment };
+    ln_ice_transport *ice = ln_dtls_transport_ice_transport(
         ln_sctp_transport_transport(ln_peer_connection_sctp(pair.sides[0].pc)));
+    ln_op_id op;
+
     CHECK(ln_peer_connection_add_ice_candidate(pair.sides[0].pc, &init, &op) == 0);
     pair_settle(&pair);
-    CHECK(pair.sides[0].last_error == 0);
-    for (i = 0; ln_ice_transport_remote_candidate(ice, i, &candidate); i++)
-        if (strcmp(candidate.type, "srflx") == 0)
+    memset(ret, 0, sizeof *ret);
+    for (size_t i = 0; ln_ice_transport_remote_candidate(ice, i, ret); i++)
+        if (strcmp(ret->foundation, "77") == 0)
             break;
+    return pair.sides[0].last_error;
+}
+
+LN_TEST(w3c, remote_candidates_are_parsed)
+{
+    static const char line[] = "candidate:77 1 udp 1677729535 198.51.100.7 4000 typ srflx raddr "
+                               "10.9.9.9 rport 5000";
+    const char *ufrag, *password;
+    struct ln_ice_candidate candidate;
+    ln_op_id op;
+
+    connect_channel(NULL);
+    CHECK(ln_ice_transport_remote_parameters(
+        ln_dtls_transport_ice_transport(
+            ln_sctp_transport_transport(ln_peer_connection_sctp(pair.sides[0].pc))),
+        &ufrag, &password));
+    CHECK_EQUAL(add_remote(line, "another", &candidate), LN_ERR_OPERATION);
+    CHECK_EQUAL(add_remote(line, ufrag, &candidate), 0);
+    CHECK_TEXT(candidate.type, "srflx");
     CHECK_TEXT(candidate.address, "198.51.100.7");
     CHECK(candidate.port == 4000 && candidate.priority == 1677729535u);
-    CHECK_TEXT(candidate.foundation, "7");
+    CHECK_TEXT(candidate.foundation, "77");
     CHECK_TEXT(candidate.related_address, "10.9.9.9");
     CHECK(candidate.related_port == 5000);
+    CHECK(ln_peer_connection_get_stats(pair.sides[0].pc, NULL, &op) == 0);
+    CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
+    CHECK(strstr(pair.sides[0].stats, "\"relatedAddress\":\"10.9.9.9\",\"relatedPort\":5000"));
     pair_free(&pair);
 }
 
