@@ -22,10 +22,10 @@
 #define LN_ICE_TRIGGERED_BURST 8u                  /* triggered checks at once, then 5 ms apart */
 #define LN_ICE_HASTEN_SPACING  LN_MILLISECONDS(20) /* between early repetitions of one check */
 #define LN_ICE_RTO_MAX         LN_SECONDS(2)
-/* Checks are repeated once a second at least: on a path with heavy loss the doubling of RFC 8489
- * would let seconds pass in which nobody asks. The time until a check fails stays what Rc 7 gives.
- */
-#define LN_ICE_CHECK_WAIT_MAX LN_SECONDS(1)
+/* Of few pairs each is asked every half second: on a path with heavy loss the doubling of RFC 8489
+ * would let seconds pass in which nobody asks. The time until a check fails stays what Rc 7 gives,
+ * the sum of all requests stays below that of a hundred pairs (RFC 8445, 19.5.1). */
+#define LN_ICE_CHECK_WAIT_MAX LN_MILLISECONDS(500)
 #define LN_ICE_CHECK_TIME     LN_MILLISECONDS(31500) /* to the last request at RTO 500 ms */
 #define LN_ICE_SILENCE        LN_SECONDS(8)          /* without a sign of life: disconnected */
 #define LN_ICE_LINGER         LN_SECONDS(3)  /* the old generation's life after the new selects */

@@ -28,7 +28,7 @@ void ln_sctp_config_init(struct ln_sctp_config *config)
     config->send_buffer_bytes = 64u << 20;
     config->rto_initial = LN_MILLISECONDS(500);
     config->rto_min = LN_MILLISECONDS(300);
-    config->rto_max = LN_SECONDS(5);
+    config->rto_max = LN_SECONDS(3);
     config->sack_delay = LN_MILLISECONDS(50);
     config->heartbeat_interval = LN_SECONDS(30);
     config->cookie_lifetime = LN_SECONDS(60);

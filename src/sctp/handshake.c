@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* DTLS has just shown that the path works: a lost INIT or COOKIE ECHO is tried again soon. */
-#define RETRY_MAX  LN_SECONDS(1)
+#define RETRY_MAX  LN_MILLISECONDS(500)
 #define COOKIE_MAX 1000u /* of the peer's; it must fit one packet */
 
 void ln_handshake_start(struct ln_sctp *s, ln_time now)
