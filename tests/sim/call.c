@@ -273,25 +273,24 @@ static void on_message(struct party *party, const struct ln_event *event)
 /* A message on each channel at a time; again a little later. */
 static void send_messages(struct call *call)
 {
-    bool sent = false;
+    bool left = false;
 
     if (call->net.now < call->next_message || call->opened == LN_TIME_NEVER || call->all_sent)
         return;
     for (int p = 0; p < 2; p++) {
         struct party *party = &call->parties[p];
 
-        if (call->net.hosts[p].stopped || party->gave_up)
-            continue;
-        for (size_t i = 0; i < party->flow_count; i++) {
+        for (size_t i = 0; i < party->flow_count && !party->gave_up; i++) {
             struct flow *flow = &party->flows[i];
 
             if (!flow->open || flow->closed || flow->sent >= call->scenario->messages)
                 continue;
-            send_message(party, flow);
-            sent = true;
+            left = true;
+            if (!call->net.hosts[p].stopped)
+                send_message(party, flow);
         }
     }
-    call->all_sent = !sent;
+    call->all_sent = !left;
     call->next_message = call->net.now + LN_MILLISECONDS(5) +
                          (ln_duration)ln_rng_below(&call->net.chance, 60) * 1000000;
 }
@@ -511,7 +510,8 @@ static void perform(struct call *call, const struct act *act)
         ln_peer_connection_restart_ice(call->parties[act->host].pc);
         break;
     case ACT_SILENCE:
-        hosts[act->host].stopped = true;
+    case ACT_WAKE:
+        hosts[act->host].stopped = act->kind == ACT_SILENCE;
         break;
     case ACT_MOVE:
         move(call, act->host);

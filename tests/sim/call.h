@@ -64,7 +64,9 @@ struct party {
     ln_time opened, connected, disconnected, failed; /* first times; LN_TIME_NEVER */
     unsigned restarts_seen;
     enum ln_peer_connection_state state;
-    bool gave_up; /* lenient: an API call failed */
+    bool gave_up;                     /* lenient: an API call failed */
+    struct ln_video_encoder *encoder; /* scenario->codec */
+    struct ln_video_decoder *decoder;
 };
 
 struct note { /* on its way to the other side */

@@ -36,6 +36,7 @@ enum act_kind {
     ACT_UP,      /* and back */
     ACT_RESTART, /* `host` restarts ICE */
     ACT_SILENCE, /* the program on `host` hangs */
+    ACT_WAKE,    /* and goes on */
     ACT_MOVE,    /* `host` loses its address and gets another */
     ACT_MARK,    /* measurements begin: call->mark */
     ACT_CLOSE,   /* `host` closes the connection */
@@ -63,6 +64,16 @@ enum nat_plan {
     NAT_FIREWALLS,   /* both behind a stateful firewall */
 };
 
+struct party;
+struct ln_frame;
+
+/* Real video in place of made-up frames. */
+struct codec_hooks {
+    struct ln_frame *(*encode)(struct party *party, uint32_t number, bool key); /* NULL: dropped */
+    void (*decode)(struct party *party, const struct ln_frame *frame); /* CHECKs what it shows */
+    void (*free)(struct party *party);
+};
+
 struct scenario {
     const char *name;
     /* the network */
@@ -77,13 +88,14 @@ struct scenario {
     ln_duration signalling; /* delay of descriptions and candidates; 0: 20 ms */
     bool glare;             /* both offer at once */
     bool no_trickle;
-    unsigned channels;      /* mask of 1 << enum channel_kind; 0: only CHANNEL_ORDERED */
-    unsigned messages;      /* per channel and direction */
-    uint32_t message_max;   /* bytes; 0: 2000 */
-    bool audio, video;      /* host 0 sends */
-    bool both_send;         /* so does host 1 */
-    uint32_t video_max_bps; /* 0: 600 kbit/s */
-    ln_duration length;     /* after opening; 0: until all messages are there */
+    unsigned channels;               /* mask of 1 << enum channel_kind; 0: only CHANNEL_ORDERED */
+    unsigned messages;               /* per channel and direction */
+    uint32_t message_max;            /* bytes; 0: 2000 */
+    bool audio, video;               /* host 0 sends */
+    bool both_send;                  /* so does host 1 */
+    uint32_t video_max_bps;          /* 0: 600 kbit/s */
+    const struct codec_hooks *codec; /* NULL: made-up frames */
+    ln_duration length;              /* after opening; 0: until all messages are there */
     struct act acts[SCENARIO_ACTS];
     /* what must hold, beside the above */
     ln_duration open_within;          /* in each seed; 0: 30 s */
