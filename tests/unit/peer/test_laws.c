@@ -106,7 +106,7 @@ LN_TEST(laws, a_late_on_timeout_catches_up)
 
 LN_TEST(laws, a_new_connection_asks_for_nothing_until_it_is_used)
 {
-    CHECK(call_init(&call, &(const struct scenario){ .name = "idle" }, 3, false) == 0);
+    CHECK(call_init(&call, &calm, 3, false) == 0);
     ln_peer_connection_on_timeout(call.parties[1].pc, call.net.now);
     CHECK(ln_peer_connection_next_timeout(call.parties[1].pc) == LN_TIME_NEVER);
     call_free(&call);
