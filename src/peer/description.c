@@ -45,6 +45,12 @@ void ln_description_free(struct ln_description *description)
     ln_free(description->allocator, description);
 }
 
+void ln_description_drop(struct ln_description **description)
+{
+    ln_description_free(*description);
+    *description = NULL;
+}
+
 void ln_description_touch(struct ln_description *description)
 {
     ln_free(description->allocator, description->text);

@@ -24,7 +24,8 @@ LN_NODISCARD struct ln_description *ln_description_create(struct ln_allocator *a
 LN_NODISCARD int ln_description_parse(struct ln_allocator *allocator, enum ln_sdp_type type,
                                       const char *text, struct ln_description **ret_description,
                                       struct ln_sdp_error *ret_error);
-void ln_description_free(struct ln_description *description); /* NULL is fine */
+void ln_description_free(struct ln_description *description);  /* NULL is fine */
+void ln_description_drop(struct ln_description **description); /* frees it and sets NULL */
 
 /* The text, borrowed until the tree changes; NULL when out of memory. */
 const char *ln_description_text(struct ln_description *description);

@@ -244,19 +244,13 @@ static void set_outbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
 void ln_media_agree(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
                     const struct ln_jsep_agreed *agreed)
 {
-    struct ln_rtp_inbound_stats stats;
-
     if (need_session(pc) != 0)
         return;
     ln_rtp_session_set_reduced_size(pc->media.rtp, agreed->rtcp_rsize);
     set_inbound(pc, t, agreed, ln_direction_receives(t->current_direction) && !t->stopping);
     set_outbound(pc, t, agreed, ln_direction_sends(t->current_direction) && !t->stopping);
-    if (t->receiver.inbound && ln_direction_receives(t->current_direction) &&
-        !t->receiver.receiving) {
-        ln_rtp_inbound_get_stats(t->receiver.inbound, pc->now, &stats);
-        if (stats.packets_received > 0) /* its stream is known: it is heard again */
-            ln_media_unmute(pc, t);
-    }
+    if (ln_direction_receives(t->current_direction))
+        ln_media_resume(pc, t);
 }
 
 void ln_media_expect(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
@@ -292,8 +286,8 @@ void ln_media_remove(struct ln_peer_connection *pc, ln_rtp_transceiver *t)
     t->sender.codec = LN_CODEC_NONE;
 }
 
-static void push_track(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
-                       enum ln_event_kind kind)
+void ln_media_push_track(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
+                         enum ln_event_kind kind)
 {
     struct ln_event event = { .kind = kind };
 
@@ -305,15 +299,27 @@ static void push_track(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
 
 void ln_media_mute(struct ln_peer_connection *pc, ln_rtp_transceiver *t)
 {
+    (void)pc;
     if (t->receiver.receiving)
-        push_track(pc, t, LN_EVENT_MUTE);
+        t->mute_due = true;
     t->receiver.receiving = false;
+}
+
+void ln_media_resume(struct ln_peer_connection *pc, ln_rtp_transceiver *t)
+{
+    struct ln_rtp_inbound_stats stats;
+
+    if (!t->receiver.inbound || t->receiver.receiving)
+        return;
+    ln_rtp_inbound_get_stats(t->receiver.inbound, pc->now, &stats);
+    if (stats.packets_received > 0) /* its stream is known: it is heard again */
+        t->receiver.receiving = t->unmute_due = true;
 }
 
 void ln_media_unmute(struct ln_peer_connection *pc, ln_rtp_transceiver *t)
 {
     if (!t->receiver.receiving)
-        push_track(pc, t, LN_EVENT_UNMUTE);
+        ln_media_push_track(pc, t, LN_EVENT_UNMUTE);
     t->receiver.receiving = true;
 }
 

@@ -48,8 +48,13 @@ void ln_media_agree(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiv
 void ln_media_update(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver);
 /* Its streams end. */
 void ln_media_remove(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver);
-/* Nothing is received any more: the track is muted. */
+/* Queues an event about the receiver's track. */
+void ln_media_push_track(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver,
+                         enum ln_event_kind kind);
+/* Nothing is received any more: the track is muted (mute_due). */
 void ln_media_mute(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver);
+/* Negotiation lets the stream be heard that was heard before (unmute_due). */
+void ln_media_resume(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver);
 /* Something is received: the track is unmuted. */
 void ln_media_unmute(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver);
 

@@ -27,6 +27,11 @@ int ln_operations_add(struct ln_peer_connection *pc, struct ln_operation *operat
     operation->id = pc->last_op + 1;
     if (!error)
         error = ln_ring_push(&pc->operations, operation);
+    if (!error) {
+        error = ln_events_reserve(&pc->events);
+        if (error)
+            pc->operations.count--; /* the one just queued */
+    }
     if (error) {
         release(pc, operation);
         return error;
@@ -86,7 +91,7 @@ static void finish(struct ln_peer_connection *pc, const struct ln_operation *ope
     event.u.operation.stats = result->stats;
     if (result->text && result->message)
         ln_free(pc->env.allocator, result->message); /* a description is never an error */
-    ln_events_push(&pc->events, &event, owned);
+    (void)ln_events_push(&pc->events, &event, owned);
 }
 
 void ln_operations_run(struct ln_peer_connection *pc, ln_time now)

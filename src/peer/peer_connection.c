@@ -6,8 +6,9 @@
 #include "base/rng.h"
 #include "base/time.h"
 #include "crypto/certificate.h"
-#include "peer/negotiation.h"
+#include "peer/negotiation_parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SETTLING_ROUNDS 8
@@ -93,7 +94,7 @@ void ln_peer_connection_close(ln_peer_connection *pc)
     ln_states_close(pc);
     pc->closed = true;
     ln_operations_clear(pc);
-    ln_events_clear(&pc->events);
+    ln_events_close(&pc->events);
     ln_stir(pc);
 }
 
@@ -287,7 +288,8 @@ int ln_peer_connection_can_trickle_ice_candidates(const ln_peer_connection *pc)
 
     if (!remote || remote->sdp->media_count == 0)
         return -1;
-    return ln_sdp_has_ice_option(remote->sdp, &remote->sdp->media[0], "trickle");
+    return ln_sdp_has_ice_option(
+        remote->sdp, &remote->sdp->media[ln_negotiation_transport_section(remote->sdp)], "trickle");
 }
 
 void ln_peer_connection_restart_ice(ln_peer_connection *pc)
@@ -295,6 +297,8 @@ void ln_peer_connection_restart_ice(ln_peer_connection *pc)
     if (pc->closed || !ln_negotiation_local(pc))
         return;
     pc->negotiation.ice_restart = true;
+    snprintf(pc->negotiation.replaced_ufrag, sizeof pc->negotiation.replaced_ufrag, "%s",
+             ln_ice_local_ufrag(pc->transport.ice));
     pc->negotiation.check_needed = true;
     ln_stir(pc);
 }
@@ -320,7 +324,7 @@ int ln_peer_connection_set_configuration(ln_peer_connection *pc,
         configuration->rtcp_mux_policy != old->rtcp_mux_policy ||
         (configuration->certificate_count > 0 &&
          configuration->certificates[0] != pc->transport.certificate) ||
-        (pc->negotiation.current_local &&
+        (ln_negotiation_local(pc) &&
          configuration->ice_candidate_pool_size != old->ice_candidate_pool_size))
         return LN_ERR_INVALID_MODIFICATION;
     error = ln_configuration_store_init(&store, pc->env.allocator, configuration);
@@ -359,6 +363,7 @@ static void process(struct ln_peer_connection *pc, ln_time now)
     pc->now = now;
     ln_transport_process(pc, now);
     ln_media_process(pc, now);
+    ln_states_update(pc);
     ln_negotiation_check(pc);
 }
 

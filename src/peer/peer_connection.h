@@ -3,7 +3,9 @@
  *
  *   peer_connection.c  creation, configuration, attributes, the endpoint calls
  *   operations.c       the operations chain
- *   negotiation.c      descriptions applied: offer, answer, rollback, negotiation needed
+ *   negotiation.c      offer and answer: create_description.c makes them, local_description.c and
+ *                      remote_description.c apply them, settle.c takes what both agreed into the
+ *                      objects and back, candidates.c, needed.c
  *   sections.c         what the objects wish, as the m-sections of a description
  *   transceiver.c      RTCRtpTransceiver, sender.c, receiver.c
  *   transport.c        ICE and DTLS; packets in and out
@@ -40,8 +42,10 @@ struct ln_negotiation {
     bool local_offered; /* whose offer the current descriptions come from */
     bool needed;        /* [[NegotiationNeeded]] */
     bool check_needed;  /* to be updated when the chain is empty */
-    bool ice_restart;   /* restartIce() was called: the next offer has new credentials */
-    uint64_t session_id, session_version;
+    bool ice_restart;   /* restartIce() was called: offers have new credentials until an exchange
+                           with them is done ([[LocalIceCredentialsToReplace]]) */
+    char replaced_ufrag[LN_CANDIDATE_UFRAG_MAX + 1]; /* by that */
+    uint64_t session_id, session_version;            /* the version given out last */
     uint32_t next_mid;
 };
 
@@ -79,7 +83,8 @@ struct ln_peer_connection {
 
 /* --- states.c */
 
-/* Queues the events for everything that changed since the last call. */
+/* Queues the events for everything that changed since the last call. What finds no room is queued
+ * by a later call. */
 void ln_states_update(struct ln_peer_connection *pc);
 /* The getters follow the event that is being taken. */
 void ln_states_show(struct ln_peer_connection *pc, const struct ln_event *event);
@@ -94,10 +99,10 @@ static inline void ln_stir(struct ln_peer_connection *pc)
     pc->stirred = true;
 }
 
-/* Queues an event that points into no memory of its own. */
-static inline void ln_push_event(struct ln_peer_connection *pc, const struct ln_event *event)
+/* Queues an event that points into no memory of its own; false when there is no room. */
+static inline bool ln_push_event(struct ln_peer_connection *pc, const struct ln_event *event)
 {
-    ln_events_push(&pc->events, event, NULL);
+    return ln_events_push(&pc->events, event, NULL);
 }
 
 static inline double ln_wall_ms(const struct ln_peer_connection *pc, ln_time now)

@@ -60,12 +60,12 @@ static bool mid_taken(const struct ln_peer_connection *pc, const char *mid)
     return false;
 }
 
-static const char *new_mid(struct ln_peer_connection *pc, struct ln_arena *arena)
+static const char *new_mid(struct ln_peer_connection *pc, struct ln_arena *arena, uint32_t *next)
 {
     char text[16];
 
     do
-        snprintf(text, sizeof text, "%u", pc->negotiation.next_mid++);
+        snprintf(text, sizeof text, "%u", (*next)++);
     while (mid_taken(pc, text));
     return ln_arena_text(arena, text, strlen(text));
 }
@@ -126,7 +126,7 @@ static int fill_media(struct ln_peer_connection *pc, ln_rtp_transceiver *t, stru
     size_t i;
 
     section->kind = t->kind == LN_MEDIA_AUDIO ? LN_SDP_AUDIO : LN_SDP_VIDEO;
-    section->stopped = t->stopping;
+    section->stopped = t->stopping || t->refused;
     section->direction = ln_direction_to_sdp(t->direction);
     stream_ids = ln_arena_alloc(arena, LN_STREAM_IDS_MAX * sizeof *stream_ids);
     if (!stream_ids)
@@ -175,7 +175,8 @@ static int fill_known(struct ln_peer_connection *pc, enum ln_sections_for purpos
         sections[i].mid = section_mid(pc, i);
         if (t) {
             error = fill_media(pc, t, arena, &sections[i]);
-            t->offered_line = (int)i;
+            if (purpose == LN_SECTIONS_FOR_OFFER)
+                t->offered_line = (int)i;
         } else if (pc->data.m_line == (int)i) {
             fill_data(pc, &sections[i]);
         } else {
@@ -208,10 +209,13 @@ int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpos
 {
     size_t count = line_count(pc), room = count + pc->transceiver_count + 1, from = 0, i, place;
     struct ln_jsep_section *sections = ln_arena_alloc(arena, room * sizeof *sections);
+    uint32_t next = pc->negotiation.next_mid; /* counted on when the offer is applied */
     int error;
 
     if (!sections)
         return LN_ERR_NOMEM;
+    for (i = 0; i < pc->transceiver_count && purpose == LN_SECTIONS_FOR_OFFER; i++)
+        pc->transceivers[i]->offered_line = -1;
     if (purpose == LN_SECTIONS_FOR_ANSWER)
         count = pc->negotiation.pending_remote->sdp->media_count;
     error = fill_known(pc, purpose, arena, sections, count);
@@ -222,7 +226,7 @@ int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpos
             continue;
         place = new_place(pc, sections, &from, &count);
         memset(&sections[place], 0, sizeof sections[place]);
-        sections[place].mid = new_mid(pc, arena);
+        sections[place].mid = new_mid(pc, arena, &next);
         t->offered_line = (int)place;
         error = sections[place].mid ? fill_media(pc, t, arena, &sections[place]) : LN_ERR_NOMEM;
         if (!error)
@@ -231,7 +235,7 @@ int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpos
     if (!error && purpose == LN_SECTIONS_FOR_OFFER && pc->data.wanted && pc->data.m_line < 0) {
         place = new_place(pc, sections, &from, &count);
         memset(&sections[place], 0, sizeof sections[place]);
-        sections[place].mid = new_mid(pc, arena);
+        sections[place].mid = new_mid(pc, arena, &next);
         fill_data(pc, &sections[place]);
         error = sections[place].mid ? fill_transport(pc, arena, purpose, &sections[place].transport)
                                     : LN_ERR_NOMEM;
@@ -241,7 +245,9 @@ int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpos
     memset(ret_local, 0, sizeof *ret_local);
     ret_local->session_id = pc->negotiation.session_id;
     ret_local->session_version = pc->negotiation.session_version;
-    ret_local->bundle_policy = LN_JSEP_BUNDLE_BALANCED;
+    /* There is one transport: an answer takes no section beside it. */
+    ret_local->bundle_policy = purpose == LN_SECTIONS_FOR_ANSWER ? LN_JSEP_BUNDLE_MAX_BUNDLE
+                                                                 : LN_JSEP_BUNDLE_BALANCED;
     ret_local->sections = sections;
     ret_local->section_count = count;
     return 0;

@@ -25,66 +25,60 @@ static enum ln_peer_connection_state combine(enum ln_ice_connection_state ice,
 static void tell_gathering(struct ln_peer_connection *pc, enum ln_ice_gathering_state state)
 {
     struct ln_event event = { .kind = LN_EVENT_ICE_TRANSPORT_GATHERING_STATE_CHANGE };
+    struct ln_event last = { .kind = LN_EVENT_ICE_CANDIDATE };
 
-    pc->current.ice_transport_gathering = pc->current.gathering = state;
     event.u.ice_gathering_state = state;
-    ln_push_event(pc, &event);
+    if (pc->current.ice_transport_gathering != state && ln_push_event(pc, &event))
+        pc->current.ice_transport_gathering = state;
     event.kind = LN_EVENT_ICE_GATHERING_STATE_CHANGE;
-    ln_push_event(pc, &event);
-    if (state == LN_ICE_GATHERING_STATE_COMPLETE) {
-        struct ln_event last = { .kind = LN_EVENT_ICE_CANDIDATE };
-
-        last.u.ice_candidate.last = true;
-        last.u.ice_candidate.candidate.sdp_m_line_index = -1;
+    if (pc->current.gathering == state || !ln_push_event(pc, &event))
+        return;
+    pc->current.gathering = state;
+    last.u.ice_candidate.last = true;
+    last.u.ice_candidate.candidate.sdp_m_line_index = -1;
+    if (state == LN_ICE_GATHERING_STATE_COMPLETE)
         ln_push_event(pc, &last);
-    }
 }
 
 static void tell_ice(struct ln_peer_connection *pc, enum ln_ice_connection_state state)
 {
     struct ln_event event = { .kind = LN_EVENT_ICE_TRANSPORT_STATE_CHANGE };
 
-    pc->current.ice = pc->current.ice_transport = state;
     event.u.ice_transport_state = state;
-    ln_push_event(pc, &event);
+    if (pc->current.ice_transport != state && ln_push_event(pc, &event))
+        pc->current.ice_transport = state;
     event.kind = LN_EVENT_ICE_CONNECTION_STATE_CHANGE;
     event.u.ice_connection_state = state;
-    ln_push_event(pc, &event);
+    if (pc->current.ice != state && ln_push_event(pc, &event))
+        pc->current.ice = state;
 }
 
 void ln_states_update(struct ln_peer_connection *pc)
 {
     enum ln_dtls_transport_state dtls = (enum ln_dtls_transport_state)pc->transport.dtls_state;
-    enum ln_peer_connection_state connection;
+    enum ln_peer_connection_state connection = combine(pc->transport.ice_state, dtls);
     struct ln_event event;
 
     if (pc->closed)
         return;
-    if (pc->negotiation.state != pc->current.signaling) {
-        event.kind = LN_EVENT_SIGNALING_STATE_CHANGE;
-        event.u.signaling_state = pc->current.signaling = pc->negotiation.state;
-        ln_push_event(pc, &event);
-    }
-    if (pc->transport.gathering_state != pc->current.gathering)
-        tell_gathering(pc, pc->transport.gathering_state);
-    if (pc->transport.ice_state != pc->current.ice)
-        tell_ice(pc, pc->transport.ice_state);
-    if (dtls != pc->current.dtls) {
-        event.kind = LN_EVENT_DTLS_TRANSPORT_STATE_CHANGE;
-        event.u.dtls_transport_state = pc->current.dtls = dtls;
-        ln_push_event(pc, &event);
-    }
-    connection = combine(pc->transport.ice_state, dtls);
-    if (connection != pc->current.connection) {
-        event.kind = LN_EVENT_CONNECTION_STATE_CHANGE;
-        event.u.connection_state = pc->current.connection = connection;
-        ln_push_event(pc, &event);
-    }
-    if (pc->data.state != pc->current.sctp) {
-        event.kind = LN_EVENT_SCTP_TRANSPORT_STATE_CHANGE;
-        event.u.sctp_transport_state = pc->current.sctp = pc->data.state;
-        ln_push_event(pc, &event);
-    }
+    event.kind = LN_EVENT_SIGNALING_STATE_CHANGE;
+    event.u.signaling_state = pc->negotiation.state;
+    if (pc->negotiation.state != pc->current.signaling && ln_push_event(pc, &event))
+        pc->current.signaling = pc->negotiation.state;
+    tell_gathering(pc, pc->transport.gathering_state);
+    tell_ice(pc, pc->transport.ice_state);
+    event.kind = LN_EVENT_DTLS_TRANSPORT_STATE_CHANGE;
+    event.u.dtls_transport_state = dtls;
+    if (dtls != pc->current.dtls && ln_push_event(pc, &event))
+        pc->current.dtls = dtls;
+    event.kind = LN_EVENT_CONNECTION_STATE_CHANGE;
+    event.u.connection_state = connection;
+    if (connection != pc->current.connection && ln_push_event(pc, &event))
+        pc->current.connection = connection;
+    event.kind = LN_EVENT_SCTP_TRANSPORT_STATE_CHANGE;
+    event.u.sctp_transport_state = pc->data.state;
+    if (pc->data.state != pc->current.sctp && ln_push_event(pc, &event))
+        pc->current.sctp = pc->data.state;
 }
 
 void ln_states_show(struct ln_peer_connection *pc, const struct ln_event *event)

@@ -114,8 +114,6 @@ ln_rtp_transceiver *ln_transceiver_of_line(const struct ln_peer_connection *pc, 
 
 void ln_transceiver_stop_now(ln_rtp_transceiver *t, bool fire_ended)
 {
-    struct ln_event event = { .kind = LN_EVENT_ENDED };
-
     if (t->stopped)
         return;
     t->stopping = t->stopped = true;
@@ -125,11 +123,7 @@ void ln_transceiver_stop_now(ln_rtp_transceiver *t, bool fire_ended)
     ln_media_remove(t->pc, t);
     if (t->receiver.track->live) {
         t->receiver.track->live = false;
-        event.u.track.transceiver = t;
-        event.u.track.receiver = &t->receiver;
-        event.u.track.track = t->receiver.track;
-        if (fire_ended)
-            ln_push_event(t->pc, &event);
+        t->ended_due = fire_ended;
     }
 }
 
@@ -196,17 +190,12 @@ int ln_rtp_transceiver_stop(ln_rtp_transceiver *transceiver)
     if (transceiver->pc->closed)
         return LN_ERR_INVALID_STATE;
     if (!transceiver->stopping) {
-        struct ln_event event = { .kind = LN_EVENT_ENDED };
-
         transceiver->stopping = true;
         transceiver->direction = LN_RTP_TRANSCEIVER_DIRECTION_INACTIVE;
         ln_media_update(transceiver->pc, transceiver);
         if (transceiver->receiver.track->live) {
             transceiver->receiver.track->live = false;
-            event.u.track.transceiver = transceiver;
-            event.u.track.receiver = &transceiver->receiver;
-            event.u.track.track = transceiver->receiver.track;
-            ln_push_event(transceiver->pc, &event);
+            ln_media_push_track(transceiver->pc, transceiver, LN_EVENT_ENDED);
         }
         if (transceiver->m_line < 0) /* never negotiated: nobody else needs to know */
             ln_transceiver_stop_now(transceiver, false);
@@ -283,7 +272,7 @@ static ln_rtp_transceiver *reusable(const ln_peer_connection *pc, enum ln_media_
     for (i = 0; i < pc->transceiver_count; i++) {
         ln_rtp_transceiver *t = pc->transceivers[i];
 
-        if (t->kind == kind && !t->stopping && !t->sender.track && !t->ever_sent)
+        if (t->kind == kind && !t->stopping && !t->refused && !t->sender.track && !t->ever_sent)
             return t;
     }
     return NULL;

@@ -60,9 +60,10 @@ struct ln_rtp_transceiver {
     enum ln_rtp_transceiver_direction direction;
     bool has_current;
     enum ln_rtp_transceiver_direction current_direction;
-    bool fired_receiving; /* [[FiredDirection]] has recv */
-    bool track_due;       /* a track event is to be fired */
+    bool fired_receiving;                            /* [[FiredDirection]] has recv */
+    bool mute_due, ended_due, track_due, unmute_due; /* events to be fired, in this order */
     bool stable_fired_receiving;
+    bool refused; /* the offer that stands refuses its section: stopped with the answer */
     bool stopping, stopped;
     bool added_by_track; /* addTrack() made it or took it: a remote section may adopt it */
     bool ever_sent;      /* its sender was once negotiated to send */
@@ -71,7 +72,8 @@ struct ln_rtp_transceiver {
     /* What a rollback goes back to. */
     char stable_mid[LN_MID_TEXT];
     int stable_line;
-    bool made_by_remote_offer; /* and by nothing else since */
+    struct ln_stream_ids stable_streams; /* the remote's */
+    bool made_by_remote_offer;           /* and by nothing else since */
     struct ln_rtp_sender sender;
     struct ln_rtp_receiver receiver;
 };
@@ -82,7 +84,8 @@ LN_NODISCARD int ln_transceiver_create(struct ln_peer_connection *pc, enum ln_me
                                        ln_rtp_transceiver **ret_transceiver);
 /* Frees it; its streams in the media session must be gone. */
 void ln_transceiver_free(ln_rtp_transceiver *transceiver);
-/* Ends it for good: the track ends, the section of the next offer is refused. */
+/* Ends it for good: the track ends, the section of the next offer is refused. Leaves ended_due to
+ * be fired if it is asked for. */
 void ln_transceiver_stop_now(ln_rtp_transceiver *transceiver, bool fire_ended);
 ln_rtp_transceiver *ln_transceiver_of_line(const struct ln_peer_connection *pc, int m_line);
 

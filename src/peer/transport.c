@@ -126,19 +126,34 @@ void ln_transport_gather(struct ln_peer_connection *pc)
     ln_stir(pc);
 }
 
-int ln_transport_restart(struct ln_peer_connection *pc)
+/* Whether the generation that ICE has now is that of the exchange in force. */
+static bool is_current(const struct ln_peer_connection *pc)
 {
-    struct ln_description *local = pc->negotiation.current_local;
+    const struct ln_sdp *local = pc->negotiation.current_local->sdp;
     const char *ufrag = ln_ice_local_ufrag(pc->transport.ice);
     size_t i;
+
+    for (i = 0; i < local->media_count; i++)
+        if (strcmp(ln_sdp_ufrag(local, &local->media[i]), ufrag) == 0)
+            return true;
+    return false;
+}
+
+void ln_transport_rollback(struct ln_peer_connection *pc)
+{
+    if (pc->negotiation.current_local && !is_current(pc)) {
+        (void)ln_ice_rollback(pc->transport.ice);
+        ln_stir(pc);
+    }
+}
+
+int ln_transport_restart(struct ln_peer_connection *pc)
+{
     int error;
 
-    if (!local)
+    if (!pc->negotiation.current_local)
         return 0; /* nothing to restart */
-    for (i = 0; i < local->sdp->media_count; i++)
-        if (strcmp(ln_sdp_ufrag(local->sdp, &local->sdp->media[i]), ufrag) == 0)
-            break;
-    if (i == local->sdp->media_count)
+    if (!is_current(pc))
         return 0; /* restarted already, and not offered yet */
     error = ln_ice_restart(pc->transport.ice);
     ln_stir(pc);

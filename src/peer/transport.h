@@ -61,6 +61,8 @@ void ln_transport_deinit(struct ln_peer_connection *pc);
 void ln_transport_gather(struct ln_peer_connection *pc);
 /* A local offer with new credentials: true if ICE has a new generation now or had it already. */
 LN_NODISCARD int ln_transport_restart(struct ln_peer_connection *pc);
+/* Takes back a restart that stands in no applied exchange: its offer was rolled back. */
+void ln_transport_rollback(struct ln_peer_connection *pc);
 void ln_transport_set_first_role(struct ln_peer_connection *pc, bool controlling);
 /* The other side's ICE parameters and candidates of its section. */
 LN_NODISCARD int ln_transport_set_remote_ice(struct ln_peer_connection *pc,
