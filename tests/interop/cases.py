@@ -135,3 +135,16 @@ def both_ways(pair):
     """Each end reads the other's numbers and hears the other's tone: ours 440 Hz, theirs 660."""
     pair.until(has_picture, hears_660)
     return they_see_us(pair)
+
+
+def repaired(pair):
+    """On a path that loses three in a hundred, pictures still come whole, in order, both ways, because
+    each end asks again and the other answers."""
+    pair.until(has_picture)
+    pair.path.start()
+    pair.until(lambda s: has_picture(s, 150),
+               lambda s: all(stats_of(s, "inbound-rtp", kind="video")[0][k] > 0
+                             for k in ("nackCount", "retransmittedPacketsReceived")),
+               lambda s: stats_of(s, "outbound-rtp", kind="video")[0]["retransmittedPacketsSent"] > 0)
+    they_see_us(pair)
+    assert pair.path.dropped > 0

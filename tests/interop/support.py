@@ -94,10 +94,11 @@ def has_tone(stats, hertz, within=5):
 
 
 class Pair:
-    """Two JSON-lines peers whose signalling is carried across; other lines stay for the test."""
+    """Two JSON-lines peers whose signalling is carried across; other lines stay for the test. `path`
+    may put itself between them (lossy.py)."""
 
-    def __init__(self, linnet, other):
-        self.linnet, self.other = linnet, other
+    def __init__(self, linnet, other, path=None):
+        self.linnet, self.other, self.path = linnet, other, path
         self.lines = {linnet: [], other: []}
         self.signalled = {linnet: [], other: []}
         self.ended = set()
@@ -111,8 +112,11 @@ class Pair:
                 with self.ready:
                     self.signalled[source].append(message)
                     self.ready.notify_all()
+                if self.path:
+                    message = self.path.carry(0 if source is self.linnet else 1, message)
                 try:
-                    target.send(message)
+                    if message:
+                        target.send(message)
                 except (BrokenPipeError, ValueError):
                     pass
             else:
@@ -169,8 +173,10 @@ class Pair:
 
     def __exit__(self, kind, value, trace):
         """Both end; after a test that went well linnet has to say that all was well."""
-        code = self.linnet.end()
-        self.other.end()
+        try:
+            code = self.linnet.end()
+        finally:
+            self.other.end()
         assert kind is not None or code == 0, f"linnet ended with {code}"
 
 

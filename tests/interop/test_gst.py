@@ -4,7 +4,10 @@
 Both ends number their pictures and read the other's; both listen to the other's tone."""
 import os
 
-from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send, too_large, we_send
+from cases import (
+    both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send,
+    too_large, we_send,
+)
 from support import Lines, Pair, has_picture, peer, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -4,14 +4,18 @@
 `linnet peer`. Both ends number their pictures and read the other's; both listen to the other's tone."""
 import os
 
-from cases import both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send, too_large, we_send
+from cases import (
+    both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, repaired,
+    they_send, too_large, we_send,
+)
+from lossy import LossyPath
 from support import Lines, Pair, has_picture, peer, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 262144
 
 
-def pair_of(offers, *more, ours=(), data=True, media=False):
+def pair_of(offers, *more, ours=(), data=True, media=False, path=None):
     """libwebrtc and linnet connected; `offers` says whether libwebrtc begins."""
     theirs = ["--offer" if offers else "--answer", *more]
     ours = ["--answer" if offers else "--offer", *ours]
@@ -22,7 +26,7 @@ def pair_of(offers, *more, ours=(), data=True, media=False):
         theirs += ["--media"]
         ours += ["--video", "test", "--audio", "tone"]
     other = Lines("node", os.path.join(HERE, "wrtc", "peer.mjs"), *theirs)
-    return Pair(peer(*ours), other)
+    return Pair(peer(*ours), other, path)
 
 
 def test_wrtc_offers_data():
@@ -108,6 +112,16 @@ def test_wrtc_answers_media_and_we_listen():
 def test_wrtc_answers_and_listens():
     with pair_of(False, ours=["--video", "test", "--audio", "tone"], data=False) as pair:
         we_send(pair)
+
+
+def test_wrtc_offers_over_a_lossy_path():
+    with pair_of(True, data=False, media=True, path=LossyPath(0.03)) as pair:
+        repaired(pair)
+
+
+def test_wrtc_answers_over_a_lossy_path():
+    with pair_of(False, data=False, media=True, path=LossyPath(0.03)) as pair:
+        repaired(pair)
 
 
 if __name__ == "__main__":
