@@ -27,6 +27,10 @@ void ln_test_register(struct ln_test *test);
 void ln_test_fail(const char *what, const char *file, int line) __attribute__((noreturn));
 void ln_test_fail_values(const char *what, long long left, long long right, const char *file,
                          int line) __attribute__((noreturn));
+static inline bool ln_test_same_text(const char *left, const char *right)
+{
+    return left && right && strcmp(left, right) == 0;
+}
 
 #define LN_TEST(suite_, name_)                                                                     \
     static void suite_##_##name_(void);                                                            \
@@ -49,7 +53,8 @@ void ln_test_fail_values(const char *what, long long left, long long right, cons
         if (left_ != right_)                                                                       \
             ln_test_fail_values(#left " == " #right, left_, right_, __FILE__, __LINE__);           \
     } while (0)
-#define CHECK_TEXT(left, right)       CHECK(strcmp((left), (right)) == 0)
+/* A text that is missing equals none. */
+#define CHECK_TEXT(left, right)       CHECK(ln_test_same_text((left), (right)))
 #define CHECK_BYTES(left, right, len) CHECK(memcmp((left), (right), (len)) == 0)
 
 /* The environment of the running test, made at the first call in it. */

@@ -276,6 +276,6 @@ LN_TEST(connect, statistics_have_the_standard_members)
     CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
     CHECK(pair.sides[0].stats != NULL);
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        CHECK(strstr(pair.sides[0].stats, expected[i]) != NULL);
+        CHECK(pair.sides[0].stats && strstr(pair.sides[0].stats, expected[i]) != NULL);
     pair_free(&pair);
 }

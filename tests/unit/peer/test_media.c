@@ -197,12 +197,14 @@ LN_TEST(media, statistics_of_both_ends_agree)
     begin_call();
     talk(LN_SECONDS(6));
     get_stats(0);
+    CHECK(pair.sides[0].stats != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"type\":\"outbound-rtp\"") != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"type\":\"remote-inbound-rtp\"") != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"roundTripTime\":") != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"mimeType\":\"video/VP8\"") != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"type\":\"media-source\"") != NULL);
     get_stats(1);
+    CHECK(pair.sides[1].stats != NULL);
     CHECK(strstr(pair.sides[1].stats, "\"type\":\"inbound-rtp\"") != NULL);
     CHECK(strstr(pair.sides[1].stats, "\"type\":\"remote-outbound-rtp\"") != NULL);
     CHECK(strstr(pair.sides[1].stats, "\"packetsLost\":0") != NULL);

@@ -554,6 +554,7 @@ LN_TEST(w3c, a_senders_track_and_streams_can_be_replaced)
     CHECK(ln_peer_connection_create_offer(pair.sides[0].pc, NULL, &op) == 0);
     pair_settle(&pair);
     CHECK(ln_rtp_sender_track(sender) == video);
+    CHECK(pair.sides[0].description != NULL);
     CHECK(strstr(pair.sides[0].description, "a=msid:another") != NULL);
     ln_media_stream_track_unref(audio);
     ln_media_stream_track_unref(video);
@@ -603,6 +604,7 @@ LN_TEST(w3c, codec_preferences_order_the_offer)
     CHECK(ln_rtp_transceiver_set_codec_preferences(transceiver, wanted, 1) == 0);
     CHECK(ln_peer_connection_create_offer(pair.sides[0].pc, NULL, &op) == 0);
     pair_settle(&pair);
+    CHECK(pair.sides[0].description != NULL);
     CHECK(strstr(pair.sides[0].description, " PCMA/8000") != NULL);
     CHECK(strstr(pair.sides[0].description, "opus") == NULL);
     pair_free(&pair);
@@ -615,6 +617,7 @@ LN_TEST(w3c, a_stats_report_is_a_map_of_ids)
     connect_channel(NULL);
     CHECK(ln_peer_connection_get_stats(pair.sides[0].pc, NULL, &op) == 0);
     CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
+    CHECK(pair.sides[0].stats != NULL);
     CHECK(strstr(pair.sides[0].stats, "{\"id\":\"T0\",\"type\":\"transport\",\"timestamp\":"));
     CHECK(strstr(pair.sides[0].stats, "\"label\":\"chat\",\"protocol\":\"\","
                                       "\"dataChannelIdentifier\":"));
@@ -783,6 +786,7 @@ LN_TEST(w3c, a_track_selects_its_statistics)
     CHECK(pair_run(&pair, LN_SECONDS(5), pair_connected));
     CHECK(ln_peer_connection_get_stats(pair.sides[0].pc, track, &op) == 0);
     CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
+    CHECK(pair.sides[0].stats != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"kind\":\"video\"") != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"kind\":\"audio\"") == NULL);
     CHECK(strstr(pair.sides[0].stats, "\"type\":\"peer-connection\"") == NULL);
