@@ -26,6 +26,7 @@ void ln_jitter_buffer_init(struct ln_jitter_buffer *jb, const struct ln_env *env
                         audio ? LN_JITTER_AUDIO_PACKETS_MAX : LN_JITTER_VIDEO_PACKETS_MAX);
     jb->last_picture_id = -1;
     jb->last_tl0picidx = -1;
+    jb->floor = INT64_MIN;
     jb->blocked_since = LN_TIME_NEVER;
     jb->step = clock_hz / 50;
 }
@@ -47,6 +48,7 @@ void ln_jitter_buffer_reset(struct ln_jitter_buffer *jb)
     jb->last_picture_id = -1;
     jb->last_tl0picidx = -1;
     jb->picture_ids.started = false;
+    jb->floor = INT64_MIN;
     jb->blocked_since = LN_TIME_NEVER;
     jb->concealed_in_row = 0;
     jb->resting = false;

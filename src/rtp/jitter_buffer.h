@@ -64,6 +64,7 @@ struct ln_jitter_buffer {
     int64_t last_picture_id; /* of the last frame that left; -1 */
     int16_t last_tl0picidx;
     int64_t frames_out;
+    int64_t floor;         /* nothing below it is taken again, even when all was dropped */
     ln_time blocked_since; /* LN_TIME_NEVER while the next frame is there or nothing came */
 
     /* audio */

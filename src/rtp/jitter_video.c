@@ -203,11 +203,23 @@ static void update_blocked(struct ln_jitter_buffer *jb, ln_time now)
 
 /* ---- in ---- */
 
-static int overflow(struct ln_jitter_buffer *jb, ln_time now)
+/* Drops everything and waits for a key frame. What has left does not come again, should it be
+ * repaired now, and picture ids go on. */
+static void start_over(struct ln_jitter_buffer *jb, ln_time now)
 {
+    struct ln_rtp_unwrap15 picture_ids = jb->picture_ids;
+    int64_t floor = jb->floor;
+
     jb->counters.packets_discarded += jb->ring.count;
     ln_jitter_buffer_reset(jb);
+    jb->floor = floor;
+    jb->picture_ids = picture_ids;
     jb->blocked_since = now;
+}
+
+static int overflow(struct ln_jitter_buffer *jb, ln_time now)
+{
+    start_over(jb, now);
     return LN_ERR_LIMIT;
 }
 
@@ -216,7 +228,7 @@ int ln_jitter_video_insert(struct ln_jitter_buffer *jb, ln_time now,
 {
     int error;
 
-    if (jb->synced && packet->sequence < jb->next_sequence) {
+    if ((jb->synced && packet->sequence < jb->next_sequence) || packet->sequence < jb->floor) {
         jb->counters.packets_discarded++;
         return LN_ERR_REPLAY;
     }
@@ -234,9 +246,7 @@ int ln_jitter_video_insert(struct ln_jitter_buffer *jb, ln_time now,
     if (!error && packet->starts)
         error = complete_frame(jb, now, packet->sequence - 1); /* the marker before it was lost */
     if (error) {
-        jb->counters.packets_discarded += jb->ring.count;
-        ln_jitter_buffer_reset(jb); /* a whole frame cannot be noted: begin anew */
-        jb->blocked_since = now;
+        start_over(jb, now); /* a whole frame cannot be noted */
         return 0;
     }
     update_blocked(jb, now);
@@ -303,7 +313,7 @@ static void advance(struct ln_jitter_buffer *jb, const struct ln_jitter_frame *f
     memmove(jb->frames, jb->frames + 1, jb->frame_count * sizeof *jb->frames);
     ln_packet_ring_remove_below(&jb->ring, f->last + 1);
     jb->synced = true;
-    jb->next_sequence = f->last + 1;
+    jb->next_sequence = jb->floor = f->last + 1;
     jb->last_picture_id = f->picture_id;
     if (f->tl0picidx >= 0 && f->temporal_layer <= 0)
         jb->last_tl0picidx = f->tl0picidx;
@@ -326,8 +336,7 @@ int ln_jitter_video_poll(struct ln_jitter_buffer *jb, ln_time now, struct ln_fra
     frame = build(jb, &f);
     drop_before(jb, f.first);
     if (!frame) { /* out of memory: as if it had been lost */
-        ln_jitter_buffer_reset(jb);
-        jb->blocked_since = now;
+        start_over(jb, now);
         return 0;
     }
     advance(jb, &f);

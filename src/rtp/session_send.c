@@ -238,6 +238,7 @@ int ln_rtp_session_send_frame(struct ln_rtp_session *session, struct ln_rtp_outb
 {
     struct cut c = { session, NULL, NULL, frame, now, 0, NULL };
     struct ln_send_stream *s;
+    uint16_t first;
     size_t taken;
     int error = check_frame(o, frame);
 
@@ -255,8 +256,11 @@ int ln_rtp_session_send_frame(struct ln_rtp_session *session, struct ln_rtp_outb
     }
     c.queue =
         &session->queues[frame->kind == LN_MEDIA_AUDIO ? LN_RTP_CLASS_AUDIO : LN_RTP_CLASS_VIDEO];
+    first = s->sequence;
     error = frame->kind == LN_MEDIA_AUDIO ? cut_audio(&c) : cut_vp8(&c);
     if (error) {
+        if (s->sequence != first)
+            s->sequence++; /* a gap tells the receiver that this frame has no end */
         s->stats.frames_dropped++;
         s->needs_key = frame->kind == LN_MEDIA_VIDEO;
         return error;

@@ -133,6 +133,24 @@ LN_TEST(jitter_buffer, jumps_to_a_key_frame_and_never_goes_back)
     ln_jitter_buffer_deinit(&jb);
 }
 
+LN_TEST(jitter_buffer, what_has_left_does_not_leave_again_after_all_was_dropped)
+{
+    struct ln_jitter_buffer jb;
+    ln_time now = LN_SECONDS(1);
+
+    ln_jitter_buffer_init(&jb, test_env(), LN_MEDIA_VIDEO, 90000);
+    CHECK_EQUAL(put_video(&jb, now, 10, 0, true, true, true), 0);
+    CHECK_EQUAL(take(&jb, now + LN_MILLISECONDS(5)), 0);
+    CHECK_EQUAL(put_video(&jb, now, 12, 2, true, true, false), 0);
+    CHECK_EQUAL(put_video(&jb, now, 12 + LN_JITTER_VIDEO_PACKETS_MAX, 700, true, true, false),
+                LN_ERR_LIMIT);
+    CHECK_EQUAL(jb.ring.count, 0);
+    CHECK_EQUAL(put_video(&jb, now, 10, 0, true, true, true), LN_ERR_REPLAY); /* repaired late */
+    CHECK_EQUAL(put_video(&jb, now, 13, 3, true, true, true), 0);
+    CHECK_EQUAL(take(&jb, now + LN_SECONDS(1)), 3);
+    ln_jitter_buffer_deinit(&jb);
+}
+
 LN_TEST(jitter_buffer, a_stream_that_never_completes_is_bounded)
 {
     struct ln_jitter_buffer jb;
