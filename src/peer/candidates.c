@@ -16,13 +16,18 @@ static int section_of_candidate(const struct ln_sdp *remote, const struct ln_ope
     return -1;
 }
 
+static bool has_ufrag(const struct ln_description *remote, int section, const char *ufrag)
+{
+    return remote && (size_t)section < remote->sdp->media_count &&
+           strcmp(ln_sdp_ufrag(remote->sdp, &remote->sdp->media[section]), ufrag) == 0;
+}
+
 void ln_negotiation_add_candidate(struct ln_peer_connection *pc, ln_time now,
                                   struct ln_operation *operation,
                                   struct ln_operation_result *result)
 {
     struct ln_description *remote = ln_negotiation_remote(pc);
     const struct ln_sdp *sdp;
-    const char *ufrag;
     int section, error;
 
     (void)now;
@@ -41,15 +46,20 @@ void ln_negotiation_add_candidate(struct ln_peer_connection *pc, ln_time now,
                           "the remote description has no such section");
         return;
     }
-    ufrag = ln_sdp_ufrag(sdp, &sdp->media[section]);
-    if (operation->username_fragment && strcmp(operation->username_fragment, ufrag) != 0) {
+    if (operation->username_fragment &&
+        !has_ufrag(pc->negotiation.pending_remote, section, operation->username_fragment) &&
+        !has_ufrag(pc->negotiation.current_remote, section, operation->username_fragment)) {
         ln_operation_fail(pc, result, LN_ERR_OPERATION,
                           "the candidate's username fragment is not the section's");
         return;
     }
+    if (operation->username_fragment && !has_ufrag(remote, section, operation->username_fragment))
+        return; /* of the generation that a restart under way replaces */
     if (!operation->text || !operation->text[0]) {
         if ((size_t)section == ln_negotiation_transport_section(sdp))
             ln_ice_end_of_candidates(pc->transport.ice);
+        ln_sdp_end_candidates(remote->sdp, (size_t)section);
+        ln_description_touch(remote);
         return;
     }
     if (ln_jsep_transport_section(sdp, (size_t)section) != (size_t)section) {

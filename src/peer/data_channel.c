@@ -204,10 +204,14 @@ static bool take_state(struct ln_peer_connection *pc, const struct ln_data_chann
         return false;
     keep_figures(handle);
     ret_event->u.channel = handle;
+    if (handle->released && from->state != LN_CHANNEL_CLOSED)
+        return false;
     switch (from->state) {
     case LN_CHANNEL_OPEN:
         if (handle->state == LN_DATA_CHANNEL_STATE_CONNECTING)
             pc->data.opened++;
+        if (handle->state == LN_DATA_CHANNEL_STATE_CLOSING)
+            return false; /* close() came first */
         handle->state = LN_DATA_CHANNEL_STATE_OPEN;
         ret_event->kind = LN_EVENT_OPEN;
         return true;
@@ -295,6 +299,19 @@ bool ln_data_poll_event(struct ln_peer_connection *pc, struct ln_event *ret_even
     return false;
 }
 
+bool ln_data_is_released(const struct ln_event *event)
+{
+    struct ln_data_channel *handle = event->kind == LN_EVENT_ERROR   ? event->u.error.channel
+                                     : event->kind == LN_EVENT_CLOSE ? event->u.channel
+                                                                     : NULL;
+
+    if (!handle || !handle->released)
+        return false;
+    if (event->kind == LN_EVENT_CLOSE)
+        free_handle(handle);
+    return true;
+}
+
 void ln_data_show(const struct ln_event *event)
 {
     if (event->kind == LN_EVENT_OPEN)
@@ -374,6 +391,7 @@ int ln_peer_connection_create_data_channel(ln_peer_connection *pc, const char *l
         return error == LN_ERR_LIMIT ? LN_ERR_OPERATION : error;
     }
     handle->init = *init;
+    handle->init.protocol = handle->protocol;
     handle->id = init->negotiated ? init->id : -1;
     if (!pc->data.wanted) {
         pc->data.wanted = true;
@@ -481,12 +499,13 @@ void ln_data_channel_close(ln_data_channel *channel)
 
 void ln_data_channel_release(ln_data_channel *channel)
 {
-    if (!channel->channel) {
+    /* Between its error and its close event the queue still points at it. */
+    if (!channel->channel && channel->shown == LN_DATA_CHANNEL_STATE_CLOSED) {
         free_handle(channel);
         return;
     }
     ln_data_channel_close(channel);
-    channel->released = true; /* freed when the channel below has ended */
+    channel->released = true; /* freed when the channel below has ended and that was told */
 }
 
 void ln_data_channel_set_user_data(ln_data_channel *channel, void *user_data)

@@ -60,6 +60,9 @@ void ln_data_close(struct ln_peer_connection *pc);
 /* The next event of the channels, true if there is one. Messages stay below until then, so that the
  * receive window speaks for the application. */
 bool ln_data_poll_event(struct ln_peer_connection *pc, struct ln_event *ret_event);
+/* Whether a queued event is about a channel that was given back since: it is not to be told. Frees
+ * the channel with its last one. */
+bool ln_data_is_released(const struct ln_event *event);
 /* What the getters of the channel show follows the event being taken. */
 void ln_data_show(const struct ln_event *event);
 

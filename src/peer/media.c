@@ -170,18 +170,18 @@ static uint32_t sync_group(const ln_rtp_receiver *receiver)
     return ln_crc32(0, receiver->streams.id[0], strlen(receiver->streams.id[0])) | 1;
 }
 
-static void set_inbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
-                        const struct ln_jsep_agreed *agreed, bool active)
+static int set_inbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
+                       const struct ln_jsep_agreed *agreed, bool active)
 {
     struct ln_rtp_inbound_config *config;
     ln_rtp_receiver *receiver = &t->receiver;
     int error;
 
     if (!active && !receiver->inbound)
-        return;
+        return 0;
     config = ln_alloc_zero(pc->env.allocator, sizeof *config);
     if (!config)
-        return;
+        return LN_ERR_NOMEM;
     config->kind = t->kind;
     copy_mid(config->mid, agreed->mid);
     config->codec_count = fill_codecs(agreed->receive, agreed->receive_count, config->codecs);
@@ -197,13 +197,12 @@ static void set_inbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
         if (!error)
             ln_rtp_inbound_set_owner(receiver->inbound, receiver);
     }
-    if (error)
-        pc->events.dropped++; /* counted: the section stays silent */
     ln_free(pc->env.allocator, config);
+    return error;
 }
 
-static void set_outbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
-                         const struct ln_jsep_agreed *agreed, bool active)
+static int set_outbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
+                        const struct ln_jsep_agreed *agreed, bool active)
 {
     struct ln_rtp_outbound_config *config;
     ln_rtp_sender *sender = &t->sender;
@@ -212,10 +211,10 @@ static void set_outbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
     sender->sending = false;
     sender->codec = LN_CODEC_NONE;
     if (!active && !sender->outbound)
-        return;
+        return 0;
     config = ln_alloc_zero(pc->env.allocator, sizeof *config);
     if (!config)
-        return;
+        return LN_ERR_NOMEM;
     config->kind = t->kind;
     copy_mid(config->mid, agreed->mid);
     config->cname = pc->cname;
@@ -239,18 +238,24 @@ static void set_outbound(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
         sender->key_frame_due = true;
     }
     ln_free(pc->env.allocator, config);
+    return error;
 }
 
-void ln_media_agree(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
-                    const struct ln_jsep_agreed *agreed)
+int ln_media_agree(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
+                   const struct ln_jsep_agreed *agreed)
 {
-    if (need_session(pc) != 0)
-        return;
+    int error = need_session(pc);
+
+    if (error)
+        return error;
     ln_rtp_session_set_reduced_size(pc->media.rtp, agreed->rtcp_rsize);
-    set_inbound(pc, t, agreed, ln_direction_receives(t->current_direction) && !t->stopping);
-    set_outbound(pc, t, agreed, ln_direction_sends(t->current_direction) && !t->stopping);
-    if (ln_direction_receives(t->current_direction))
+    error = set_inbound(pc, t, agreed, ln_direction_receives(t->current_direction) && !t->stopping);
+    if (!error)
+        error = set_outbound(pc, t, agreed,
+                             ln_direction_sends(t->current_direction) && !t->stopping);
+    if (!error && ln_direction_receives(t->current_direction))
         ln_media_resume(pc, t);
+    return error;
 }
 
 void ln_media_expect(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
@@ -263,7 +268,7 @@ void ln_media_expect(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
         return;
     ln_arena_init(&arena, pc->env.allocator, LN_SDP_ARENA_BYTES);
     if (ln_jsep_expect(offer, (size_t)t->m_line, &arena, &agreed) == 0)
-        set_inbound(pc, t, &agreed, true);
+        (void)set_inbound(pc, t, &agreed, true); /* the answer tries again */
     ln_arena_deinit(&arena);
 }
 
@@ -616,25 +621,30 @@ static void tell_target(struct ln_peer_connection *pc, ln_rtp_sender *sender, bo
                         uint32_t bps)
 {
     struct ln_event event = { .kind = LN_EVENT_ENCODER_TARGET };
-    struct ln_encoder_target *target = &event.u.encoder_target;
+    struct ln_encoder_target *target = &sender->told;
+    double max_framerate = sender->encoding.max_framerate > 0 ? sender->encoding.max_framerate : 0;
     const struct ln_rtp_encoding_parameters *encoding = &sender->encoding;
     uint32_t before = sender->told.bitrate_bps;
 
     if (encoding->max_bitrate_bps && bps > encoding->max_bitrate_bps)
         bps = encoding->max_bitrate_bps;
     if (active == sender->told.active && (!active || !sender->key_frame_due) &&
-        (!active || (bps <= before + before / 20 && bps >= before - before / 20)))
+        (!active ||
+         (bps <= before + before / 20 && bps >= before - before / 20 &&
+          max_framerate <= target->max_framerate && max_framerate >= target->max_framerate)))
         return;
     target->sender = sender;
     target->active = active;
     target->bitrate_bps = bps;
-    target->max_framerate = encoding->max_framerate > 0 ? encoding->max_framerate : 0;
-    target->key_frame = active && sender->key_frame_due;
+    target->max_framerate = max_framerate;
+    target->key_frame = active && (target->key_frame || sender->key_frame_due);
     target->loss_percent = (uint8_t)(pc->media.loss * 100);
     if (active)
         sender->key_frame_due = false;
-    sender->told = *target;
-    ln_push_event(pc, &event);
+    /* One at a time is in the queue, so that an owner who is slow gets no storm of them. */
+    event.u.encoder_target.sender = sender;
+    if (!sender->target_queued)
+        sender->target_queued = ln_push_event(pc, &event);
 }
 
 static void share_out(struct ln_peer_connection *pc, ln_time now)
@@ -695,11 +705,17 @@ void ln_media_process(struct ln_peer_connection *pc, ln_time now)
     share_out(pc, now);
 }
 
-void ln_media_show(struct ln_peer_connection *pc, const struct ln_event *event)
+void ln_media_show(struct ln_event *event)
 {
-    (void)pc;
+    ln_rtp_sender *sender;
+
     if (event->kind == LN_EVENT_MUTE || event->kind == LN_EVENT_UNMUTE)
         event->u.track.track->muted = event->kind == LN_EVENT_MUTE;
     else if (event->kind == LN_EVENT_FRAME)
         event->u.receiver->frame_told = false;
+    if (event->kind == LN_EVENT_ENCODER_TARGET) {
+        sender = event->u.encoder_target.sender;
+        event->u.encoder_target = sender->told;
+        sender->told.key_frame = sender->target_queued = false;
+    }
 }

@@ -42,8 +42,8 @@ uint32_t ln_media_new_ssrc(struct ln_peer_connection *pc);
 void ln_media_expect(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver,
                      const struct ln_sdp *offer);
 /* Both descriptions stand. */
-void ln_media_agree(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver,
-                    const struct ln_jsep_agreed *agreed);
+LN_NODISCARD int ln_media_agree(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver,
+                                const struct ln_jsep_agreed *agreed);
 /* The transceiver's own wishes changed (stopped, track removed, rolled back). */
 void ln_media_update(struct ln_peer_connection *pc, ln_rtp_transceiver *transceiver);
 /* Its streams end. */
@@ -70,7 +70,7 @@ void ln_media_on_timeout(struct ln_peer_connection *pc, ln_time now);
 ln_time ln_media_next_timeout(const struct ln_peer_connection *pc);
 /* Takes the news of the session and of the estimator. */
 void ln_media_process(struct ln_peer_connection *pc, ln_time now);
-/* Getters follow the event that is being taken. */
-void ln_media_show(struct ln_peer_connection *pc, const struct ln_event *event);
+/* Getters follow the event that is being taken; an encoder target says what holds by then. */
+void ln_media_show(struct ln_event *event);
 
 #endif

@@ -418,11 +418,13 @@ int ln_peer_connection_poll_event(ln_peer_connection *pc, struct ln_event *ret_e
 {
     struct ln_event event;
 
-    if (!ln_events_pop(&pc->events, &event) && (pc->closed || !ln_data_poll_event(pc, &event)))
-        return 0;
+    do
+        if (!ln_events_pop(&pc->events, &event) && (pc->closed || !ln_data_poll_event(pc, &event)))
+            return 0;
+    while (ln_data_is_released(&event));
     ln_states_show(pc, &event);
     ln_data_show(&event);
-    ln_media_show(pc, &event);
+    ln_media_show(&event);
     *ret_event = event;
     return 1;
 }

@@ -28,7 +28,7 @@ void ln_rtp_receiver_get_parameters(ln_rtp_receiver *receiver, struct ln_rtp_par
 
 int ln_rtp_receiver_poll_frame(ln_rtp_receiver *receiver, ln_time now, struct ln_frame **ret_frame)
 {
-    if (!receiver->inbound)
+    if (!receiver->inbound || receiver->transceiver->stopping)
         return 0;
     return ln_rtp_session_poll_frame(receiver->transceiver->pc->media.rtp, receiver->inbound, now,
                                      ret_frame);

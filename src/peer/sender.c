@@ -80,6 +80,32 @@ int ln_rtp_sender_set_parameters(ln_rtp_sender *sender, const struct ln_rtp_para
     return ln_operations_add(pc, &operation, ret_op);
 }
 
+/* Codecs, header extensions, RTCP and rids belong to negotiation (W3C 5.2, setParameters). */
+static bool changes_what_is_fixed(ln_rtp_sender *sender, const struct ln_rtp_parameters *wanted)
+{
+    struct ln_rtp_parameters now;
+    size_t i;
+
+    ln_rtp_sender_get_parameters(sender, &now);
+    if (wanted->codec_count != now.codec_count ||
+        wanted->rtcp_reduced_size != now.rtcp_reduced_size ||
+        wanted->header_extension_count != now.header_extension_count ||
+        strncmp(wanted->rtcp_cname, now.rtcp_cname, sizeof now.rtcp_cname) != 0 ||
+        strncmp(wanted->encodings[0].rid, now.encodings[0].rid, sizeof now.encodings[0].rid) != 0)
+        return true;
+    for (i = 0; i < now.codec_count; i++)
+        if (strncmp(wanted->codecs[i].mime_type, now.codecs[i].mime_type,
+                    sizeof now.codecs[i].mime_type) != 0 ||
+            wanted->codecs[i].payload_type != now.codecs[i].payload_type)
+            return true;
+    for (i = 0; i < now.header_extension_count; i++)
+        if (wanted->header_extensions[i].id != now.header_extensions[i].id ||
+            strncmp(wanted->header_extensions[i].uri, now.header_extensions[i].uri,
+                    sizeof now.header_extensions[i].uri) != 0)
+            return true;
+    return false;
+}
+
 void ln_sender_set_parameters_now(struct ln_peer_connection *pc, ln_time now,
                                   struct ln_operation *operation,
                                   struct ln_operation_result *result)
@@ -98,6 +124,11 @@ void ln_sender_set_parameters_now(struct ln_peer_connection *pc, ln_time now,
         strncmp(wanted->transaction_id, sender->transaction_id, sizeof wanted->transaction_id)) {
         ln_operation_fail(pc, result, LN_ERR_INVALID_MODIFICATION,
                           "the parameters are not those of the last getParameters()");
+        return;
+    }
+    if (changes_what_is_fixed(sender, wanted)) {
+        ln_operation_fail(pc, result, LN_ERR_INVALID_MODIFICATION,
+                          "only the encoding may be changed, and not its rid");
         return;
     }
     error = ln_rtp_encoding_check(sender->transceiver->kind, &wanted->encodings[0]);
@@ -156,7 +187,7 @@ int ln_rtp_sender_send_frame(ln_rtp_sender *sender, ln_time now, const struct ln
     struct ln_peer_connection *pc = sender->transceiver->pc;
     int error;
 
-    if (pc->closed || !sender->sending || !sender->encoding.active)
+    if (pc->closed || !sender->sending || !sender->encoding.active || !sender->track)
         return LN_ERR_INVALID_STATE;
     error = ln_rtp_session_send_frame(pc->media.rtp, sender->outbound, now, frame);
     if (error == LN_ERR_LIMIT)

@@ -8,19 +8,19 @@
 
 #include <string.h>
 
-static void agree_media(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
-                        const struct ln_jsep_agreed *agreed, bool final)
+static int agree_media(struct ln_peer_connection *pc, ln_rtp_transceiver *t,
+                       const struct ln_jsep_agreed *agreed, bool final)
 {
     if (agreed->rejected) {
         if (final)
             ln_transceiver_stop_now(t, true);
-        return;
+        return 0;
     }
     t->has_current = true;
     t->current_direction = ln_direction_from_sdp(agreed->direction);
     if (ln_direction_sends(t->current_direction))
         t->ever_sent = true;
-    ln_media_agree(pc, t, agreed);
+    return ln_media_agree(pc, t, agreed);
 }
 
 int ln_negotiation_settle(struct ln_peer_connection *pc, const struct ln_sdp *local,
@@ -47,7 +47,7 @@ int ln_negotiation_settle(struct ln_peer_connection *pc, const struct ln_sdp *lo
         /* There is one transport: what the other side keeps out of the bundle is as refused. */
         agreed.rejected = agreed.rejected || agreed.transport_section != transport;
         if (t)
-            agree_media(pc, t, &agreed, final);
+            error = agree_media(pc, t, &agreed, final);
         else if (pc->data.m_line == (int)i && agreed.rejected)
             ln_data_refuse(pc);
         else if (pc->data.m_line == (int)i)
@@ -150,8 +150,8 @@ static void roll_back_transceiver(struct ln_peer_connection *pc, ln_rtp_transcei
     t->fired_receiving = t->stable_fired_receiving;
     if (t->made_by_remote_offer && t->stable_line < 0)
         ln_transceiver_stop_now(t, true);
-    else if (!t->stopped)
-        ln_media_update(pc, t);
+    else if (t->stable_line < 0)
+        ln_media_remove(pc, t); /* what it expected under a mid that is free again */
 }
 
 void ln_negotiation_roll_back(struct ln_peer_connection *pc)

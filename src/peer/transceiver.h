@@ -34,7 +34,8 @@ struct ln_rtp_sender {
     enum ln_codec codec;               /* to encode with; NONE while nothing may be sent */
     bool sending;
     bool key_frame_due;                 /* tell the encoder with the next target */
-    struct ln_encoder_target told;      /* the target told last */
+    struct ln_encoder_target told;      /* the target told last, or about to be */
+    bool target_queued;                 /* its event is in the queue */
     struct ln_rtp_encoder_report total; /* sums of the encoder's reports */
     char implementation[32];
 };

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * RTCConfiguration: what is refused, and what may be changed later (W3C 4.4.1.6). */
+#include "crypto/crypto.h"
+#include "tests/unit/peer/steps.h"
+
+#include <linnet/certificate.h>
+
+static struct pair pair; /* large */
+
+static int create(const struct ln_configuration *configuration)
+{
+    ln_peer_connection *pc = NULL;
+    int error;
+
+    error = ln_peer_connection_create(configuration, test_env(), &pc);
+    CHECK((error != 0) == (pc == NULL));
+    ln_peer_connection_free(pc);
+    return error;
+}
+
+static int create_with_url(const char *url, const char *username, const char *credential)
+{
+    struct ln_ice_server server = { &url, 1, username, credential };
+    struct ln_configuration configuration;
+
+    ln_configuration_init(&configuration);
+    configuration.ice_servers = &server;
+    configuration.ice_server_count = 1;
+    return create(&configuration);
+}
+
+LN_TEST(configuration, urls_of_servers_are_checked)
+{
+    static const struct {
+        const char *url;
+        int error;
+    } urls[] = {
+        { "stun:example.org", 0 },
+        { "STUN:example.org:3478", 0 },
+        { "stun:[2001:db8::1]:3478", 0 },
+        { "stuns:192.0.2.1", 0 },
+        { "", LN_ERR_SYNTAX },
+        { "stun:", LN_ERR_SYNTAX },
+        { "stun:example.org:", LN_ERR_SYNTAX },
+        { "stun:example.org:0", LN_ERR_SYNTAX },
+        { "stun:example.org:65536", LN_ERR_SYNTAX },
+        { "stun:example.org:12x", LN_ERR_SYNTAX },
+        { "stun:[2001:db8::1", LN_ERR_SYNTAX },
+        { "stun:example.org?transport=udp", LN_ERR_SYNTAX },
+        { "stun://example.org", LN_ERR_SYNTAX },
+        { "http://example.org", LN_ERR_SYNTAX },
+        { "turn:example.org?transport=sctp", LN_ERR_SYNTAX },
+    };
+
+    CHECK(ln_crypto_create(&test_env()->crypto, test_env()->allocator) == 0);
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
+        CHECK_EQUAL(create_with_url(urls[i].url, NULL, NULL), urls[i].error);
+    CHECK_EQUAL(create_with_url("turn:example.org", NULL, NULL), LN_ERR_INVALID_ACCESS);
+    CHECK_EQUAL(create_with_url("turn:example.org", "user", NULL), LN_ERR_INVALID_ACCESS);
+    CHECK_EQUAL(create_with_url("turns:example.org?transport=tcp", "user", "secret"), 0);
+    ln_crypto_free(test_env()->crypto);
+    test_env()->crypto = NULL;
+}
+
+LN_TEST(configuration, other_members_are_checked)
+{
+    struct ln_configuration configuration;
+    struct ln_ice_server empty = { NULL, 0, NULL, NULL };
+    ln_certificate *certificate;
+
+    CHECK(ln_crypto_create(&test_env()->crypto, test_env()->allocator) == 0);
+    ln_configuration_init(&configuration);
+    configuration.ice_servers = &empty;
+    configuration.ice_server_count = 1;
+    CHECK_EQUAL(create(&configuration), LN_ERR_SYNTAX);
+    configuration.ice_server_count = 33;
+    CHECK_EQUAL(create(&configuration), LN_ERR_LIMIT);
+    ln_configuration_init(&configuration);
+    configuration.port_min = 2;
+    configuration.port_max = 1;
+    CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ARGUMENT);
+    ln_configuration_init(&configuration);
+    configuration.size--;
+    CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ARGUMENT);
+    ln_configuration_init(&configuration);
+    CHECK(ln_peer_connection_generate_certificate(test_env(), LN_KEY_ALGORITHM_ECDSA_P256,
+                                                  INT64_C(1600000000) * 1000000000,
+                                                  &certificate) == 0);
+    configuration.certificates = &certificate;
+    configuration.certificate_count = 1;
+    configuration.wall_offset = INT64_C(1600000000) * 1000000000;
+    CHECK_EQUAL(create(&configuration), 0);
+    configuration.wall_offset = INT64_C(1700000000) * 1000000000; /* three years later */
+    CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ACCESS);
+    ln_certificate_unref(certificate);
+    ln_crypto_free(test_env()->crypto);
+    test_env()->crypto = NULL;
+}
+
+LN_TEST(configuration, some_members_may_change_and_some_may_not)
+{
+    const char *const bad = "stun:";
+    struct ln_ice_server server = { &bad, 1, NULL, NULL };
+    struct ln_configuration configuration;
+    ln_certificate *other;
+    ln_peer_connection *pc;
+
+    steps_begin(&pair);
+    pc = pair.sides[0].pc;
+    ln_configuration_init(&configuration);
+    configuration.ice_candidate_pool_size = 3;
+    CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration), 0);
+    configuration.ice_servers = &server;
+    configuration.ice_server_count = 1;
+    CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration), LN_ERR_SYNTAX);
+    ln_peer_connection_get_configuration(pc, &configuration);
+    CHECK_EQUAL(configuration.ice_candidate_pool_size, 3);
+    CHECK_EQUAL(configuration.ice_server_count, 0);
+    CHECK_EQUAL(configuration.certificate_count, 1);
+    CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration), 0); /* its own one */
+    CHECK(ln_peer_connection_generate_certificate(test_env(), LN_KEY_ALGORITHM_ECDSA_P256,
+                                                  INT64_C(1600000000) * 1000000000, &other) == 0);
+    configuration.certificates = &other;
+    CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration),
+                LN_ERR_INVALID_MODIFICATION);
+    ln_certificate_unref(other);
+    CHECK_EQUAL(step_local(&pair, 0, LN_SDP_TYPE_OFFER, NULL), 0);
+    ln_peer_connection_get_configuration(pc, &configuration);
+    configuration.ice_candidate_pool_size = 4; /* too late */
+    CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration),
+                LN_ERR_INVALID_MODIFICATION);
+    ln_peer_connection_close(pc);
+    CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration), LN_ERR_INVALID_STATE);
+    steps_end(&pair);
+}
