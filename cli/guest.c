@@ -163,10 +163,20 @@ static void begin_to_leave(struct guest *guest)
     leave(guest);
 }
 
+static void complain_of_url(const struct guest_options *options)
+{
+    fprintf(stderr, "%s: \"%s\" is no address of a server; ws://127.0.0.1:8080/ws is one\n",
+            options->command, options->url);
+}
+
 static int exit_code(const struct guest *guest)
 {
     const struct guest_options *options = guest->options;
 
+    if (!guest->joined && !guest->leaving && guest->error == LN_ERR_SYNTAX) {
+        complain_of_url(options);
+        return CLI_EXIT_USAGE;
+    }
     if (!guest->joined && !guest->leaving && guest->error) {
         fprintf(stderr, "%s: the room could not be joined: %s\n", options->command,
                 guest->sentence);
@@ -336,8 +346,7 @@ static int enter(struct guest *guest)
     if (!error)
         error = ln_room_join(guest->client, url, options->room, &room, &guest->room);
     if (error == LN_ERR_SYNTAX)
-        fprintf(stderr, "%s: \"%s\" is no address of a server; ws://127.0.0.1:8080/ws is one\n",
-                options->command, options->url);
+        complain_of_url(options);
     else if (error == LN_ERR_INVALID_ARGUMENT)
         fprintf(stderr,
                 "%s: a room is of A-Z a-z 0-9 . _ -, a name of 1 to 64 bytes; room \"%s\", name "

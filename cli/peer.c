@@ -65,6 +65,7 @@ struct peer {
     ln_data_channel *channels[256];
     size_t channel_count;
     bool input_ended, was_connected, ending, description_due, paused;
+    bool refused; /* the last description of the other side was not taken */
     int exit_code;
 };
 
@@ -73,7 +74,7 @@ static void end(struct peer *p, int exit_code)
     if (p->ending)
         return;
     p->ending = true;
-    p->exit_code = exit_code;
+    p->exit_code = exit_code == CLI_EXIT_OK && p->refused ? CLI_EXIT_FAILED : exit_code;
     ln_peer_connection_close(p->pc);
     ln_loop_touch(p->handle);
     ln_loop_stop(p->loop);
@@ -243,7 +244,7 @@ static void open_channel(struct peer *p, const json_t *line)
     init.id = number_or_absent(line, "id");
     if (protocol)
         init.protocol = protocol;
-    error = ln_peer_connection_create_data_channel(p->pc, label ? label : "", &init, &channel);
+    error = ln_peer_connection_create_data_channel(p->pc, label, &init, &channel);
     if (error)
         complain("the channel was not opened", error);
     else
@@ -260,12 +261,16 @@ static void send_on_channel(struct peer *p, const json_t *line)
     const char *state = json_string_value(json_object_get(line, "state"));
     int error;
 
+    if (!label) {
+        fprintf(stderr, "linnet peer: a channel is named by its label, a text\n");
+        return;
+    }
     if (state && strcmp(state, "open") == 0) {
         open_channel(p, line);
         return;
     }
     if (!channel) {
-        fprintf(stderr, "linnet peer: there is no channel \"%s\"\n", label ? label : "");
+        fprintf(stderr, "linnet peer: there is no channel \"%s\"\n", label);
         return;
     }
     if (json_is_string(text)) {
@@ -294,9 +299,10 @@ static void send_on_channel(struct peer *p, const json_t *line)
 static void take_candidate(struct peer *p, json_t *line)
 {
     struct ln_session_description remote;
+    const json_t *text = json_object_get(line, "candidate");
     const json_t *index = json_object_get(line, "sdpMLineIndex");
     struct ln_ice_candidate_init candidate = {
-        .candidate = json_string_value(json_object_get(line, "candidate")),
+        .candidate = json_string_value(text),
         .sdp_mid = json_string_value(json_object_get(line, "sdpMid")),
         .sdp_m_line_index = json_is_integer(index) ? (int32_t)json_integer_value(index) : -1,
         .username_fragment = json_string_value(json_object_get(line, "usernameFragment")),
@@ -304,6 +310,10 @@ static void take_candidate(struct peer *p, json_t *line)
     ln_op_id op;
     int error;
 
+    if (!json_is_string(text) && !json_is_null(text)) {
+        fprintf(stderr, "linnet peer: a candidate is a text\n");
+        return;
+    }
     if (!ln_peer_connection_remote_description(p->pc, &remote) &&
         p->early_count < sizeof p->early / sizeof *p->early) {
         p->early[p->early_count++] = json_incref(line);
@@ -335,7 +345,9 @@ static void on_operation(struct peer *p, const struct ln_event *event)
     if (event->u.operation.error.error) {
         fprintf(stderr, "linnet peer: %s (%s)\n", event->u.operation.error.message,
                 ln_error_dom_name(event->u.operation.error.error));
-        if (purpose == FOR_REMOTE_OFFER || purpose == FOR_REMOTE_ANSWER || purpose == FOR_LOCAL)
+        if (purpose == FOR_REMOTE_OFFER || purpose == FOR_REMOTE_ANSWER)
+            p->refused = true; /* another one may come */
+        else if (purpose == FOR_LOCAL)
             end(p, CLI_EXIT_FAILED);
         return;
     }
@@ -348,11 +360,13 @@ static void on_operation(struct peer *p, const struct ln_event *event)
             p->description_due = true;
         break;
     case FOR_REMOTE_OFFER:
+        p->refused = false;
         take_early_candidates(p);
         if (ln_peer_connection_set_local_description(p->pc, NULL, &op) == 0)
             remember(p, op, FOR_LOCAL);
         break;
     case FOR_REMOTE_ANSWER:
+        p->refused = false;
         take_early_candidates(p);
         break;
     case FOR_STATS:
@@ -466,12 +480,21 @@ static void take_description(struct peer *p, const json_t *line)
     for (t = 0; t < LN_SDP_TYPE_IMPLICIT; t++)
         if (type && strcmp(type, ln_sdp_type_name((enum ln_sdp_type)t)) == 0)
             description.type = (enum ln_sdp_type)t;
+    if (description.type == LN_SDP_TYPE_IMPLICIT ||
+        (!sdp && description.type != LN_SDP_TYPE_ROLLBACK)) {
+        fprintf(stderr, "linnet peer: a description needs sdp and a type: offer, answer, pranswer "
+                        "or rollback\n");
+        p->refused = true;
+        return;
+    }
     error = ln_peer_connection_set_remote_description(p->pc, &description, &op);
-    if (error)
-        complain("the description was not taken", error);
-    else
+    if (!error) {
         remember(p, op,
                  description.type == LN_SDP_TYPE_OFFER ? FOR_REMOTE_OFFER : FOR_REMOTE_ANSWER);
+        return;
+    }
+    complain("the description was not taken", error);
+    p->refused = true;
 }
 
 static void take_command(struct peer *p, const char *command)
