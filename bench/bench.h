@@ -6,11 +6,13 @@
 
 #include <jansson.h>
 
+#define BENCH_MESSAGE_MAX 262144 /* bytes */
+
 struct bench_options {
     long runs;         /* 0: the bench's own number */
     long seconds;      /* of one run, where that means something; 0: the bench's own */
     const char *with;  /* other stacks, comma-separated; NULL: none */
-    const char *sizes; /* message sizes, comma-separated; NULL: the bench's own */
+    const char *sizes; /* message sizes, comma-separated, each up to the largest; NULL: its own */
 };
 
 /* Each returns 0, or an LN_ERR_ value after a sentence on standard error. */

@@ -158,10 +158,8 @@ int bench_data(const struct bench_options *options, json_t *rows)
     for (at = strtok_r(list, ",", &rest); at && !error; at = strtok_r(NULL, ",", &rest)) {
         long bytes = strtol(at, NULL, 10);
 
-        if (bytes < 1 || bytes > 262144) {
-            fprintf(stderr, "linnet bench: a message size is 1 to 262144, not %s\n", at);
+        if (bytes < 1 || bytes > BENCH_MESSAGE_MAX)
             return LN_ERR_RANGE;
-        }
         error = measure((size_t)bytes, options, rows);
     }
     if (!error)

@@ -43,6 +43,26 @@ static const struct cli_command command = {
     .arguments_max = 1,
 };
 
+/* BYTES,BYTES,… */
+static bool sizes_are_right(const char *list)
+{
+    for (const char *at = list;; at++) {
+        char *end;
+        long bytes = strtol(at, &end, 10);
+
+        if (end == at || bytes < 1 || bytes > BENCH_MESSAGE_MAX || (*end && *end != ','))
+            break;
+        if (!*end)
+            return true;
+        at = end;
+    }
+    fprintf(stderr,
+            "linnet bench: --sizes takes message sizes from 1 to %d, as 1024,65536, not "
+            "\"%s\"\n",
+            BENCH_MESSAGE_MAX, list);
+    return false;
+}
+
 static void print_row(const json_t *row)
 {
     const char *name, *space = "";
@@ -94,6 +114,8 @@ int cli_bench(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
+    if (arguments.sizes && !sizes_are_right(arguments.sizes))
+        return CLI_EXIT_USAGE;
     wanted = (struct bench_options){ arguments.runs, arguments.seconds, arguments.with,
                                      arguments.sizes };
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the programs lean on: a process whose lines can be waited for, a running `linnet
+serve`, and a runner that ends with `N passed, N failed`.
+
+Nothing here sleeps: every wait is for a line, an answer or an end, and has a deadline. Tests run some
+at a time, those that wait for half a minute first. Whatever was started is gone at the end."""
+import concurrent.futures
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LINNET = os.environ.get("LINNET", os.path.join(ROOT, "build/cli/linnet"))
+SECONDS = 20  # a deadline is for what went wrong; nothing that goes well takes as long
+AT_A_TIME = 4
+started = []  # every process, so that none outlives the tests
+
+
+class Program:
+    """A process in a session of its own; its output is kept line by line."""
+
+    def __init__(self, *command, directory=None):
+        self.command = command
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, start_new_session=True, cwd=directory)
+        started.append(self.process)
+        self.lines = {"out": [], "err": []}
+        self.read = {"out": 0, "err": 0}
+        self.open = 2
+        self.changed = threading.Condition()
+        for name, stream in (("out", self.process.stdout), ("err", self.process.stderr)):
+            threading.Thread(target=self._collect, args=(name, stream), daemon=True).start()
+
+    def _collect(self, name, stream):
+        for line in stream:
+            with self.changed:
+                self.lines[name].append(line.decode("utf-8", "replace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.open -= 1
+            self.changed.notify_all()
+
+    def expect(self, wanted, seconds=SECONDS, stream="out"):
+        """The next line for which wanted() is true (or in which the pattern is found); those before it
+        are passed over."""
+        pattern = re.compile(wanted) if isinstance(wanted, str) else None
+        deadline = time.monotonic() + seconds
+        with self.changed:
+            while True:
+                while self.read[stream] < len(self.lines[stream]):
+                    line = self.lines[stream][self.read[stream]]
+                    self.read[stream] += 1
+                    match = pattern.search(line) if pattern else wanted(line)
+                    if match:
+                        return match if pattern else line
+                left = deadline - time.monotonic()
+                assert left > 0 and self.open, f"this line did not come: {wanted}\n{self}"
+                self.changed.wait(left)
+
+    def expect_json(self, wanted, seconds=SECONDS):
+        """The next object on standard output for which wanted() is true."""
+        def fits(line):
+            return wanted(json.loads(line))
+
+        return json.loads(self.expect(fits, seconds))
+
+    def send(self, line):
+        self.process.stdin.write((json.dumps(line) if isinstance(line, dict) else line).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self, seconds=SECONDS):
+        """Waits until it ends by itself and all of its output is read; gives the exit code."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end\n{self}") from None
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.open == 0, SECONDS), f"its output is held open\n{self}"
+        return code
+
+    def close(self):
+        """Closes its input and waits for the end."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        return self.end()
+
+    def text(self, stream="out"):
+        return "\n".join(self.lines[stream])
+
+    def left_behind(self):
+        """Whether a process of its session still runs."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def __str__(self):
+        return (f"$ {' '.join(self.command)}\nout: {self.lines['out'][-12:]}\nerr: {self.lines['err'][-12:]}\n"
+                f"exit code: {self.process.poll()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        kill(self.process)
+
+
+def kill(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def linnet(*arguments):
+    return Program(LINNET, *arguments)
+
+
+def run(*arguments, input_=b"", program=LINNET, seconds=SECONDS):
+    """Runs to the end; gives exit code, standard output and standard error."""
+    with Program(program, *arguments) as ran:
+        with contextlib.suppress(BrokenPipeError):
+            ran.process.stdin.write(input_)
+        return ran.close(), ran.text("out"), ran.text("err")
+
+
+def sentence(text):
+    """Standard error must be one sentence, of one line."""
+    lines = text.strip().split("\n")
+    assert len(lines) == 1 and len(lines[0]) > 20, text
+    return lines[0]
+
+
+def unused_port():
+    """A port of 127.0.0.1 on which nobody listens: below the range of those that are given out."""
+    for port in range(20000, 30000):
+        with contextlib.closing(socket.socket()) as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise AssertionError("no port")
+
+
+class Server(Program):
+    """`linnet serve` on ports of its own, once it says that it serves."""
+
+    def __init__(self, *arguments, listen="127.0.0.1:0", stun="127.0.0.1:0"):
+        super().__init__(LINNET, "serve", "--dev", "--listen", listen, "--stun", stun, *arguments)
+        self.stun = None
+        try:
+            self.url = self.expect(r"page +(https?://\S+)/$").group(1)
+            if stun != "none":
+                where = self.expect(r"stun +stun:(\S+):(\d+)$")
+                self.stun = (where.group(1), int(where.group(2)))
+            self.expect("Ctrl-C ends it")
+        except AssertionError:
+            kill(self.process)
+            raise
+
+    def get(self, path="/", **options):
+        """Status, headers and body; a certificate made just now is taken."""
+        context = ssl._create_unverified_context() if self.url.startswith("https") else None
+        request = urllib.request.Request(self.url + path, **options)
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS, context=context) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def metrics(self):
+        """The figures by name with labels, after a look at the grammar of the text."""
+        status, headers, body = self.get("/metrics")
+        assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4"), headers
+        return read_prometheus(body.decode())
+
+    def until(self, wanted, seconds=SECONDS):
+        """Asks for the figures until wanted() is true of them."""
+        deadline = time.monotonic() + seconds
+        while True:
+            figures = self.metrics()
+            if wanted(figures):
+                return figures
+            assert time.monotonic() < deadline, figures
+            time.sleep(0.05)
+
+    def stop(self, number=signal.SIGINT):
+        self.signal(number)
+        return self.end()
+
+
+def read_prometheus(text):
+    """Prometheus text format 0.0.4; each family has its help and its type, before its samples, once."""
+    assert text.endswith("\n")
+    figures, types, helps = {}, {}, set()
+    for line in text.rstrip("\n").split("\n"):
+        if match := re.fullmatch(r"# HELP ([a-zA-Z_:][\w:]*) (.+)", line):
+            assert match.group(1) not in helps, line
+            helps.add(match.group(1))
+        elif match := re.fullmatch(r"# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge)", line):
+            assert match.group(1) not in types, line
+            types[match.group(1)] = match.group(2)
+        else:
+            match = re.fullmatch(r'([a-zA-Z_:][\w:]*)((?:\{[a-z_]+="[^"\\\n]*"\})?) (\d+)', line)
+            assert match, line
+            name = match.group(1)
+            assert name in types and name in helps, line
+            assert (types[name] == "counter") == name.endswith("_total"), line
+            assert name + match.group(2) not in figures, line
+            figures[name + match.group(2)] = int(match.group(3))
+    return figures
+
+
+@contextlib.contextmanager
+def folder():
+    with tempfile.TemporaryDirectory(prefix="linnet-test-") as path:
+        yield path
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write(text)
+    return path
+
+
+def one(function):
+    begin = time.monotonic()
+    try:
+        function()
+        return None, time.monotonic() - begin
+    except Exception:
+        return traceback.format_exc(), time.monotonic() - begin
+
+
+def run_all(namespace):
+    """Runs every function named test_... (of which the argument is a part of the name)."""
+    def give_up(number, frame):
+        for process in started:
+            kill(process)
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, give_up)
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    tests = [(name, f) for name, f in namespace.items() if name.startswith("test_") and wanted in name]
+    tests.sort(key=lambda test: "30_s" not in test[0])
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME + sum("30_s" in t[0] for t in tests)) as pool:
+        running = {pool.submit(one, function): name for name, function in tests}
+        for future in concurrent.futures.as_completed(running):
+            wrong, seconds = future.result()
+            print(f"{'FAILED' if wrong else 'ok'} {running[future]} ({seconds:.1f} s)", flush=True)
+            if wrong:
+                failed += 1
+                print(wrong, flush=True)
+    for process in started:
+        if process.poll() is None:
+            failed += 1
+            print(f"FAILED process {process.args} was left behind", flush=True)
+            kill(process)
+    print(f"{len(tests) - failed} passed, {failed} failed", flush=True)
+    sys.stdout.flush()
+    os._exit(1 if failed or not tests else 0)

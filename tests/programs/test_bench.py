@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`linnet bench` as a program: each bench prints one JSON object with the members that are promised. The
+figures themselves are not judged here: the machine is busy with other tests."""
+import json
+
+from support import run, run_all
+
+
+def bench(name, *arguments):
+    code, out, err = run("bench", name, "--json", *arguments)
+    assert code == 0 and err == "", (code, out, err)
+    assert "\n" not in out, out
+    result = json.loads(out)
+    assert list(result) == ["bench", "machine", "rows"] and result["bench"] == name, result
+    assert set(result["machine"]) >= {"cpu", "cores", "kernel", "linnet"}, result["machine"]
+    assert result["rows"] and all(row["stack"] == "linnet" for row in result["rows"]), result
+    return result["rows"]
+
+
+def positive(row, *members):
+    for member in members:
+        assert isinstance(row[member], (int, float)) and row[member] > 0, (member, row)
+
+
+def test_bench_setup_has_its_members():
+    (row,) = bench("setup", "--runs", "5")
+    positive(row, "connect_ms_median", "connect_ms_p95", "connect_ms_max", "round_trips")
+    assert row["connect_ms_median"] <= row["connect_ms_p95"] <= row["connect_ms_max"], row
+    assert row["runs"] == 5, row
+
+
+def test_bench_idle_has_its_members():
+    (row,) = bench("idle", "--runs", "4", "--seconds", "1")
+    positive(row, "bytes_per_peer")
+    assert row["peers"] == 8 and 0 <= row["idle_cores"] < 1, row
+
+
+def test_bench_data_has_its_members():
+    rows = bench("data", "--runs", "1", "--seconds", "1", "--sizes", "1024,65536")
+    assert [row["message_bytes"] for row in rows] == [1024, 65536], rows
+    for row in rows:
+        positive(row, "mb_per_s", "messages_per_s", "cpu_s_per_gib", "rss_kib")
+        carried = row["messages_per_s"] * row["message_bytes"] / 1e6
+        assert abs(carried / row["mb_per_s"] - 1) < 0.01, row
+
+
+def test_bench_srtp_has_its_members():
+    rows = bench("srtp", "--runs", "1")
+    assert len({row["profile"] for row in rows}) == 3 and len(rows) == 6, rows
+    for row in rows:
+        assert row["direction"] in ("protect", "unprotect") and row["bytes"] == 1200, row
+        positive(row, "ns", "ns_evp")
+
+
+def test_bench_latency_has_its_members():
+    (row,) = bench("latency", "--seconds", "1")
+    positive(row, "p50_ms", "p95_ms", "frame_ms")
+    assert row["p50_ms"] <= row["p95_ms"], row
+
+
+def test_bench_without_json_prints_a_row_for_people():
+    code, out, err = run("bench", "srtp", "--runs", "1")
+    assert code == 0 and err == "" and out.count("\n") == 5 and out.startswith("linnet  "), (code, out, err)
+
+
+def test_bench_says_which_stack_gave_no_figures():
+    code, out, err = run("bench", "setup", "--runs", "1", "--json", "--with", "nonesuch")
+    assert code == 0 and "nonesuch gave no figures (is it installed?)" in err, (code, err)
+    assert [row["stack"] for row in json.loads(out)["rows"]] == ["linnet"], out
+
+
+if __name__ == "__main__":
+    run_all(globals())
