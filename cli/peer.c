@@ -105,6 +105,17 @@ static void complain(const char *what, int error)
     fprintf(stderr, "linnet peer: %s: %s\n", what, ln_error_sentence(error));
 }
 
+static void complain_of_operation(const struct ln_rtc_error *error)
+{
+    const char *name = ln_error_dom_name(error->error);
+
+    if (error->sdp_line_number >= 0)
+        fprintf(stderr, "linnet peer: SDP line %d: %s (%s)\n", (int)error->sdp_line_number,
+                error->message, name);
+    else
+        fprintf(stderr, "linnet peer: %s (%s)\n", error->message, name);
+}
+
 /* --- what is written */
 
 static void write_description(struct peer *p)
@@ -133,8 +144,9 @@ static void write_candidate(struct peer *p, const struct ln_event *event)
         json_lines_write(json_pack("{s:s, s:s?}", "candidate", "", "sdpMid", c->sdp_mid));
         return;
     }
-    json_lines_write(json_pack("{s:s, s:s?, s:i, s:s?}", "candidate", c->candidate, "sdpMid",
-                               c->sdp_mid, "sdpMLineIndex", (int)c->sdp_m_line_index,
+    json_lines_write(json_pack("{s:s, s:s?, s:o?, s:s?}", "candidate", c->candidate, "sdpMid",
+                               c->sdp_mid, "sdpMLineIndex",
+                               c->sdp_m_line_index < 0 ? NULL : json_integer(c->sdp_m_line_index),
                                "usernameFragment", c->username_fragment));
 }
 
@@ -343,8 +355,7 @@ static void on_operation(struct peer *p, const struct ln_event *event)
     ln_op_id op;
 
     if (event->u.operation.error.error) {
-        fprintf(stderr, "linnet peer: %s (%s)\n", event->u.operation.error.message,
-                ln_error_dom_name(event->u.operation.error.error));
+        complain_of_operation(&event->u.operation.error);
         if (purpose == FOR_REMOTE_OFFER || purpose == FOR_REMOTE_ANSWER)
             p->refused = true; /* another one may come */
         else if (purpose == FOR_LOCAL)

@@ -221,8 +221,8 @@ static size_t stun_metrics(void *ctx, char *text, size_t cap)
         const char *name, *help;
         uint64_t number;
     } rows[] = {
-        { "stun_requests_total", "Binding requests.", counts.requests },
-        { "stun_answers_total", "Binding requests answered.", counts.answers },
+        { "stun_requests_total", "Datagrams received.", counts.requests },
+        { "stun_answers_total", "Answers sent.", counts.answers },
         { "stun_malformed_total", "Datagrams that were no binding request.", counts.malformed },
         { "stun_limited_total", "Requests above the limit of their source.", counts.limited },
         { "stun_received_bytes_total", "Bytes received.", counts.bytes_in },

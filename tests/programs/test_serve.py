@@ -75,7 +75,7 @@ def test_serve_metrics_move():
             guest.expect_json(lambda m: m.get("state") == "joined")
             now = server.until(lambda m: m["linnet_signal_messages_total{type=\"join\"}"] == 1)
             for name, step in (("http_not_found_total", 1), ("joins_total", 1), ("participants", 1), ("rooms", 1),
-                               ("http_websockets", 1), ("websockets_opened_total", 1), ("stun_requests_total", 2),
+                               ("http_websockets", 1), ("websockets_opened_total", 1), ("stun_requests_total", 3),
                                ("stun_answers_total", 2), ("stun_malformed_total", 1)):
                 assert now[f"linnet_{name}"] - before[f"linnet_{name}"] == step, (name, before, now)
             for name in ("http_requests_total", "signal_received_bytes_total", "signal_sent_bytes_total",

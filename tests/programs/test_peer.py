@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`linnet peer` from the outside: two of them through each other's lines, input that is wrong, and every
+exit code."""
+import json
+import signal
+import threading
+import time
+
+from support import SECONDS, linnet, run, run_all, sentence
+
+PEER = ("peer", "--loopback")
+
+
+def carry(source, target):
+    """Carries signalling across; what is not for the other side stays to be expected."""
+    def is_signalling(line):
+        message = json.loads(line)
+        return "type" in message or "candidate" in message
+
+    def work():
+        done = 0
+        while True:
+            with source.changed:
+                if not source.changed.wait_for(lambda: len(source.lines["out"]) > done or not source.open, SECONDS):
+                    continue
+                if len(source.lines["out"]) == done:
+                    return
+                line = source.lines["out"][done]
+                done += 1
+            if is_signalling(line):
+                try:
+                    target.send(line)
+                except (BrokenPipeError, ValueError):
+                    return
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+def connect(offerer, answerer):
+    carry(offerer, answerer)
+    carry(answerer, offerer)
+
+
+def opened(peer, label="chat"):
+    return peer.expect_json(lambda m: m.get("channel") == label and m.get("state") == "open")
+
+
+def only_objects(peer):
+    """Standard output holds one JSON object a line and nothing else."""
+    assert peer.lines["out"], peer
+    for line in peer.lines["out"]:
+        assert isinstance(json.loads(line), dict), line
+
+
+def test_peer_talks_to_peer_in_objects_of_one_line():
+    with linnet(*PEER, "--offer", "--data", "chat", "--video", "test", "--audio", "tone") as ada, \
+            linnet(*PEER, "--answer", "--echo", "--video", "test") as ben:
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        for text in ("hello", 'two\nlines, "quotes" and \u0000', "schön: 鳥", "x" * 262144, ""):
+            ada.send({"channel": "chat", "data": text})
+            assert ada.expect_json(lambda m: "data" in m) == {"channel": "chat", "data": text}
+        ada.send({"channel": "chat", "data64": "AP+A"})
+        assert ada.expect_json(lambda m: "data64" in m) == {"channel": "chat", "data64": "AP+A"}
+        deadline = time.monotonic() + SECONDS
+        read = 0
+        while read < 20:
+            assert time.monotonic() < deadline, ben
+            ben.send({"cmd": "stats"})
+            stats = ben.expect_json(lambda m: "stats" in m)["stats"]
+            read = max([s.get("numbersRead", 0) for s in stats if s["type"] == "linnet-track"], default=0)
+        assert {"peer-connection", "transport", "candidate-pair", "certificate", "data-channel", "inbound-rtp"} <= {
+            s["type"] for s in stats}, stats
+        assert all({"id", "type"} <= set(s) for s in stats) and len({s["id"] for s in stats}) == len(stats), stats
+        ada.send({"cmd": "close"})
+        assert ada.end() == 0 and not ada.left_behind(), ada
+        assert ben.close() == 0 and not ben.left_behind(), ben
+        only_objects(ada)
+        only_objects(ben)
+
+
+def test_peer_opens_and_closes_channels_by_lines():
+    with linnet(*PEER, "--offer", "--data", "chat", "--no-trickle") as ada, \
+            linnet(*PEER, "--answer", "--no-trickle") as ben:
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        ben.send({"channel": "more", "state": "open", "ordered": False, "maxRetransmits": 2, "protocol": "p"})
+        told = opened(ada, "more")
+        assert (told["ordered"], told["maxRetransmits"], told["protocol"]) == (False, 2, "p"), told
+        opened(ben, "more")
+        ada.send({"channel": "more", "state": "closed"})
+        for peer in (ada, ben):
+            peer.expect_json(lambda m: m.get("channel") == "more" and m.get("state") == "closed")
+        assert not any("candidate" in json.loads(line) for line in ada.lines["out"] + ben.lines["out"])
+        for peer in (ada, ben):
+            assert peer.close() == 0, peer
+
+
+def test_peer_ends_with_0_by_input_signal_command_and_duration():
+    assert run("peer", "--answer") == (0, "", "")
+    code, out, err = run("peer", "--answer", input_=b'{"cmd":"close"}\n{"cmd":"stats"}\n')
+    assert (code, out, err) == (0, "", ""), (code, out, err)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with linnet("peer", "--offer", "--data", "x") as peer:
+            peer.expect_json(lambda m: m.get("type") == "offer")
+            peer.signal(number)
+            assert peer.end() == 0 and not peer.left_behind(), peer
+    with linnet("peer", "--answer", "--duration", "1") as peer:
+        assert peer.end() == 0, peer
+
+
+def test_peer_gives_up_after_30_s_with_3():
+    begin = time.monotonic()
+    with linnet("peer", "--offer", "--data", "x") as peer:
+        assert peer.end(45) == 3 and "not connected within 30 seconds" in sentence(peer.text("err")), peer
+        assert time.monotonic() - begin >= 29 and not peer.left_behind(), peer
+        only_objects(peer)
+
+
+def test_peer_fails_with_1_when_the_other_vanished_for_30_s():
+    with linnet(*PEER, "--offer", "--data", "chat") as ada, linnet(*PEER, "--answer") as ben:
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        ben.signal(signal.SIGKILL)
+        begin = time.monotonic()
+        assert ada.end(50) == 1 and time.monotonic() - begin > 10, ada
+        assert "linnet peer: failed" in ada.text("err"), ada
+
+
+def test_peer_goes_on_after_lines_that_are_wrong():
+    wrong = (("nonsense", "no JSON object"), ("[1]", "it is another value"), ('"text"', "no JSON object"),
+             ('{"cmd":"stats"', "no JSON object"), ("{}", "a line needs type, candidate, channel or cmd"),
+             ('{"cmd":5}', "a line needs type"), ('{"cmd":"sats"}', 'unknown command "sats"'),
+             ('{"channel":"x","data":"y"}', 'there is no channel "x"'), ('{"channel":5,"data":"y"}', "named by its label"),
+             ('{"candidate":5}', "a candidate is a text"), ('{"type":5}', "a description needs sdp and a type"),
+             ('{"type":"bid","sdp":"v=0"}', "a description needs sdp and a type"),
+             ('{"type":"offer"}', "a description needs sdp and a type"),
+             ('{"type":"answer","sdp":"v=0\\r\\n"}', "cannot be set in the signaling state stable"))
+    with linnet(*PEER, "--answer", "--echo") as ben, linnet(*PEER, "--offer", "--data", "chat") as ada:
+        for line, part in wrong:
+            ben.send(line)
+            told = ben.expect(".", stream="err").string
+            assert told.startswith("linnet") and part in told, (line, told)
+        ben.send("")  # an empty line is none
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        for peer in (ada, ben):
+            assert peer.close() == 0, peer
+        only_objects(ben)
+
+
+def test_peer_goes_on_after_a_description_that_is_wrong():
+    offers = (("garbage", 'not "v=0"'), ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio\r\n", "SDP line 5: m= line has too few fields"))
+    with linnet(*PEER, "--answer") as ben, linnet(*PEER, "--offer", "--data", "chat") as ada:
+        for sdp, part in offers:
+            ben.send({"type": "offer", "sdp": sdp})
+            told = ben.expect(".", stream="err").string
+            assert told.startswith("linnet peer: ") and "Error)" in told and part in told, (sdp, told)
+        ada.expect_json(lambda m: m.get("type") == "offer")
+        ada.send({"type": "answer", "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"})
+        ada.expect(r"the offer has 1 sections, the answer 0 \(InvalidAccessError\)", stream="err")
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        ada.send({"candidate": "candidate:garbage", "sdpMid": "0"})
+        ada.expect(r"\(OperationError\)", stream="err")
+        ada.send({"candidate": "candidate:1 1 udp 1 10.0.0.1 9 typ host", "sdpMid": "nine"})
+        ada.expect(r"\(OperationError\)", stream="err")
+        ada.send({"channel": "chat", "data": "still there"})
+        ben.expect_json(lambda m: m.get("data") == "still there")
+        for peer in (ada, ben):
+            assert peer.close() == 0, peer
+
+
+def test_peer_whose_last_description_was_wrong_ends_with_1():
+    code, out, err = run("peer", "--answer", input_=b'{"type":"offer","sdp":"garbage"}\n')
+    assert code == 1 and out == "" and 'not "v=0"' in sentence(err), (code, out, err)
+
+
+if __name__ == "__main__":
+    run_all(globals())
