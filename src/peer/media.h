@@ -35,6 +35,8 @@ void ln_media_init(struct ln_peer_connection *pc);
 void ln_media_deinit(struct ln_peer_connection *pc);
 void ln_media_set_wall_offset(struct ln_peer_connection *pc, int64_t wall_offset);
 
+/* The session, its estimator and pacer come to life with the first media section. */
+LN_NODISCARD int ln_media_need_session(struct ln_peer_connection *pc);
 /* A random SSRC that no sender of this connection has. */
 uint32_t ln_media_new_ssrc(struct ln_peer_connection *pc);
 

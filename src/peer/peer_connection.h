@@ -8,8 +8,8 @@
  *                      objects and back, candidates.c, needed.c
  *   sections.c         what the objects wish, as the m-sections of a description
  *   transceiver.c      RTCRtpTransceiver, sender.c, receiver.c
- *   transport.c        ICE and DTLS; packets in and out
- *   media.c            RTP, SRTP and congestion control on the transport
+ *   transport.c        ICE and DTLS; packets in and out; transport_events.c, transport_views.c
+ *   media.c            RTP, SRTP and congestion control on the transport; media_agree.c
  *   data_channel.c     RTCDataChannel and RTCSctpTransport
  *   states.c           the combined states and their events
  *   stats.c            getStats

@@ -76,6 +76,10 @@ LN_NODISCARD int ln_transport_candidates(struct ln_peer_connection *pc, struct l
 
 /* The endpoint's share. */
 void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet);
+/* Hands a datagram to DTLS (NULL: only asks for what it kept), and what comes out to the channels.
+ */
+void ln_transport_receive_dtls(struct ln_peer_connection *pc, ln_time now, const uint8_t *data,
+                               size_t len);
 void ln_transport_on_timeout(struct ln_peer_connection *pc, ln_time now);
 ln_time ln_transport_next_timeout(const struct ln_peer_connection *pc);
 LN_NODISCARD int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now,

@@ -766,6 +766,7 @@ LN_TEST(w3c, remote_candidates_are_parsed)
     CHECK(candidate.related_port == 5000);
     CHECK(ln_peer_connection_get_stats(pair.sides[0].pc, NULL, &op) == 0);
     CHECK(pair_run(&pair, LN_MILLISECONDS(10), NULL));
+    CHECK(pair.sides[0].stats != NULL);
     CHECK(strstr(pair.sides[0].stats, "\"relatedAddress\":\"10.9.9.9\",\"relatedPort\":5000"));
     pair_free(&pair);
 }
