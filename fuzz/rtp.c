@@ -10,6 +10,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+/* The elements of a header written again stand in the new one. */
+static void write_again(const struct ln_rtp_packet *packet)
+{
+    struct ln_rtp_extension_iterator it;
+    struct ln_rtp_extension_writer w;
+    struct ln_rtp_packet again;
+    uint8_t data[12 + 4 * LN_RTP_CSRC_MAX + 4 + 4 * LN_RTP_EXTENSION_BLOCK_MAX];
+    size_t size;
+    int len;
+
+    ln_rtp_extension_writer_init(&w, packet->header.sequence & 1);
+    ln_rtp_extensions_begin(&it, &packet->header);
+    while (ln_rtp_extensions_next(&it))
+        if (it.id > 0 && it.value.len > 0)
+            (void)ln_rtp_extension_writer_add(&w, it.id, it.value.data, it.value.len);
+    size = ln_rtp_extension_writer_size(&w);
+    len = ln_rtp_header_write(&packet->header, &w, data, sizeof data);
+    if (len < 0 || ln_rtp_packet_parse(data, (size_t)len, &again) != 0 ||
+        again.header_len != (size_t)len || again.header.ssrc != packet->header.ssrc ||
+        again.header.csrc_count != packet->header.csrc_count ||
+        (size > 0) != again.header.has_extension)
+        abort();
+    ln_rtp_extensions_begin(&it, &again.header);
+    while (ln_rtp_extensions_next(&it))
+        if (!ln_rtp_extension_locate(data, (size_t)len, it.id, &size))
+            abort();
+}
+
 static void parse_one(const uint8_t *data, size_t len)
 {
     struct ln_rtp_extension_iterator it;
@@ -26,6 +54,7 @@ static void parse_one(const uint8_t *data, size_t len)
         sum += it.value.len;
     if (sum > packet.header.extension.len)
         abort();
+    write_again(&packet);
 }
 
 static void add_receivers(struct ln_rtp_session *s, struct ln_rtp_inbound *in[2])

@@ -79,6 +79,22 @@ static void negotiate(const struct ln_sdp *a, const struct ln_sdp *b, struct ln_
     }
 }
 
+/* Opus parameters, written, read the same. */
+static void opus(const struct ln_sdp *sdp)
+{
+    struct ln_opus_parameters first, second, both;
+    char text[LN_OPUS_FMTP_MAX], again[LN_OPUS_FMTP_MAX];
+
+    for (size_t i = 0; i < sdp->media_count; i++)
+        for (size_t k = 0; k < sdp->media[i].codec_count; k++) {
+            ln_opus_parameters_parse(sdp->media[i].codecs[k].fmtp, &first);
+            ln_opus_parameters_parse(ln_opus_parameters_format(&first, text), &second);
+            if (strcmp(text, ln_opus_parameters_format(&second, again)) != 0)
+                abort();
+            ln_opus_parameters_merge(&first, &second, &both);
+        }
+}
+
 static void use(const struct ln_sdp *sdp, struct ln_arena *arena)
 {
     struct ln_jsep_section sections[LN_SDP_MEDIA_MAX] = { 0 };
@@ -118,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (ln_sdp_parse((const char *)data, len, &arena, &sdp, &error) == 0) {
         round_trip(sdp, &arena);
         use(sdp, &arena);
+        opus(sdp);
     }
     ln_arena_deinit(&arena);
     return 0;

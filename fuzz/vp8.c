@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (ln_opus_packet_parse(data, len, &opus) == 0 &&
         (opus.samples == 0 || opus.samples > 5760 || opus.frame_count == 0))
         abort();
+    (void)ln_audio_payload_duration(LN_CODEC_OPUS, (struct ln_bytes){ data, len });
+    (void)ln_audio_payload_duration(LN_CODEC_PCMU, (struct ln_bytes){ data, len });
     if (ln_vp8_parse(data, len, &first, &rest) != 0)
         return 0;
     if (rest.len == 0 || rest.data + rest.len != data + len)

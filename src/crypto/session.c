@@ -269,7 +269,7 @@ static void advance(struct ln_session *s, ln_time now)
     } else if (SSL_get_error(s->ssl, result) != SSL_ERROR_WANT_READ) {
         fail(s, error_of_library(s));
     } else {
-        progress = SSL_get_state(s->ssl);
+        progress = (int)SSL_get_state(s->ssl);
         if (progress != s->last_progress)
             s->alert_at = LN_TIME_NEVER; /* the peer is alive: that alert was none of its own */
         s->last_progress = progress;

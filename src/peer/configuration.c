@@ -74,14 +74,14 @@ int ln_ice_url_parse(const char *text, struct ln_ice_url *ret_url)
     static const char *const schemes[] = { "stun:", "stuns:", "turn:", "turns:" };
     struct ln_ice_url url = { 0 };
     const char *rest = NULL, *query;
-    size_t i, len;
+    size_t len;
     bool secure, turn;
     int error;
 
-    for (i = 0; i < 4; i++) {
-        if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0) {
-            url.scheme = i;
-            rest = text + strlen(schemes[i]);
+    for (unsigned scheme = 0; scheme < 4; scheme++) {
+        if (strncasecmp(text, schemes[scheme], strlen(schemes[scheme])) == 0) {
+            url.scheme = scheme;
+            rest = text + strlen(schemes[scheme]);
         }
     }
     if (!rest)

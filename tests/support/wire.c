@@ -346,5 +346,5 @@ void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), 
         }
         timeouts(wire);
     }
-    CHECK(!"the wire never came to rest");
+    ln_test_fail("the wire never came to rest", __FILE__, __LINE__);
 }

@@ -295,19 +295,21 @@ void pair_free(struct pair *pair)
 }
 
 /* Perfect negotiation (https://www.w3.org/TR/webrtc/#perfect-negotiation-example). */
-static void take_description(struct side *side, const struct note *n)
+static int take_description(struct side *side, const struct note *n)
 {
     struct ln_session_description description = { n->type, n->text };
     bool stable = ln_peer_connection_signaling_state(side->pc) == LN_SIGNALING_STATE_STABLE;
     bool collision = n->type == LN_SDP_TYPE_OFFER && (side->making_offer || !stable);
     ln_op_id op;
+    int error;
 
     side->ignoring_offer = side->index == 0 && collision;
     if (side->ignoring_offer)
-        return;
-    CHECK(ln_peer_connection_set_remote_description(side->pc, &description, &op) == 0);
-    if (n->type == LN_SDP_TYPE_OFFER)
+        return 0;
+    error = ln_peer_connection_set_remote_description(side->pc, &description, &op);
+    if (!error && n->type == LN_SDP_TYPE_OFFER)
         side->remote_offer_op = op;
+    return error;
 }
 
 static void take_note(struct pair *pair, struct note *n)
@@ -315,12 +317,14 @@ static void take_note(struct pair *pair, struct note *n)
     struct side *side = &pair->sides[n->to];
     struct ln_ice_candidate_init candidate = { n->text, n->mid, -1, NULL };
     ln_op_id op;
+    int error = 0;
 
     if (n->type != LN_SDP_TYPE_IMPLICIT)
-        take_description(side, n);
+        error = take_description(side, n);
     else if (!side->ignoring_offer)
-        CHECK(ln_peer_connection_add_ice_candidate(side->pc, &candidate, &op) == 0);
+        error = ln_peer_connection_add_ice_candidate(side->pc, &candidate, &op);
     free(n->text);
+    CHECK(error == 0);
 }
 
 static void take_notes(struct pair *pair)
