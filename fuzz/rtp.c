@@ -38,6 +38,18 @@ static void write_again(const struct ln_rtp_packet *packet)
             abort();
 }
 
+static void uri(const uint8_t *data, size_t len)
+{
+    enum ln_rtp_extension extension = ln_rtp_extension_from_uri((const char *)data, len);
+    const char *text;
+
+    if (extension >= LN_RTP_EXTENSIONS)
+        return;
+    text = ln_rtp_extension_uri(extension);
+    if (strlen(text) != len || memcmp(text, data, len) != 0)
+        abort();
+}
+
 static void parse_one(const uint8_t *data, size_t len)
 {
     struct ln_rtp_extension_iterator it;
@@ -96,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     int64_t last = -1;
 
     parse_one(data, len);
+    uri(data, len);
     ln_rng_seed(&rng, 1);
     ln_pool_init(&pool, env.allocator, 1500, 64, 4096);
     if (ln_rtp_session_create(&s, &config, &env) != 0)

@@ -16,7 +16,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { STATE_NEW, STATE_COOKIE_WAIT, STATE_COOKIE_ECHOED, STATE_BUSY, STATE_SHUTDOWN, STATES };
+enum {
+    STATE_NEW,
+    STATE_COOKIE_WAIT,
+    STATE_COOKIE_ECHOED,
+    STATE_BUSY,
+    STATE_SHUTDOWN,
+    STATE_RESETTING,
+    STATE_CLOSING,
+    STATES
+};
 
 struct world {
     struct ln_data_channels *victim;
@@ -87,7 +96,15 @@ static void reach(struct world *w, unsigned state)
     }
     if (state == STATE_SHUTDOWN)
         ln_data_channels_abort(w->victim);
-    drain(w, state != STATE_BUSY); /* busy: all of it stays outstanding */
+    if (state == STATE_CLOSING) { /* the getter is const for others; this one is ours */
+        feed(w);
+        drain(w, true);
+        ln_sctp_shutdown((struct ln_sctp *)(uintptr_t)ln_data_channels_association(w->victim));
+    }
+    if (state == STATE_RESETTING) /* the request is out, no answer has come */
+        for (channel = 0; (channel = ln_data_channels_next(w->victim, channel)) != 0;)
+            ln_data_channels_close(w->victim, channel);
+    drain(w, state != STATE_BUSY && state != STATE_CLOSING); /* busy: all of it stays outstanding */
 }
 
 static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t len)
