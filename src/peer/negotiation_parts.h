@@ -34,6 +34,9 @@ LN_NODISCARD int ln_negotiation_settle(struct ln_peer_connection *pc, const stru
 void ln_negotiation_keep_as_stable(struct ln_peer_connection *pc);
 /* Forgets the offer that stands. */
 void ln_negotiation_roll_back(struct ln_peer_connection *pc);
+/* An offer takes the place of one that was not answered and had more sections: what those had been
+ * given is free again. */
+void ln_negotiation_forget_beyond(struct ln_peer_connection *pc, const struct ln_sdp *offer);
 /* The operation of that name. */
 void ln_negotiation_rollback(struct ln_peer_connection *pc, struct ln_operation_result *result);
 /* The events of tracks that applying a description made due (W3C 4.4.1.5): after the signalling

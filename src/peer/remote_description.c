@@ -110,6 +110,8 @@ static int apply_remote(struct ln_peer_connection *pc, struct ln_description *de
         if (n->state == LN_SIGNALING_STATE_STABLE)
             ln_transport_rollback(pc); /* of a restart that was created and never offered */
         ln_transport_set_first_role(pc, false);
+        ln_negotiation_forget_beyond(pc, description->sdp);
+        ln_description_drop(&n->created_answer); /* it answers the offer before */
         error = adopt_offer(pc, description->sdp);
     }
     if (!error && ln_negotiation_has_transport(description->sdp))

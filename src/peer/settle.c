@@ -154,6 +154,18 @@ static void roll_back_transceiver(struct ln_peer_connection *pc, ln_rtp_transcei
         ln_media_remove(pc, t); /* what it expected under a mid that is free again */
 }
 
+void ln_negotiation_forget_beyond(struct ln_peer_connection *pc, const struct ln_sdp *offer)
+{
+    size_t i;
+
+    for (i = 0; i < pc->transceiver_count; i++)
+        if (!pc->transceivers[i]->stopped && pc->transceivers[i]->stable_line < 0 &&
+            pc->transceivers[i]->m_line >= (int)offer->media_count)
+            roll_back_transceiver(pc, pc->transceivers[i]);
+    if (pc->data.m_line >= (int)offer->media_count)
+        pc->data.m_line = pc->data.stable_line;
+}
+
 void ln_negotiation_roll_back(struct ln_peer_connection *pc)
 {
     struct ln_negotiation *n = &pc->negotiation;

@@ -64,3 +64,33 @@ LN_TEST(attack_63, nothing_but_checks_leaves_before_the_application_answers)
     ln_media_stream_track_unref(track);
     pair_free(&pair);
 }
+
+/* An answer that was created for the offer before is none for this one; found by the above. */
+LN_TEST(attack_63, an_answer_to_an_offer_that_was_replaced_is_refused)
+{
+    struct ln_session_description offer, answer = { LN_SDP_TYPE_ANSWER, NULL };
+    ln_rtp_transceiver *transceiver;
+    ln_op_id op;
+
+    pair_init(&pair, NULL);
+    CHECK(ln_peer_connection_set_local_description(pair.sides[0].pc, NULL, &op) == 0);
+    pair_settle(&pair);
+    CHECK(ln_peer_connection_local_description(pair.sides[0].pc, &offer));
+    CHECK(ln_peer_connection_set_remote_description(pair.sides[1].pc, &offer, &op) == 0);
+    CHECK(ln_peer_connection_create_answer(pair.sides[1].pc, &op) == 0);
+    pair_settle(&pair);
+    CHECK(pair.sides[1].last_error == 0 && pair.sides[1].description);
+    CHECK(ln_peer_connection_add_transceiver(pair.sides[0].pc, LN_MEDIA_VIDEO, NULL, NULL,
+                                             &transceiver) == 0);
+    CHECK(ln_peer_connection_set_local_description(pair.sides[0].pc, NULL, &op) == 0);
+    pair_settle(&pair);
+    CHECK(ln_peer_connection_local_description(pair.sides[0].pc, &offer));
+    CHECK(ln_peer_connection_set_remote_description(pair.sides[1].pc, &offer, &op) == 0);
+    pair_settle(&pair);
+    CHECK(pair.sides[1].last_error == 0);
+    answer.sdp = pair.sides[1].description;
+    CHECK(ln_peer_connection_set_local_description(pair.sides[1].pc, &answer, &op) == 0);
+    pair_settle(&pair);
+    CHECK(pair.sides[1].last_error == LN_ERR_INVALID_MODIFICATION);
+    pair_free(&pair);
+}
