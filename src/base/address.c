@@ -139,7 +139,7 @@ int ln_address_parse(const char *text, struct ln_address *ret_address)
         memset(&address, 0, sizeof address);
         address.family = LN_FAMILY_IPV6;
         p = parse_ipv6(text + (bracket ? 1 : 0), address.ip);
-        if (p && *p == '%')
+        if (p && *p == '%' && !ln_address_is_mapped(&address)) /* IPv4 has no scopes */
             p = parse_number(p + 1, UINT32_MAX, &address.scope);
         if (p && bracket)
             p = *p == ']' ? p + 1 : NULL;
