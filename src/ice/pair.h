@@ -100,6 +100,11 @@ static inline bool ln_ice_pair_usable(const struct ln_ice_pair *pair)
 {
     return pair->state == LN_ICE_PAIR_SUCCEEDED && !pair->consent.lost;
 }
+/* What was answered may be sent on for as long as that consent lives (RFC 7675, 5.1). */
+static inline bool ln_ice_pair_consented(const struct ln_ice_pair *pair, ln_time now)
+{
+    return ln_ice_pair_usable(pair) && (pair->consent.for_ever || now < pair->consent.valid_until);
+}
 /* Pairs of one foundation thaw together (RFC 8445, 6.1.2.6). */
 static inline bool ln_ice_pair_same_foundation(const struct ln_ice_pair *a,
                                                const struct ln_ice_pair *b)

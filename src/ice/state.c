@@ -66,7 +66,11 @@ static struct ln_ice_pair *choose_sending(const struct ln_ice *ice)
         return g->selected;
     if (ice->previous && ice->previous->selected && ln_ice_pair_usable(ice->previous->selected))
         return ice->previous->selected;
-    return ln_ice_check_list_best(&g->list);
+    /* The others are not asked for consent after a nomination: each serves while its own lasts. */
+    for (size_t i = 0; i < g->list.count; i++)
+        if (ln_ice_pair_consented(g->list.pairs[i], ice->now))
+            return g->list.pairs[i];
+    return NULL;
 }
 
 static void update_sending(struct ln_ice *ice)
@@ -166,6 +170,9 @@ ln_time ln_ice_state_next_timeout(const struct ln_ice *ice)
     if (ice->sending && (ice->state == LN_ICE_CONNECTION_STATE_CONNECTED ||
                          ice->state == LN_ICE_CONNECTION_STATE_COMPLETED))
         next = ln_time_min(next, ice->sending->alive_at + LN_ICE_SILENCE);
+    if (ice->sending && ice->sending->generation == g && ice->sending != g->selected &&
+        !ice->sending->consent.active && !ice->sending->consent.for_ever)
+        next = ln_time_min(next, ice->sending->consent.valid_until);
     if (!ice->sending && g->patience_from != LN_TIME_NEVER &&
         ice->state != LN_ICE_CONNECTION_STATE_FAILED && !ln_ice_check_list_alive(&g->list))
         next = ln_time_min(next, g->patience_from + ice->config.patience);

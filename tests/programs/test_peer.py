@@ -119,6 +119,17 @@ def test_peer_gives_up_after_30_s_with_3():
         only_objects(peer)
 
 
+def test_peer_fails_with_1_when_the_other_vanished_for_30_s():
+    with linnet(*PEER, "--offer", "--data", "chat") as ada, linnet(*PEER, "--answer") as ben:
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        ben.signal(signal.SIGKILL)
+        begin = time.monotonic()
+        assert ada.end(50) == 1 and time.monotonic() - begin > 10, ada
+        assert "linnet peer: failed" in ada.text("err"), ada
+
+
 def test_peer_goes_on_after_lines_that_are_wrong():
     wrong = (("nonsense", "no JSON object"), ("[1]", "it is another value"), ('"text"', "no JSON object"),
              ('{"cmd":"stats"', "no JSON object"), ("{}", "a line needs type, candidate, channel or cmd"),

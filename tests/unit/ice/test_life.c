@@ -76,6 +76,33 @@ LN_TEST(consent, is_lost_after_30s_although_checks_of_the_other_side_keep_coming
     agents_free(&s);
 }
 
+LN_TEST(consent, of_other_pairs_that_were_answered_once_ends_too)
+{
+    struct ln_ice_pair_info info;
+    struct ln_path path;
+    size_t succeeded = 0;
+
+    agents_init(&s);
+    s.wire.delay = LN_MILLISECONDS(20); /* several are answered before one is chosen */
+    CHECK(agents_create(&s));
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    wire_interface(&s.wire, s.a.node, "192.168.1.4");
+    wire_interface(&s.wire, s.b.node, "192.168.1.3");
+    wire_interface(&s.wire, s.b.node, "192.168.1.5");
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(5)));
+    for (size_t i = 0; ln_ice_pair(s.a.ice, i, &info); i++)
+        succeeded += info.state == LN_ICE_PAIR_SUCCEEDED;
+    CHECK(succeeded > 1);
+    s.wire.filter = drop_all;
+    agents_run(&s, LN_SECONDS(36));
+    CHECK(!ln_ice_send_path(s.a.ice, &path));
+    CHECK(!ln_ice_send_path(s.b.ice, &path));
+    CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_FAILED);
+    CHECK_EQUAL(ln_ice_state(s.b.ice), LN_ICE_CONNECTION_STATE_FAILED);
+    agents_free(&s);
+}
+
 LN_TEST(consent, silence_disconnects_and_a_sign_of_life_reconnects)
 {
     connected();
