@@ -146,9 +146,13 @@ def sentence(text):
     return lines[0]
 
 
+unasked_ports = iter(range(20000, 30000))
+
+
 def unused_port():
-    """A port of 127.0.0.1 on which nobody listens: below the range of those that are given out."""
-    for port in range(20000, 30000):
+    """A port of 127.0.0.1 on which nobody listens: below the range of those that are given out, and given to no
+    other test, which may run at the same time and listen there."""
+    for port in unasked_ports:
         with contextlib.closing(socket.socket()) as probe:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
