@@ -117,7 +117,7 @@ class Program:
     def __enter__(self):
         return self
 
-    def __exit__(self, kind, value, trace):
+    def __exit__(self, *_):
         kill(self.process)
 
 
@@ -207,6 +207,36 @@ class Server(Program):
         return self.end()
 
 
+def carry(source, target):
+    """Carries signalling across; what is not for the other side stays to be expected."""
+    def is_signalling(line):
+        message = json.loads(line)
+        return "type" in message or "candidate" in message
+
+    def work():
+        done = 0
+        while True:
+            with source.changed:
+                if not source.changed.wait_for(lambda: len(source.lines["out"]) > done or not source.open, SECONDS):
+                    continue
+                if len(source.lines["out"]) == done:
+                    return
+                line = source.lines["out"][done]
+                done += 1
+            if is_signalling(line):
+                try:
+                    target.send(line)
+                except (BrokenPipeError, ValueError):
+                    return
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+def connect(offerer, answerer):
+    carry(offerer, answerer)
+    carry(answerer, offerer)
+
+
 def read_prometheus(text):
     """Prometheus text format 0.0.4; each family has its help and its type, before its samples, once."""
     assert text.endswith("\n")
@@ -250,8 +280,8 @@ def one(function):
         return traceback.format_exc(), time.monotonic() - begin
 
 
-def run_all(namespace):
-    """Runs every function named test_... (of which the argument is a part of the name)."""
+def run_all(namespace, at_a_time=AT_A_TIME, finish=None):
+    """Runs every function named test_... (of which the argument is a part of the name), then `finish`."""
     def give_up(number, frame):
         for process in started:
             kill(process)
@@ -263,7 +293,7 @@ def run_all(namespace):
     tests = [(name, f) for name, f in namespace.items() if name.startswith("test_") and wanted in name]
     tests.sort(key=lambda test: "30_s" not in test[0])
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME + sum("30_s" in t[0] for t in tests)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(at_a_time + sum("30_s" in t[0] for t in tests)) as pool:
         running = {pool.submit(one, function): name for name, function in tests}
         for future in concurrent.futures.as_completed(running):
             wrong, seconds = future.result()
@@ -271,6 +301,8 @@ def run_all(namespace):
             if wrong:
                 failed += 1
                 print(wrong, flush=True)
+    if finish:
+        finish()
     for process in started:
         if process.poll() is None:
             failed += 1

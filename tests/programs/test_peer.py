@@ -3,42 +3,11 @@
 exit code."""
 import json
 import signal
-import threading
 import time
 
-from support import SECONDS, linnet, run, run_all, sentence
+from support import SECONDS, connect, linnet, run, run_all, sentence
 
 PEER = ("peer", "--loopback")
-
-
-def carry(source, target):
-    """Carries signalling across; what is not for the other side stays to be expected."""
-    def is_signalling(line):
-        message = json.loads(line)
-        return "type" in message or "candidate" in message
-
-    def work():
-        done = 0
-        while True:
-            with source.changed:
-                if not source.changed.wait_for(lambda: len(source.lines["out"]) > done or not source.open, SECONDS):
-                    continue
-                if len(source.lines["out"]) == done:
-                    return
-                line = source.lines["out"][done]
-                done += 1
-            if is_signalling(line):
-                try:
-                    target.send(line)
-                except (BrokenPipeError, ValueError):
-                    return
-
-    threading.Thread(target=work, daemon=True).start()
-
-
-def connect(offerer, answerer):
-    carry(offerer, answerer)
-    carry(answerer, offerer)
 
 
 def opened(peer, label="chat"):

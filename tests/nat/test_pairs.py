@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of client with every other: the two connect, by a direct path wherever theory allows one, else
+by a relay, and a message goes there and back on a data channel.
+
+Theory (RFC 4787, RFC 5128): two clients reach each other directly when each can send to where the other's
+packets seem to come from, and the NATs let them in. A symmetric NAT shows each destination another port, so
+that whoever filters by port never lets it in: a symmetric one meets a filter by port only through a relay.
+The carrier's NAT is independent of the endpoint, the home's before it filters by port. Without UDP there is
+TCP to the relay; with only port 443, TLS to it."""
+from world import KINDS, STUN, Call, path_of
+
+D, R = "direct", "relay"
+EXPECTED = {
+    #                 none full addr port symm carr nudp  443
+    "none":          (D,   D,   D,   D,   D,   D,   R,   R),
+    "full_cone":     (D,   D,   D,   D,   D,   D,   R,   R),
+    "address_cone":  (D,   D,   D,   D,   D,   D,   R,   R),
+    "port_cone":     (D,   D,   D,   D,   R,   D,   R,   R),
+    "symmetric":     (D,   D,   D,   R,   R,   R,   R,   R),
+    "carrier_grade": (D,   D,   D,   D,   R,   D,   R,   R),
+    "udp_blocked":   (R,   R,   R,   R,   R,   R,   R,   R),
+    "only_443":      (R,   R,   R,   R,   R,   R,   R,   R),
+}
+times = {}  # what was measured: (offerer, answerer) -> seconds
+
+
+def expected(offerer, answerer):
+    return EXPECTED[offerer][KINDS.index(answerer)]
+
+
+def check(world, offerer, answerer):
+    with Call(world.at(offerer, "a"), world.at(answerer, "b"), "--ice-server", STUN) as call:
+        call.echo()
+        assert path_of(call.ada) == path_of(call.ben) == expected(offerer, answerer), call.ada.selected()
+        times[offerer, answerer] = call.seconds
+
+
+def tests(world):
+    def test_of(offerer, answerer):
+        return lambda: check(world, offerer, answerer)
+
+    return {f"test_{offerer}_with_{answerer}": test_of(offerer, answerer)
+            for offerer in KINDS for answerer in KINDS if expected(offerer, answerer) == D}
+
+
+def report():
+    """Milliseconds until both ends had the channel open; a star marks a relay."""
+    print("ms".ljust(14) + "".join(kind[:8].rjust(10) for kind in KINDS))
+    for offerer in KINDS:
+        row = ((times.get((offerer, answerer)), expected(offerer, answerer)) for answerer in KINDS)
+        print(offerer.ljust(14) + "".join(
+            (f"{seconds * 1000:.0f}{'*' if path == R else ''}" if seconds is not None else "-").rjust(10) for seconds, path in row))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of this folder share: one internet with a client of each kind on two sides, servers on it,
+and two peers that connect through it."""
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
+
+from support import LINNET, SECONDS, Program, connect, kill, started  # noqa: E402
+from topology import KINDS, SERVER, SERVER_2, Internet  # noqa: E402, F401
+
+USER, PASSWORD = "ada", "lovelace"
+STUN = f"stun:{SERVER}:3478"
+
+
+class World(Internet):
+    """Clients are made when first asked for, in the order of the asking."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.made = {}
+        self.lock = threading.Lock()
+        self.folder = tempfile.TemporaryDirectory(prefix="linnet-nat-")
+        return self
+
+    def __exit__(self, *_):
+        for process in started:
+            kill(process)
+        self.end()
+
+    def end(self):
+        super().end()
+        self.folder.cleanup()
+
+    def at(self, kind, side="a", **options):
+        """The client of a kind on one of the sides."""
+        with self.lock:
+            if (kind, side) not in self.made:
+                self.made[kind, side] = self.client(kind, "-" + side, **options)
+            return self.made[kind, side]
+
+    def start_coturn(self):
+        """STUN with RFC 5780 on two addresses, TURN over UDP and TCP, and over TLS on port 443."""
+        key, certificate = (os.path.join(self.folder.name, name) for name in ("key.pem", "certificate.pem"))
+        subprocess.run(("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", key, "-out", certificate, "-subj", "/CN=turn.test", "-addext",
+                        f"subjectAltName=IP:{SERVER},DNS:turn.test", "-days", "2"), check=True, capture_output=True)
+        self.certificate = certificate
+        server = Program(*self.server.command(
+            "turnserver", "-n", f"--listening-ip={SERVER}", f"--listening-ip={SERVER_2}", "--listening-port=3478",
+            "--tls-listening-port=443", f"--relay-ip={SERVER}", f"--user={USER}:{PASSWORD}", "--realm=nat.test",
+            "--lt-cred-mech", "--no-cli", f"--cert={certificate}", f"--pkey={key}", "--log-file=stdout",
+            f"--pidfile={self.folder.name}/turnserver.pid", f"--userdb={self.folder.name}/turndb"))
+        self.wait_for_stun()
+        return server
+
+    def wait_for_stun(self):
+        deadline = time.monotonic() + SECONDS
+        while subprocess.run(self.server.command("timeout", "1", "turnutils_stunclient", SERVER), check=False,
+                             capture_output=True).returncode != 0:
+            assert time.monotonic() < deadline, "the STUN server does not answer"
+
+
+class Peer(Program):
+    """`linnet peer` on a client."""
+
+    def __init__(self, client, *arguments):
+        super().__init__(*client.command(LINNET, "peer", *arguments))
+
+    def opened(self, label="chat", seconds=SECONDS):
+        return self.expect_json(lambda m: m.get("channel") == label and m.get("state") == "open", seconds)
+
+    def stats(self):
+        self.send({"cmd": "stats"})
+        return {s["id"]: s for s in self.expect_json(lambda m: "stats" in m)["stats"]}
+
+    def selected(self):
+        """The two candidates of the selected pair."""
+        stats = self.stats()
+        transport = next(s for s in stats.values() if s["type"] == "transport")
+        pair = stats[transport["selectedCandidatePairId"]]
+        return stats[pair["localCandidateId"]], stats[pair["remoteCandidateId"]]
+
+
+def path_of(peer):
+    """`direct`, or `relay` when either end is one."""
+    kinds = [candidate["candidateType"] for candidate in peer.selected()]
+    return "relay" if "relay" in kinds else "direct"
+
+
+class Call:
+    """Two peers, the first of which offers; `seconds` from the start of both until both had the channel open."""
+
+    def __init__(self, ada, ben, *arguments, wait=SECONDS):
+        self.ada = ada if isinstance(ada, Program) else Peer(ada, "--offer", "--data", "chat", *arguments)
+        self.ben = ben if isinstance(ben, Program) else Peer(ben, "--answer", "--echo", *arguments)
+        begin = time.monotonic()
+        connect(self.ada, self.ben)
+        self.ada.opened(seconds=wait)
+        self.ben.opened()
+        self.seconds = time.monotonic() - begin
+
+    def echo(self, text="hello"):
+        self.ada.send({"channel": "chat", "data": text})
+        assert self.ada.expect_json(lambda m: m.get("data") == text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for peer in (self.ada, self.ben):
+            peer.__exit__(*_)
