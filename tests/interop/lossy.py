@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A path between two peers that loses datagrams: it puts itself into the candidates, the first IPv4 one
-of each side, and drops the others. Seeded."""
+"""A path between two peers that loses datagrams, or takes its time: it puts itself into the candidates, the first
+IPv4 one of each side, and drops the others. Seeded."""
+import collections
 import random
 import re
 import selectors
 import socket
 import threading
+import time
 
 CANDIDATE = re.compile(r"(candidate:\S+ 1 (?:udp|UDP) \d+ )(\d+\.\d+\.\d+\.\d+) (\d+) typ host")
 LINE = re.compile(r"a=candidate:[^\r\n]*\r?\n")
 
 
 class LossyPath:
-    def __init__(self, loss, seed=1):
+    def __init__(self, loss, seed=1, delay_s=0):
         self.loss, self.random = 0, random.Random(seed)
+        self.delay_s = delay_s
+        self.under_way = collections.deque()  # (when it arrives, to which side, the datagram)
         self.planned = loss
         self.here = [self._socket(), self._socket()]  # what each side sends to
         self.peers = [None, None]  # where each side is
@@ -38,14 +42,20 @@ class LossyPath:
 
     def _run(self):
         while True:
-            for key, _ in self.selector.select():
-                side = key.data
-                data, source = key.fileobj.recvfrom(65536)
-                self.peers[side] = source
-                if self.random.random() < self.loss:
-                    self.dropped += 1
-                elif self.peers[1 - side]:
-                    self.here[1 - side].sendto(data, self.peers[1 - side])
+            wait = max(0, self.under_way[0][0] - time.monotonic()) if self.under_way else None
+            for key, _ in self.selector.select(wait):
+                self._take(key.data, *key.fileobj.recvfrom(65536))
+            while self.under_way and self.under_way[0][0] <= time.monotonic():
+                _, side, data = self.under_way.popleft()
+                if self.peers[side]:
+                    self.here[side].sendto(data, self.peers[side])
+
+    def _take(self, side, data, source):
+        self.peers[side] = source
+        if self.random.random() < self.loss:
+            self.dropped += 1
+        else:
+            self.under_way.append((time.monotonic() + self.delay_s, 1 - side, data))
 
     def _replace(self, side, text):
         """The candidate as the other side is to see it; None: not at all."""
