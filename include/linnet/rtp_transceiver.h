@@ -114,17 +114,22 @@ struct ln_rtp_decoder_report {
 LN_API void ln_rtp_receiver_report(ln_rtp_receiver *receiver,
                                    const struct ln_rtp_decoder_report *report);
 
-/* RTCRtpContributingSource, RTCRtpSynchronizationSource. audio_level < 0: absent. */
-struct ln_rtp_synchronization_source {
+/* RTCRtpContributingSource, to which RTCRtpSynchronizationSource adds nothing. audio_level < 0:
+ * absent, as it is for contributing sources (RFC 6465 is not negotiated). */
+struct ln_rtp_contributing_source {
     ln_time time;
     uint32_t source;
     double audio_level;
     uint32_t rtp_timestamp;
 };
-/* The sources of the last ten seconds; returns how many were written. */
+/* The sources of the last ten seconds; returns how many were written. Contributing ones are those
+ * that a mixer names (CSRC). */
 LN_API size_t ln_rtp_receiver_synchronization_sources(const ln_rtp_receiver *receiver, ln_time now,
-                                                      struct ln_rtp_synchronization_source *ret,
+                                                      struct ln_rtp_contributing_source *ret,
                                                       size_t cap);
+LN_API size_t ln_rtp_receiver_contributing_sources(const ln_rtp_receiver *receiver, ln_time now,
+                                                   struct ln_rtp_contributing_source *ret,
+                                                   size_t cap);
 
 #ifdef __cplusplus
 }

@@ -50,9 +50,19 @@ struct ln_data {
 
 void ln_data_init(struct ln_peer_connection *pc);
 void ln_data_deinit(struct ln_peer_connection *pc);
+/* The layer below comes to life with the first channel, so that a media-only peer costs nothing. */
+LN_NODISCARD int ln_data_need_channels(struct ln_peer_connection *pc);
+/* A handle in the list, without a channel below; NULL at the limit or without memory. */
+struct ln_data_channel *ln_data_handle_create(struct ln_peer_connection *pc, const char *label,
+                                              size_t label_len, const char *protocol,
+                                              size_t protocol_len);
+void ln_data_handle_free(struct ln_data_channel *handle);
+/* What the channel below counted stays with the handle. */
+void ln_data_keep_figures(struct ln_data_channel *handle);
 /* The section was agreed: limits and ports are known. */
 LN_NODISCARD int ln_data_agree(struct ln_peer_connection *pc, const struct ln_jsep_agreed *agreed);
-/* The section was refused: all channels close. */
+/* The section was refused for good: all channels close, what was not read is gone, and the
+ * association with it. The next channel asks for a section and an association of its own. */
 void ln_data_refuse(struct ln_peer_connection *pc);
 /* DTLS is connected (again harmless), or gone. */
 void ln_data_start(struct ln_peer_connection *pc, ln_time now);

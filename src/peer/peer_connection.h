@@ -31,8 +31,9 @@
 
 #include <linnet/peer_connection.h>
 
-#define LN_TRANSCEIVERS_MAX 128u
-#define LN_OPERATIONS_MAX   256u
+#define LN_TRANSCEIVERS_MAX        128u  /* that are not stopped */
+#define LN_TRANSCEIVER_HANDLES_MAX 4096u /* with the stopped ones, over the whole life */
+#define LN_OPERATIONS_MAX          256u
 
 /* Both sides of the agreed or pending state of negotiation. */
 struct ln_negotiation {

@@ -83,9 +83,8 @@ void ln_rtp_receiver_report(ln_rtp_receiver *receiver, const struct ln_rtp_decod
                  report->implementation);
 }
 
-size_t ln_rtp_receiver_synchronization_sources(const ln_rtp_receiver *receiver, ln_time now,
-                                               struct ln_rtp_synchronization_source *ret,
-                                               size_t cap)
+static size_t sources_of(const ln_rtp_receiver *receiver, ln_time now, bool contributing,
+                         struct ln_rtp_contributing_source *ret, size_t cap)
 {
     struct ln_rtp_source sources[LN_RTP_SOURCES_MAX];
     size_t count, i, filled = 0;
@@ -94,7 +93,7 @@ size_t ln_rtp_receiver_synchronization_sources(const ln_rtp_receiver *receiver, 
         return 0;
     count = ln_rtp_inbound_sources(receiver->inbound, now, sources, LN_RTP_SOURCES_MAX);
     for (i = 0; i < count && filled < cap; i++) {
-        if (sources[i].contributing)
+        if (sources[i].contributing != contributing)
             continue;
         ret[filled].time = sources[i].time;
         ret[filled].source = sources[i].source;
@@ -105,4 +104,16 @@ size_t ln_rtp_receiver_synchronization_sources(const ln_rtp_receiver *receiver, 
         filled++;
     }
     return filled;
+}
+
+size_t ln_rtp_receiver_synchronization_sources(const ln_rtp_receiver *receiver, ln_time now,
+                                               struct ln_rtp_contributing_source *ret, size_t cap)
+{
+    return sources_of(receiver, now, false, ret, cap);
+}
+
+size_t ln_rtp_receiver_contributing_sources(const ln_rtp_receiver *receiver, ln_time now,
+                                            struct ln_rtp_contributing_source *ret, size_t cap)
+{
+    return sources_of(receiver, now, true, ret, cap);
 }

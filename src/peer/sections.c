@@ -207,7 +207,8 @@ static size_t new_place(struct ln_peer_connection *pc, const struct ln_jsep_sect
 int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpose,
                       struct ln_arena *arena, struct ln_jsep_local *ret_local)
 {
-    size_t count = line_count(pc), room = count + pc->transceiver_count + 1, from = 0, i, place;
+    size_t count = line_count(pc), room = count + ln_peer_connection_transceiver_count(pc) + 1,
+           from = 0, i, place;
     struct ln_jsep_section *sections = ln_arena_alloc(arena, room * sizeof *sections);
     uint32_t next = pc->negotiation.next_mid; /* counted on when the offer is applied */
     int error;

@@ -48,8 +48,10 @@ int ln_negotiation_settle(struct ln_peer_connection *pc, const struct ln_sdp *lo
         agreed.rejected = agreed.rejected || agreed.transport_section != transport;
         if (t)
             error = agree_media(pc, t, &agreed, final);
-        else if (pc->data.m_line == (int)i && agreed.rejected)
+        else if (pc->data.m_line == (int)i && agreed.rejected && final)
             ln_data_refuse(pc);
+        else if (pc->data.m_line == (int)i && agreed.rejected)
+            continue; /* a provisional answer may still change its mind */
         else if (pc->data.m_line == (int)i)
             error = ln_data_agree(pc, &agreed);
     }

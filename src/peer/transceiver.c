@@ -63,8 +63,10 @@ int ln_transceiver_create(struct ln_peer_connection *pc, enum ln_media_kind kind
     ln_rtp_transceiver *t;
     int error;
 
+    if (ln_peer_connection_transceiver_count(pc) >= LN_TRANSCEIVERS_MAX)
+        return LN_ERR_LIMIT;
     error = ln_grow(allocator, &pc->transceivers, sizeof *pc->transceivers, pc->transceiver_count,
-                    &pc->transceiver_capacity, LN_TRANSCEIVERS_MAX);
+                    &pc->transceiver_capacity, LN_TRANSCEIVER_HANDLES_MAX);
     if (error)
         return error;
     t = ln_alloc_zero(allocator, sizeof *t);

@@ -2,6 +2,7 @@
  * RTCDataChannel at its edges: what is refused, the limits on messages, closing at every point. */
 #include "tests/unit/peer/steps.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct pair pair; /* large */
@@ -216,4 +217,84 @@ LN_TEST(data_channel, closing_the_connection_at_any_time_ends_everything)
         CHECK_EQUAL(pair.sides[1].closed, pair.sides[1].opened);
         pair_free(&pair);
     }
+}
+
+/* Side 0 offers again, and side 1 is told that it wants no data any more; side 1's answer is true.
+ */
+static void refuse_data(void)
+{
+    const char *offer, *line;
+    char from[64], to[64];
+
+    pair.sides[0].negotiates = pair.sides[1].negotiates = false;
+    CHECK_EQUAL(step_local(&pair, 0, LN_SDP_TYPE_OFFER, NULL), 0);
+    offer = step_text(&pair, 0);
+    line = strstr(offer, "m=application ");
+    CHECK(line != NULL);
+    snprintf(from, sizeof from, "%.*s", (int)strcspn(line, "\r"), line);
+    snprintf(to, sizeof to, "m=application 0%s", strchr(from + strlen("m=application "), ' '));
+    CHECK_EQUAL(step_remote(&pair, 1, LN_SDP_TYPE_OFFER, step_edit(offer, from, to)), 0);
+    step_answer(&pair, 1, 0);
+    pair_settle(&pair);
+}
+
+static bool second_is_open(struct pair *p)
+{
+    return p->sides[0].opened == 2 && p->sides[1].opened == 2;
+}
+
+static void check_refused(int side)
+{
+    struct side *s = &pair.sides[side];
+
+    CHECK_EQUAL(s->closed, 1);
+    CHECK_EQUAL(ln_data_channel_ready_state(s->channels[0]), LN_DATA_CHANNEL_STATE_CLOSED);
+    CHECK_EQUAL(ln_data_channel_send_text(s->channels[0], "x", 1), LN_ERR_INVALID_STATE);
+    CHECK(ln_peer_connection_sctp(s->pc) == NULL);
+    CHECK(step_count(&pair, side, "negotiationneeded") <= 1); /* of the beginning */
+}
+
+/* With and without another section to keep the transport. */
+static void data_comes_back(bool with_sound)
+{
+    ln_sctp_transport *sctp;
+
+    connect(NULL);
+    if (with_sound) {
+        step_add_transceiver(&pair, 0, LN_MEDIA_AUDIO, LN_RTP_TRANSCEIVER_DIRECTION_SENDRECV);
+        CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+        step_forget(&pair, 0);
+    }
+    sctp = ln_peer_connection_sctp(pair.sides[0].pc);
+    refuse_data();
+    check_refused(0);
+    check_refused(1);
+    CHECK_EQUAL(ln_sctp_transport_max_message_size(sctp), 0);
+    CHECK_EQUAL(ln_sctp_transport_state(sctp), LN_SCTP_TRANSPORT_STATE_CLOSED);
+    pair.sides[0].negotiates = pair.sides[1].negotiates = true;
+    CHECK(create(NULL, "again", &pair.sides[0].channels[1]) == 0);
+    pair.sides[0].channel_count = 2;
+    CHECK(pair_run(&pair, LN_SECONDS(5), second_is_open));
+    CHECK_EQUAL(ln_sctp_transport_state(sctp), LN_SCTP_TRANSPORT_STATE_CONNECTED);
+    CHECK_EQUAL(ln_data_channel_send_text(pair.sides[0].channels[1], "hello", 5), 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK_EQUAL(pair.sides[1].messages, 1);
+    CHECK_EQUAL(pair.sides[1].last_len, 5);
+    steps_end(&pair);
+}
+
+LN_TEST(data_channel, a_section_that_was_refused_is_offered_anew_for_the_next_channel)
+{
+    data_comes_back(false);
+    data_comes_back(true);
+}
+
+LN_TEST(data_channel, a_channel_given_back_before_its_section_is_refused_is_freed)
+{
+    connect(NULL);
+    ln_data_channel_release(pair.sides[0].channels[0]);
+    refuse_data();
+    ln_data_channel_release(pair.sides[1].channels[0]); /* its close event was taken */
+    pair.sides[0].channel_count = pair.sides[1].channel_count = 0;
+    steps_end(&pair);
 }

@@ -3,6 +3,9 @@
  * frames are made up; nothing here encodes. */
 #include "tests/unit/peer/pair.h"
 
+#include "peer/peer_connection.h"
+#include "rtp/packet.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -435,7 +438,7 @@ LN_TEST(media, statistics_have_the_members_of_the_map)
 
 LN_TEST(media, a_receiver_knows_its_synchronization_source)
 {
-    struct ln_rtp_synchronization_source source;
+    struct ln_rtp_contributing_source source;
 
     begin_call();
     talk(LN_SECONDS(1));
@@ -443,5 +446,67 @@ LN_TEST(media, a_receiver_knows_its_synchronization_source)
     CHECK(source.source != 0 && source.time <= pair.wire.now);
     CHECK(pair_run(&pair, LN_SECONDS(11), NULL));
     CHECK(ln_rtp_receiver_synchronization_sources(audio_receiver, pair.wire.now, &source, 1) == 0);
+    pair_free(&pair);
+}
+
+static struct ln_path seen_path;         /* of the last packet of side 1 */
+static struct ln_rtp_header seen_header; /* of the last sound of side 0 */
+
+static bool see(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
+                size_t len)
+{
+    struct ln_rtp_packet packet;
+
+    (void)wire;
+    if (node == 1)
+        seen_path = *path;
+    else if (ln_packet_classify(data, len) == LN_PACKET_RTP &&
+             ln_rtp_packet_parse(data, len, &packet) == 0 &&
+             packet.header.ssrc == audio_sender->ssrc)
+        seen_header = packet.header;
+    return false;
+}
+
+/* The next packet of sound from side 0, as a mixer would send it. */
+static void inject_mixed(uint32_t first, uint32_t second)
+{
+    static const uint8_t payload[] = { 0x78, 1, 2, 3 };
+    struct ln_rtp_header header = seen_header;
+    uint8_t plain[64], packet[128];
+    int header_len, len;
+
+    header.sequence++;
+    header.timestamp += 960;
+    header.extension = (struct ln_bytes){ 0 };
+    header.csrc_count = 2;
+    header.csrc[0] = first;
+    header.csrc[1] = second;
+    header_len = ln_rtp_header_write(&header, NULL, plain, sizeof plain);
+    CHECK(header_len == 20);
+    len = ln_srtp_protect_rtp(pair.sides[0].pc->media.protect, header.ssrc, header.sequence,
+                              (struct ln_bytes){ plain, (size_t)header_len },
+                              (struct ln_bytes){ payload, sizeof payload }, packet, sizeof packet);
+    CHECK(len > 0);
+    wire_inject(&pair.wire, 1, &seen_path, packet, (size_t)len);
+}
+
+LN_TEST(media, a_receiver_knows_its_contributing_sources)
+{
+    struct ln_rtp_contributing_source sources[4];
+
+    begin_call();
+    pair.wire.filter = see;
+    talk(LN_SECONDS(1));
+    CHECK(ln_rtp_receiver_contributing_sources(audio_receiver, pair.wire.now, sources, 4) == 0);
+    inject_mixed(0x1111, 0x2222);
+    CHECK(ln_rtp_receiver_contributing_sources(audio_receiver, pair.wire.now, sources, 4) == 2);
+    CHECK(sources[0].source == 0x1111 && sources[1].source == 0x2222);
+    CHECK(sources[0].time == pair.wire.now && sources[0].audio_level < 0);
+    CHECK(sources[0].rtp_timestamp == seen_header.timestamp + 960);
+    CHECK(ln_rtp_receiver_contributing_sources(audio_receiver, pair.wire.now, sources, 1) == 1);
+    CHECK(ln_rtp_receiver_synchronization_sources(audio_receiver, pair.wire.now, sources, 4) == 1);
+    CHECK(sources[0].source == audio_sender->ssrc);
+    CHECK(pair_run(&pair, LN_SECONDS(11), NULL));
+    CHECK(ln_rtp_receiver_contributing_sources(audio_receiver, pair.wire.now, sources, 4) == 0);
     pair_free(&pair);
 }

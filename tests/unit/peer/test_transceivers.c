@@ -320,3 +320,41 @@ LN_TEST(transceivers, a_track_falls_silent_after_the_state_and_before_the_end)
     CHECK(strstr(pair.sides[0].log, "stable unmute done") != NULL);
     steps_end(&pair);
 }
+
+LN_TEST(transceivers, the_limit_is_on_those_that_are_not_stopped)
+{
+    ln_rtp_transceiver *t = NULL, *first = NULL;
+    int error = 0;
+
+    steps_begin(&pair);
+    for (int i = 0; i < 300; i++) { /* a call that goes on: one comes, one goes */
+        t = step_add_transceiver(&pair, 0, LN_MEDIA_AUDIO, LN_RTP_TRANSCEIVER_DIRECTION_SENDONLY);
+        CHECK(ln_rtp_transceiver_stop(t) == 0);
+        first = first ? first : t;
+    }
+    CHECK_EQUAL(ln_peer_connection_transceiver_count(pair.sides[0].pc), 0);
+    CHECK_EQUAL(ln_rtp_transceiver_direction(first), LN_RTP_TRANSCEIVER_DIRECTION_STOPPED);
+    for (int i = 0; i < 128; i++)
+        step_add_transceiver(&pair, 0, LN_MEDIA_AUDIO, LN_RTP_TRANSCEIVER_DIRECTION_SENDONLY);
+    error = ln_peer_connection_add_transceiver(pair.sides[0].pc, LN_MEDIA_AUDIO, NULL, NULL, &t);
+    CHECK_EQUAL(error, LN_ERR_LIMIT);
+    CHECK(ln_rtp_transceiver_stop(ln_peer_connection_transceiver(pair.sides[0].pc, 5)) == 0);
+    error = ln_peer_connection_add_transceiver(pair.sides[0].pc, LN_MEDIA_AUDIO, NULL, NULL, &t);
+    CHECK_EQUAL(error, 0);
+    steps_end(&pair);
+}
+
+LN_TEST(transceivers, handles_of_stopped_ones_have_a_limit_too)
+{
+    ln_rtp_transceiver *t = NULL;
+    size_t made = 0;
+
+    steps_begin(&pair);
+    while (made < 5000 && ln_peer_connection_add_transceiver(pair.sides[0].pc, LN_MEDIA_AUDIO, NULL,
+                                                             NULL, &t) == 0) {
+        CHECK(ln_rtp_transceiver_stop(t) == 0);
+        made++;
+    }
+    CHECK_EQUAL(made, 4096);
+    steps_end(&pair);
+}
