@@ -464,6 +464,36 @@ static bool change_use_srtp(struct pair *p, struct wire_packet *packet)
     return true;
 }
 
+/* The answer's last byte is the length of its MKI (RFC 5764, 4.1.3): we offered none. */
+static bool add_mki(struct pair *p, struct wire_packet *packet)
+{
+    static const uint8_t answer[] = { 0, 14, 0, 5, 0, 2, 0, 7, 0 };
+
+    for (size_t i = 0; packet->to == 0 && i + sizeof answer < packet->len; i++) {
+        if (memcmp(packet->data + i, answer, sizeof answer) == 0) {
+            packet->data[i + 8] = 1;
+            (*(size_t *)p->context)++;
+        }
+    }
+    return true;
+}
+
+LN_TEST(dtls_attack, an_answer_with_an_mki_is_refused)
+{
+    static const uint16_t offered[] = { 0x0007 };
+    struct ln_dtls_config config = { .srtp_profiles = offered, .srtp_profile_count = 1 };
+    size_t changed = 0;
+    struct pair p;
+
+    pair_open(&p, LN_KEY_ECDSA_P256, LN_KEY_ECDSA_P256, &config, NULL);
+    p.filter = add_mki;
+    p.context = &changed;
+    pair_start(&p);
+    pair_run(&p, LN_MILLISECONDS(100));
+    CHECK(changed > 0 && p.side[0].last.state == LN_DTLS_STATE_FAILED);
+    pair_close(&p);
+}
+
 LN_TEST(dtls_attack, a_srtp_profile_that_was_not_offered_is_refused)
 {
     static const uint16_t offered[] = { 0x0007 };

@@ -283,6 +283,24 @@ LN_TEST(rtcp, attack_50_wrong_lengths_and_padding_end_the_compound)
     CHECK(!ok);
 }
 
+/* Extended reports (RFC 3611) with blocks in blocks, and types that nobody knows: passed over
+ * whole. */
+LN_TEST(rtcp, attack_50_extended_reports_and_unknown_types_are_passed_over)
+{
+    bool ok;
+
+    CHECK_EQUAL(packets_in("80cf0004 00000001 04000002 80cf0001 00000001 80c90001 00000001", &ok),
+                2); /* a report inside a report */
+    CHECK(ok);
+    CHECK_EQUAL(packets_in("80cf0001 00000001 80c90001 00000001", &ok), 2);
+    CHECK(ok);
+    CHECK_EQUAL(packets_in("80cf0002 00000001 0400ffff 80c90001 00000001", &ok),
+                2); /* a block longer than its report */
+    CHECK(ok);
+    CHECK_EQUAL(packets_in("80ff0000 9fdf0001 00000001", &ok), 2);
+    CHECK(ok);
+}
+
 LN_TEST(rtcp, attack_50_sdes_without_end_and_bye_with_31_sources)
 {
     struct ln_rtcp_sdes_iterator it;

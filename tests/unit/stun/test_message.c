@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * STUN messages: the vectors of RFC 5769, what we write is what we read, and bad input. */
+#include "base/address.h"
+#include "base/bytes.h"
 #include "stun/message.h"
 #include "tests/support/test.h"
 
@@ -273,4 +275,40 @@ LN_TEST(attack_4, a_fingerprint_that_is_wrong_or_not_last_is_malformed)
     data[27] ^= 1;
     CHECK_EQUAL(ln_stun_parse(data, (size_t)len, &m), 0);
     CHECK(!ln_stun_check_integrity(&m, text("key"))); /* there is none */
+}
+
+/* ATTACKS 5: nothing of what the buffer held before leaves with the message. */
+LN_TEST(attack_5, padding_and_unused_bits_are_zero_whatever_the_buffer_held)
+{
+    static const struct ln_stun_id id = { { 1, 2, 3 } };
+    struct ln_address address = ln_address_ipv4(192, 0, 2, 1, 5000);
+    uint16_t unknown[] = { 0x7001, 0x7002, 0x7003 };
+    struct ln_stun_builder b;
+    uint8_t data[512];
+    int len;
+
+    memset(data, 0xa5, sizeof data);
+    ln_stun_begin(&b, data, sizeof data, LN_STUN_ERROR, LN_STUN_BINDING, &id);
+    ln_stun_add_error(&b, 420, NULL);
+    ln_stun_add_unknown(&b, unknown, 3);
+    ln_stun_add_text(&b, LN_STUN_SOFTWARE, "x");
+    ln_stun_add_text(&b, LN_STUN_REALM, "ab");
+    ln_stun_add_text(&b, LN_STUN_NONCE, "abc");
+    ln_stun_add_address(&b, LN_STUN_MAPPED_ADDRESS, &address);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &address);
+    len = ln_stun_finish(&b);
+    CHECK(len > 20);
+    for (size_t at = 20, value_len, i; at < (size_t)len; at += 4 + (value_len + 3) / 4 * 4) {
+        uint16_t type = ln_load16(data + at);
+
+        value_len = ln_load16(data + at + 2);
+        for (i = value_len; i % 4 != 0; i++)
+            CHECK_EQUAL(data[at + 4 + i], 0);
+        if (type == LN_STUN_ERROR_CODE)
+            CHECK(data[at + 4] == 0 && data[at + 5] == 0 && data[at + 6] == 4);
+        if (type == LN_STUN_MAPPED_ADDRESS || type == LN_STUN_XOR_MAPPED_ADDRESS)
+            CHECK_EQUAL(data[at + 4], 0);
+    }
+    for (size_t i = (size_t)len; i < sizeof data; i++)
+        CHECK_EQUAL(data[i], 0xa5); /* and nothing is written behind it */
 }
