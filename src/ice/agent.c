@@ -165,7 +165,8 @@ void ln_ice_run(struct ln_ice *ice, ln_time now)
         ln_ice_checks_run(ice, now);
         ln_ice_nominate_run(ice, now);
         ln_ice_state_run(ice, now);
-    } while (ice->wake); /* a pair that failed may let another be nominated at once */
+        ln_ice_quiet_run(ice, now); /* of the path that was just chosen */
+    } while (ice->wake);            /* a pair that failed may let another be nominated at once */
 }
 
 void ln_ice_on_timeout(struct ln_ice *ice, ln_time now)
@@ -183,6 +184,7 @@ ln_time ln_ice_next_timeout(const struct ln_ice *ice)
         return LN_TIME_IMMEDIATE;
     next = ln_ice_checks_next_timeout(ice);
     next = ln_time_min(next, ln_ice_nominate_next_timeout(ice));
+    next = ln_time_min(next, ln_ice_quiet_next_timeout(ice));
     next = ln_time_min(next, ln_ice_gather_next_timeout(ice));
     return ln_time_min(next, ln_ice_state_next_timeout(ice));
 }

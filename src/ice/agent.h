@@ -28,6 +28,13 @@
 #define LN_ICE_CHECK_WAIT_MAX LN_MILLISECONDS(500)
 #define LN_ICE_CHECK_TIME     LN_MILLISECONDS(31500) /* to the last request at RTO 500 ms */
 #define LN_ICE_SILENCE        LN_SECONDS(8)          /* without a sign of life: disconnected */
+/* A sending path without a sign for three usual gaps, and at least so long, is asked; standby pairs
+ * too. Deadlines move in steps, so that not every packet moves one. */
+#define LN_ICE_QUIET_MIN      LN_MILLISECONDS(200)
+#define LN_ICE_QUIET_GAPS     3
+#define LN_ICE_QUIET_STEP     LN_MILLISECONDS(20)
+#define LN_ICE_QUIET_GRACE    LN_MILLISECONDS(100) /* it has to answer before another is nominated */
+#define LN_ICE_STANDBY_MAX    4u
 #define LN_ICE_LINGER         LN_SECONDS(3)  /* the old generation's life after the new selects */
 #define LN_ICE_KEEPALIVE      LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
 #define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
@@ -159,6 +166,9 @@ struct ln_ice {
     uint8_t state; /* enum ln_ice_connection_state */
     bool wake, closed;
     struct ln_ice_pair *sending; /* where data goes */
+    uint32_t quiet_pair;         /* id of the pair that was asked because it had gone quiet, */
+    ln_time quiet_since;         /* its last sign before that, */
+    ln_time quiet_asked;         /* and when it was asked */
     struct ln_ice_pair *hot;     /* the pair that the last packet came on */
     uint32_t announced;          /* id of the pair in the last SELECTED_PAIR event */
     uint32_t selected_changes;
@@ -234,6 +244,12 @@ ln_time ln_ice_nominate_next_timeout(const struct ln_ice *ice);
 void ln_ice_select(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_nomination_requested(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_change_role(struct ln_ice *ice, bool controlling);
+
+/* quiet.c */
+/* An authentic sign of the other side came on the pair. */
+void ln_ice_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
+void ln_ice_quiet_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_quiet_next_timeout(const struct ln_ice *ice);
 
 /* state.c */
 void ln_ice_state_run(struct ln_ice *ice, ln_time now);

@@ -151,7 +151,7 @@ static void check_received(struct ln_ice *ice, struct ln_ice_generation *g,
     if (!pair)
         return;
     pair->authenticated = true;
-    pair->alive_at = now;
+    ln_ice_heard(ice, pair, now);
     pair->requests_received += requests;
     pair->responses_sent += requests;
     if (g != ice->current)
@@ -284,7 +284,7 @@ static void answer_succeeded(struct ln_ice *ice, struct ln_ice_pair *pair,
     else if (rtt < 0)
         rtt = now - pair->check.last_sent;
     pair->authenticated = true;
-    pair->alive_at = now;
+    ln_ice_heard(ice, pair, now);
     pair->responses_received++;
     ln_ice_pair_count_rtt(pair, rtt);
     ln_consent_renew(&pair->consent, now);

@@ -77,7 +77,8 @@ struct ln_ice_pair {
     struct ln_list outbox;    /* in the agent's list of pairs with something to send */
     struct ln_stun_transaction check;
     struct ln_consent consent;
-    ln_time alive_at; /* the last authentic sign of the other side */
+    ln_time alive_at;      /* the last authentic sign of the other side */
+    ln_duration usual_gap; /* between two of them, while data goes here */
 
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
     uint64_t requests_sent, requests_received, responses_sent, responses_received;

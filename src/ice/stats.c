@@ -58,7 +58,7 @@ void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path
     pair->bytes_received += bytes;
     pair->last_received = now;
     if (pair->authenticated)
-        pair->alive_at = now;
+        ln_ice_heard(ice, pair, now);
     if (pair == ice->sending && ice->state == LN_ICE_CONNECTION_STATE_DISCONNECTED)
         ice->wake = true;
 }

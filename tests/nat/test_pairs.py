@@ -45,6 +45,8 @@ def tests(world):
 
 def report():
     """Milliseconds until both ends had the channel open; a star marks a relay."""
+    if not times:
+        return
     print("ms".ljust(14) + "".join(kind[:8].rjust(10) for kind in KINDS))
     for offerer in KINDS:
         row = ((times.get((offerer, answerer)), expected(offerer, answerer)) for answerer in KINDS)

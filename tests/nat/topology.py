@@ -223,7 +223,7 @@ class Internet:
         """The outermost NAT gets another public address and forgets its mappings, as after a reconnect."""
         box, old = client.nats[-1], client.public
         client.public = self.address()
-        # The kernel drops what it masqueraded as an address that is taken away.
-        box.ip(f"address add {client.public}/24 dev wan", f"address del {old}/24 dev wan")
-        if box.run("nft", "list", "sets").strip() or box.run("nft", "list", "maps").strip():
+        box.ip(f"address del {old}/24 dev wan", f"address add {client.public}/24 dev wan")
+        box.run("conntrack", "--flush")
+        if "inside" in box.run("nft", "list", "maps"):
             box.nft("flush map ip nat inside\nflush set ip nat sent_to\n")

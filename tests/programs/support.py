@@ -25,6 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LINNET = os.environ.get("LINNET", os.path.join(ROOT, "build/cli/linnet"))
 SECONDS = 20  # a deadline is for what went wrong; nothing that goes well takes as long
 AT_A_TIME = 4
+LINE_SHOWN = 400  # characters of a line in a message about what went wrong
 started = []  # every process, so that none outlives the tests
 
 
@@ -111,8 +112,8 @@ class Program:
         return True
 
     def __str__(self):
-        return (f"$ {' '.join(self.command)}\nout: {self.lines['out'][-12:]}\nerr: {self.lines['err'][-12:]}\n"
-                f"exit code: {self.process.poll()}")
+        last = {name: [line[:LINE_SHOWN] for line in lines[-12:]] for name, lines in self.lines.items()}
+        return f"$ {' '.join(self.command)}\nout: {last['out']}\nerr: {last['err']}\nexit code: {self.process.poll()}"
 
     def __enter__(self):
         return self

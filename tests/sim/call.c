@@ -516,6 +516,9 @@ static void perform(struct call *call, const struct act *act)
     case ACT_MOVE:
         move(call, act->host);
         break;
+    case ACT_REBIND:
+        net_rebind_nat(&call->net, act->host);
+        break;
     case ACT_MARK:
         call->mark = call->net.now;
         call->figures_at_mark = hosts[0].up_figures;
@@ -649,17 +652,29 @@ static bool is_reachable(const struct net_nat nats[2])
     return true;
 }
 
+static struct net_nat any_nat(struct call *call)
+{
+    return (struct net_nat){ .mapping = ln_rng_below(&call->net.chance, 3),
+                             .filtering = ln_rng_below(&call->net.chance, 3),
+                             .lifetime = call->scenario->nat_lifetime };
+}
+
+static void put_one_behind_a_nat(struct call *call, int host)
+{
+    struct net_nat any = any_nat(call), open = { .mapping = NET_INDEPENDENT };
+
+    net_set_nat(&call->net, host, &any, "198.51.100.1");
+    net_set_nat(&call->net, 1 - host, &open, "203.0.113.1");
+}
+
 static void put_behind_nats(struct call *call)
 {
     struct net_nat nats[2];
     bool wanted = call->scenario->nat == NAT_REACHABLE;
 
     do {
-        memset(nats, 0, sizeof nats);
         for (int i = 0; i < 2; i++) {
-            nats[i].mapping = ln_rng_below(&call->net.chance, 3);
-            nats[i].filtering = ln_rng_below(&call->net.chance, 3);
-            nats[i].lifetime = call->scenario->nat_lifetime;
+            nats[i] = any_nat(call);
             if (call->scenario->nat == NAT_UNREACHABLE)
                 nats[i].filtering = NET_ADDRESS_AND_PORT;
             if (call->scenario->nat == NAT_FIREWALLS) {
@@ -700,7 +715,10 @@ static void lay_lines(struct call *call)
         call->net.hosts[i].lateness = s->lateness;
     }
     if (s->nat != NAT_NONE) {
-        put_behind_nats(call);
+        if (s->nat == NAT_FIRST || s->nat == NAT_SECOND)
+            put_one_behind_a_nat(call, s->nat == NAT_SECOND);
+        else
+            put_behind_nats(call);
         call->stun = stun_host_create(&call->net, test_env(), STUN_SERVER);
     }
 }

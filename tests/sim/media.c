@@ -331,6 +331,49 @@ static void no_long_gap(struct call *call)
     set_figure(call, (double)span.longest_gap / 1e6);
 }
 
+/* A new public address in mid-call: media flows again within a second, both ways. */
+static void back_within_a_second(struct call *call)
+{
+    ln_duration longest = 0;
+
+    for (int p = 0; p < 2; p++) {
+        struct span span = look(call, &call->parties[p].video_in, call->opened + S(1), call->ended,
+                                0);
+
+        CHECK(span.frames > 100);
+        longest = ln_time_max(longest, span.longest_gap);
+        CHECK(call->parties[p].disconnected == LN_TIME_NEVER);
+    }
+    CHECK(longest < S(2));
+    set_figure(call, (double)longest / 1e6);
+}
+
+LN_SCENARIO(nat_rebinds_before_the_controlling) = {
+    .line = { .delay = MS(30), .loss = 0.02 },
+    .nat = NAT_FIRST,
+    .audio = true,
+    .video = true,
+    .both_send = true,
+    .messages = 20,
+    .length = S(10),
+    .acts = { { ACT_REBIND, S(3), 0 }, { ACT_REBIND, S(6), 0 } },
+    .holds = back_within_a_second,
+    .figure = "longest gap (ms)",
+};
+
+LN_SCENARIO(nat_rebinds_before_the_controlled) = {
+    .line = { .delay = MS(30), .loss = 0.02 },
+    .nat = NAT_SECOND,
+    .audio = true,
+    .video = true,
+    .both_send = true,
+    .messages = 20,
+    .length = S(10),
+    .acts = { { ACT_REBIND, S(3), 1 }, { ACT_REBIND, S(6), 1 } },
+    .holds = back_within_a_second,
+    .figure = "longest gap (ms)",
+};
+
 LN_SCENARIO(media_ice_restart) = {
     .line = { .delay = MS(30) },
     .audio = true,

@@ -313,6 +313,14 @@ static bool translate_out(struct net *net, int host, const struct ln_address *in
     return true;
 }
 
+void net_rebind_nat(struct net *net, int host)
+{
+    for (size_t i = 0; i < net->mapping_count; i++)
+        if (net->mappings[i].host == host)
+            net->mappings[i--] = net->mappings[--net->mapping_count];
+    net->hosts[host].nat.outside.ip[2]++;
+}
+
 static bool find_link(const struct net *net, int host, const struct ln_address *local,
                       ln_link *ret_link)
 {

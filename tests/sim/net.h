@@ -152,6 +152,8 @@ void net_set_line(struct net *net, int host, const struct net_line *up,
                   const struct net_line *down);
 /* Puts the host behind a NAT (its own realm) with this public address. */
 void net_set_nat(struct net *net, int host, const struct net_nat *nat, const char *outside);
+/* The NAT forgets its mappings and has another public address. */
+void net_rebind_nat(struct net *net, int host);
 /* Another address; watchers are told. */
 void net_add_interface(struct net *net, int host, const char *ip);
 void net_remove_interface(struct net *net, int host, const char *ip);

@@ -38,6 +38,7 @@ enum act_kind {
     ACT_SILENCE, /* the program on `host` hangs */
     ACT_WAKE,    /* and goes on */
     ACT_MOVE,    /* `host` loses its address and gets another */
+    ACT_REBIND,  /* the NAT of `host` forgets its mappings and gets another address */
     ACT_MARK,    /* measurements begin: call->mark */
     ACT_CLOSE,   /* `host` closes the connection */
 };
@@ -62,6 +63,8 @@ enum nat_plan {
     NAT_REACHABLE,   /* random kinds for which a path exists */
     NAT_UNREACHABLE, /* random kinds for which none does */
     NAT_FIREWALLS,   /* both behind a stateful firewall */
+    NAT_FIRST,       /* host 0 behind any kind, host 1 behind one that lets everybody in */
+    NAT_SECOND,      /* the other way round */
 };
 
 struct party;
