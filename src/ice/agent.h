@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The agent's inside, shared by the files of this folder.
  *
- * A generation is what one pair of local credentials spans: candidates, pairs, probes, nomination.
- * A restart makes a new one; the old one keeps only its sending pair alive and goes when the new
- * one has selected. Links (sockets), servers and known addresses belong to the agent.
+ * A generation is what one pair of local credentials spans: sockets, candidates, pairs, probes,
+ * nomination. A restart makes a new one; the old one keeps only its sending pair alive and goes when
+ * the new one has selected. Servers and known addresses belong to the agent.
  *
  * ln_ice_run() does all that time or an input made due and is called at the end of each input; what
  * is then to be sent stands in `answers`, `outbox` and `probe_outbox` until poll_transmit.
@@ -51,9 +51,14 @@ enum ln_ice_link_state {
     LN_ICE_LINK_CLOSING, /* to be closed by the next poll_request */
 };
 
+/* A socket of one generation: a new generation opens its own, so that a mapping or a filter that
+ * died with the old path does not outlive a restart. Where no port is left for that, the new one
+ * takes over the old one's socket. */
 struct ln_ice_link {
     uint8_t state; /* enum ln_ice_link_state */
     bool gone;     /* asked for, and closed again before it was answered */
+    bool taken;    /* from the previous generation, which goes on using it */
+    const struct ln_ice_generation *generation;
     uint16_t preference;
     uint16_t tries;      /* ports of the range that were refused */
     uint16_t first_port; /* offset in the range */
@@ -154,7 +159,7 @@ struct ln_ice {
     struct ln_ice_server_entry servers[LN_ICE_SERVERS_MAX];
     size_t server_count;
     struct ln_ice_link links[LN_ICE_LINKS_MAX];
-    struct ln_ice_known_address known[LN_ICE_LINKS_MAX];
+    struct ln_ice_known_address known[LN_ICE_ADDRESSES_MAX];
     size_t known_count;
     bool watch_wanted, watch_asked, known_once;
     uint32_t watch_request;
@@ -204,6 +209,8 @@ bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answe
 bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_path *path,
                             const struct ln_stun_message *message);
 void ln_ice_close_links(struct ln_ice *ice);
+/* The sockets of a generation that goes: closed, or given back to the one before. */
+void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g);
 struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link link);
 /* The local candidate seen as `address` through a link; a peer-reflexive one is made if need be.
  * NULL at a limit. */

@@ -3,7 +3,7 @@
  * bindings at STUN servers to server-reflexive candidates.
  *
  * Everything is derived anew at each run from what is known (addresses, open links, resolved
- * servers), so that answers may come in any order and a restart gathers on the sockets it finds. */
+ * servers), so that answers may come in any order. */
 #include "ice/agent.h"
 
 #include "base/address.h"
@@ -80,6 +80,16 @@ static bool still_known(const struct ln_ice *ice, const struct ln_address *addre
     return false;
 }
 
+static void let_go(struct ln_ice_link *link)
+{
+    if (link->state == LN_ICE_LINK_OPEN)
+        link->state = LN_ICE_LINK_CLOSING;
+    else if (link->state == LN_ICE_LINK_ASKED)
+        link->gone = true;
+    else
+        link->state = LN_ICE_LINK_FREE;
+}
+
 static void close_link(struct ln_ice *ice, struct ln_ice_link *link, enum ln_ice_failure failure)
 {
     struct ln_ice_generation *generations[2] = { ice->current, ice->previous };
@@ -100,12 +110,27 @@ static void close_link(struct ln_ice *ice, struct ln_ice_link *link, enum ln_ice
             ln_stun_transaction_cancel(&probe->transaction);
         }
     }
-    if (link->state == LN_ICE_LINK_OPEN)
-        link->state = LN_ICE_LINK_CLOSING;
-    else if (link->state == LN_ICE_LINK_ASKED)
-        link->gone = true;
-    else
-        link->state = LN_ICE_LINK_FREE;
+    let_go(link);
+}
+
+void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g)
+{
+    size_t i;
+
+    for (i = 0; i < LN_ICE_LINKS_MAX; i++) {
+        struct ln_ice_link *link = &ice->links[i];
+
+        if (link->state == LN_ICE_LINK_FREE || link->state == LN_ICE_LINK_CLOSING)
+            continue;
+        if (g == ice->previous) {
+            link->taken = false; /* nobody is left to whom it could go back */
+        } else if (link->generation == g && link->taken && ice->previous) {
+            link->generation = ice->previous;
+            link->taken = false;
+        }
+        if (link->generation == g)
+            let_go(link);
+    }
 }
 
 void ln_ice_close_links(struct ln_ice *ice)
@@ -124,7 +149,7 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
 
     ice->known_once = true;
     ice->known_count = 0;
-    for (i = 0; i < answer->interface_count && ice->known_count < LN_ICE_LINKS_MAX; i++) {
+    for (i = 0; i < answer->interface_count && ice->known_count < LN_ICE_ADDRESSES_MAX; i++) {
         const struct ln_interface *in = &answer->interfaces[i];
 
         if (!address_wanted(ice, in) || has_temporary_twin(answer, in) ||
@@ -142,12 +167,14 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
             close_link(ice, &ice->links[i], LN_ICE_FAILURE_ADDRESS_GONE);
 }
 
-static struct ln_ice_link *link_of_address(struct ln_ice *ice, const struct ln_address *address)
+static struct ln_ice_link *link_of_address(struct ln_ice *ice, const struct ln_ice_generation *g,
+                                           const struct ln_address *address)
 {
     size_t i;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < LN_ICE_LINKS_MAX && g; i++)
         if (ice->links[i].state != LN_ICE_LINK_FREE && ice->links[i].state != LN_ICE_LINK_CLOSING &&
+            !ice->links[i].gone && ice->links[i].generation == g &&
             ln_address_equal_ip(&ice->links[i].address, address))
             return &ice->links[i];
     return NULL;
@@ -160,13 +187,13 @@ static size_t port_count(const struct ln_ice *ice)
 }
 
 /* Interfaces before tunnels before loopback; IPv6 before IPv4 (RFC 8421, 4); all different. */
-static uint16_t link_preference(const struct ln_ice_known_address *known, size_t slot)
+static uint16_t link_preference(const struct ln_ice_known_address *known, size_t index)
 {
     unsigned value = known->loopback ? 16383 : known->tunnel ? 32767 : 65535;
 
     if (known->address.family == LN_FAMILY_IPV4)
-        value -= LN_ICE_LINKS_MAX;
-    return (uint16_t)(value - slot);
+        value -= LN_ICE_ADDRESSES_MAX;
+    return (uint16_t)(value - index);
 }
 
 /* Sockets for addresses that have none yet. */
@@ -175,7 +202,7 @@ static void want_links(struct ln_ice *ice)
     size_t i, slot;
 
     for (i = 0; i < ice->known_count; i++) {
-        struct ln_ice_link *link = link_of_address(ice, &ice->known[i].address);
+        struct ln_ice_link *link = link_of_address(ice, ice->current, &ice->known[i].address);
 
         for (slot = 0; !link && slot < LN_ICE_LINKS_MAX; slot++)
             if (ice->links[slot].state == LN_ICE_LINK_FREE) {
@@ -183,7 +210,8 @@ static void want_links(struct ln_ice *ice)
                 memset(link, 0, sizeof *link);
                 link->state = LN_ICE_LINK_WANTED;
                 link->address = ice->known[i].address;
-                link->preference = link_preference(&ice->known[i], slot);
+                link->generation = ice->current;
+                link->preference = link_preference(&ice->known[i], i);
                 if (port_count(ice) > 0)
                     link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
                                                               (uint32_t)port_count(ice));
@@ -243,6 +271,28 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
     return 0;
 }
 
+/* No port is left: the new generation uses the socket of the old one. */
+static bool take_old_link(struct ln_ice *ice, const struct ln_address *address)
+{
+    struct ln_ice_link *old = link_of_address(ice, ice->previous, address);
+
+    if (!old || old->state != LN_ICE_LINK_OPEN)
+        return false;
+    old->generation = ice->current;
+    old->taken = true;
+    return true;
+}
+
+/* It is not asked for again until the interfaces change. */
+static void forget_address(struct ln_ice *ice, const struct ln_address *address)
+{
+    size_t i;
+
+    for (i = 0; i < ice->known_count; i++)
+        if (ln_address_equal_ip(&ice->known[i].address, address))
+            ice->known[i--] = ice->known[--ice->known_count];
+}
+
 static bool link_answer(struct ln_ice *ice, struct ln_ice_link *link,
                         const struct ln_answer *answer)
 {
@@ -268,13 +318,8 @@ static bool link_answer(struct ln_ice *ice, struct ln_ice_link *link,
                           link->tries < LN_ICE_PORT_TRIES_MAX
                       ? LN_ICE_LINK_WANTED
                       : LN_ICE_LINK_FREE;
-    if (link->state == LN_ICE_LINK_FREE) { /* not asked for again until the interfaces change */
-        size_t i;
-
-        for (i = 0; i < ice->known_count; i++)
-            if (ln_address_equal_ip(&ice->known[i].address, &link->address))
-                ice->known[i--] = ice->known[--ice->known_count];
-    }
+    if (link->state == LN_ICE_LINK_FREE && !take_old_link(ice, &link->address))
+        forget_address(ice, &link->address);
     return true;
 }
 
@@ -482,12 +527,17 @@ static void add_probe(struct ln_ice *ice, const struct ln_ice_link *link, size_t
     begin_probe(ice, probe, now);
 }
 
+static bool is_ours(const struct ln_ice *ice, const struct ln_ice_link *link)
+{
+    return link->state == LN_ICE_LINK_OPEN && link->generation == ice->current;
+}
+
 static void want_probes(struct ln_ice *ice, ln_time now)
 {
     size_t i, s, a;
 
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-        for (s = 0; ice->links[i].state == LN_ICE_LINK_OPEN && s < ice->server_count; s++)
+        for (s = 0; is_ours(ice, &ice->links[i]) && s < ice->server_count; s++)
             for (a = 0;
                  ice->servers[s].state == LN_ICE_SERVER_READY && a < ice->servers[s].address_count;
                  a++)
@@ -575,7 +625,8 @@ static bool finished(const struct ln_ice *ice)
     if (!ice->known_once)
         return false;
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-        if (ice->links[i].state == LN_ICE_LINK_WANTED || ice->links[i].state == LN_ICE_LINK_ASKED)
+        if (ice->links[i].generation == ice->current &&
+            (ice->links[i].state == LN_ICE_LINK_WANTED || ice->links[i].state == LN_ICE_LINK_ASKED))
             return false;
     for (i = 0; i < ice->server_count; i++)
         if (ice->servers[i].state == LN_ICE_SERVER_WANTED ||
@@ -595,7 +646,7 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
     if (ice->current->gathering == LN_ICE_GATHERING_STATE_GATHERING) {
         want_links(ice);
         for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-            if (ice->links[i].state == LN_ICE_LINK_OPEN &&
+            if (is_ours(ice, &ice->links[i]) &&
                 !ln_ice_find_host(ice->current, ice->links[i].link))
                 add_host(ice, &ice->links[i]);
         want_probes(ice, now);

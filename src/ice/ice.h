@@ -31,7 +31,8 @@
 #define LN_ICE_REMOTE_CANDIDATES_MAX 100u /* of one generation; more are refused */
 #define LN_ICE_LOCAL_CANDIDATES_MAX  64u
 #define LN_ICE_SERVERS_MAX           8u
-#define LN_ICE_LINKS_MAX             16u /* local addresses used at once */
+#define LN_ICE_ADDRESSES_MAX         16u /* local addresses used at once */
+#define LN_ICE_LINKS_MAX             32u /* their sockets, in two generations */
 #define LN_ICE_ANSWERS_MAX           64u /* answers to checks that wait for poll_transmit */
 #define LN_ICE_EARLY_MAX             16u /* senders of checks that came before set_remote() */
 #define LN_ICE_EVENTS_MAX            512u
@@ -111,8 +112,8 @@ LN_NODISCARD int ln_ice_add_remote_candidate_text(struct ln_ice *ice, const char
 /* No more remote candidates come (RFC 8838, 14). */
 void ln_ice_end_of_candidates(struct ln_ice *ice);
 
-/* New local credentials, new candidates, new checks (RFC 8445, 9); call ln_ice_gather() again. The
- * old path stays usable. Returns 0, LN_ERR_NOMEM (nothing changed) or LN_ERR_CLOSED. */
+/* New local credentials, new sockets, new candidates, new checks (RFC 8445, 9); call
+ * ln_ice_gather() again. The old path stays usable. Returns 0, LN_ERR_NOMEM (nothing changed) or LN_ERR_CLOSED. */
 LN_NODISCARD int ln_ice_restart(struct ln_ice *ice);
 /* Takes back a restart that was never answered (an offer was rolled back): the generation before is
  * the present one again. False when there is none, or the new one has a path already. */
@@ -140,8 +141,8 @@ bool ln_ice_owns_request(const struct ln_ice *ice, uint32_t id);
 LN_NODISCARD int ln_ice_unwrap(struct ln_ice *ice, ln_time now, const struct ln_packet *packet);
 
 /* Where data may be sent now: the selected pair, before nomination the best valid one, after a
- * restart the old one until the new generation has one; always one where our own check was answered
- * and consent lives. False when there is none. */
+ * restart the old one until the new generation has one as good; always one where our own check was
+ * answered and consent lives. False when there is none. */
 bool ln_ice_send_path(const struct ln_ice *ice, struct ln_path *ret_path);
 
 /* The owner's data on a path, for statistics; received data (of which the owner knows that it is

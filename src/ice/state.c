@@ -58,19 +58,32 @@ enum ln_ice_gathering_state ln_ice_gathering_state(const struct ln_ice *ice)
 
 /* --- the path of data ---------------------------------------------------------------------- */
 
+/* The others are not asked for consent after a nomination: each serves while its own lasts. */
+static struct ln_ice_pair *best_consented(const struct ln_ice *ice)
+{
+    const struct ln_ice_check_list *list = &ice->current->list;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (ln_ice_pair_consented(list->pairs[i], ice->now))
+            return list->pairs[i];
+    return NULL;
+}
+
 static struct ln_ice_pair *choose_sending(const struct ln_ice *ice)
 {
     const struct ln_ice_generation *g = ice->current;
+    struct ln_ice_pair *best, *old;
 
     if (g->selected && ln_ice_pair_usable(g->selected))
         return g->selected;
-    if (ice->previous && ice->previous->selected && ln_ice_pair_usable(ice->previous->selected))
-        return ice->previous->selected;
-    /* The others are not asked for consent after a nomination: each serves while its own lasts. */
-    for (size_t i = 0; i < g->list.count; i++)
-        if (ln_ice_pair_consented(g->list.pairs[i], ice->now))
-            return g->list.pairs[i];
-    return NULL;
+    best = best_consented(ice);
+    old = ice->previous ? ice->previous->selected : NULL;
+    if (!old || !ln_ice_pair_usable(old))
+        return best;
+    /* The other side may have closed the sockets of the old path when it restarted, and says
+     * nothing of it (Pion does); what was just answered is proven. A worse kind of path waits for
+     * the nomination. */
+    return best && ln_ice_pair_direct(best) >= ln_ice_pair_direct(old) ? best : old;
 }
 
 static void update_sending(struct ln_ice *ice)
