@@ -2,8 +2,8 @@
  * The agent's inside, shared by the files of this folder.
  *
  * A generation is what one pair of local credentials spans: sockets, candidates, pairs, probes,
- * nomination. A restart makes a new one; the old one keeps only its sending pair alive and goes when
- * the new one has selected. Servers and known addresses belong to the agent.
+ * nomination. A restart makes a new one; the old one keeps only its sending pair alive and goes
+ * when the new one has selected. Servers and known addresses belong to the agent.
  *
  * ln_ice_run() does all that time or an input made due and is called at the end of each input; what
  * is then to be sent stands in `answers`, `outbox` and `probe_outbox` until poll_transmit.

@@ -646,8 +646,7 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
     if (ice->current->gathering == LN_ICE_GATHERING_STATE_GATHERING) {
         want_links(ice);
         for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-            if (is_ours(ice, &ice->links[i]) &&
-                !ln_ice_find_host(ice->current, ice->links[i].link))
+            if (is_ours(ice, &ice->links[i]) && !ln_ice_find_host(ice->current, ice->links[i].link))
                 add_host(ice, &ice->links[i]);
         want_probes(ice, now);
     }

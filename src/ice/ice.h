@@ -113,7 +113,8 @@ LN_NODISCARD int ln_ice_add_remote_candidate_text(struct ln_ice *ice, const char
 void ln_ice_end_of_candidates(struct ln_ice *ice);
 
 /* New local credentials, new sockets, new candidates, new checks (RFC 8445, 9); call
- * ln_ice_gather() again. The old path stays usable. Returns 0, LN_ERR_NOMEM (nothing changed) or LN_ERR_CLOSED. */
+ * ln_ice_gather() again. The old path stays usable. Returns 0, LN_ERR_NOMEM (nothing changed) or
+ * LN_ERR_CLOSED. */
 LN_NODISCARD int ln_ice_restart(struct ln_ice *ice);
 /* Takes back a restart that was never answered (an offer was rolled back): the generation before is
  * the present one again. False when there is none, or the new one has a path already. */

@@ -138,10 +138,18 @@ int ln_stun_parse(const void *data, size_t len, struct ln_stun_message *ret_mess
 
 bool ln_stun_find(const struct ln_stun_message *message, uint16_t type, struct ln_bytes *ret_value)
 {
+    size_t at = 0;
+
+    return ln_stun_find_next(message, type, &at, ret_value);
+}
+
+bool ln_stun_find_next(const struct ln_stun_message *message, uint16_t type, size_t *at,
+                       struct ln_bytes *ret_value)
+{
     struct ln_reader r;
 
     ln_reader_init(&r, message->data, message->readable);
-    ln_read_skip(&r, LN_STUN_HEADER_LEN);
+    ln_read_skip(&r, *at > 0 ? *at : LN_STUN_HEADER_LEN);
     while (ln_reader_left(&r) > 0 && r.ok) {
         uint16_t attribute = ln_read16(&r);
         struct ln_bytes value = ln_read_bytes(&r, ln_read16(&r));
@@ -149,6 +157,7 @@ bool ln_stun_find(const struct ln_stun_message *message, uint16_t type, struct l
         ln_read_align(&r, 4);
         if (attribute == type && r.ok) {
             *ret_value = value;
+            *at = r.at;
             return true;
         }
     }
@@ -176,13 +185,11 @@ bool ln_stun_find_u64(const struct ln_stun_message *message, uint16_t type, uint
 }
 
 /*   |  0  |  family  |  port (16)  |  address (32 or 128)  |   RFC 8489, 14.1 */
-bool ln_stun_find_address(const struct ln_stun_message *message, uint16_t type,
-                          struct ln_address *ret_address)
+static bool read_address(struct ln_bytes value, struct ln_address *ret_address)
 {
     struct ln_address address = { 0 };
-    struct ln_bytes value;
 
-    if (!ln_stun_find(message, type, &value) || value.len < 8)
+    if (value.len < 8)
         return false;
     address.port = ln_load16(value.data + 2);
     if (value.data[1] == ADDRESS_IPV4 && value.len == 8) {
@@ -198,6 +205,14 @@ bool ln_stun_find_address(const struct ln_stun_message *message, uint16_t type,
     return true;
 }
 
+bool ln_stun_find_address(const struct ln_stun_message *message, uint16_t type,
+                          struct ln_address *ret_address)
+{
+    struct ln_bytes value;
+
+    return ln_stun_find(message, type, &value) && read_address(value, ret_address);
+}
+
 /* XORs port and address with the cookie, for IPv6 with cookie and transaction id (14.2). */
 static void xor_address(struct ln_address *address, const struct ln_stun_id *id)
 {
@@ -211,16 +226,25 @@ static void xor_address(struct ln_address *address, const struct ln_stun_id *id)
         address->ip[i] ^= mask[i];
 }
 
-bool ln_stun_find_xor_address(const struct ln_stun_message *message, uint16_t type,
+bool ln_stun_read_xor_address(const struct ln_stun_message *message, struct ln_bytes value,
                               struct ln_address *ret_address)
 {
     struct ln_address address;
 
-    if (!ln_stun_find_address(message, type, &address))
+    if (!read_address(value, &address))
         return false;
     xor_address(&address, &message->id);
     *ret_address = address;
     return true;
+}
+
+bool ln_stun_find_xor_address(const struct ln_stun_message *message, uint16_t type,
+                              struct ln_address *ret_address)
+{
+    struct ln_bytes value;
+
+    return ln_stun_find(message, type, &value) &&
+           ln_stun_read_xor_address(message, value, ret_address);
 }
 
 bool ln_stun_find_mapped(const struct ln_stun_message *message, struct ln_address *ret_address)

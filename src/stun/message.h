@@ -117,6 +117,13 @@ LN_NODISCARD int ln_stun_parse(const void *data, size_t len, struct ln_stun_mess
 
 /* The first readable attribute of the type; false and ret_value untouched when there is none. */
 bool ln_stun_find(const struct ln_stun_message *message, uint16_t type, struct ln_bytes *ret_value);
+/* The next one, for attributes that stand several times: *at is 0 at first, and afterwards where
+ * the search goes on. */
+bool ln_stun_find_next(const struct ln_stun_message *message, uint16_t type, size_t *at,
+                       struct ln_bytes *ret_value);
+/* Reads the value of an XOR-…-ADDRESS. */
+bool ln_stun_read_xor_address(const struct ln_stun_message *message, struct ln_bytes value,
+                              struct ln_address *ret_address);
 /* The same, with a value of the right size. */
 bool ln_stun_find_u32(const struct ln_stun_message *message, uint16_t type, uint32_t *ret_value);
 bool ln_stun_find_u64(const struct ln_stun_message *message, uint16_t type, uint64_t *ret_value);
