@@ -8,7 +8,8 @@
 
 #define WINDOW        LN_SECONDS(8)
 #define QUANTILE      33            /* one in so many samples is above it: the 97 % quantile */
-#define DISCONTINUITY LN_SECONDS(3) /* a transit that far off: the sender's clock jumped */
+#define STALL         LN_SECONDS(1) /* a transit that far off is no jitter */
+#define STALL_WATCHED LN_MILLISECONDS(200)
 #define BUMP_MAX      LN_MILLISECONDS(500)
 #define BUMP_DECAY    50 /* one part in so many of the elapsed time: 20 ms a second */
 #define SLEW_UP       2  /* the offset grows by half of the elapsed time, */
@@ -110,9 +111,38 @@ static void start(struct ln_delay *d, ln_time now, int64_t timestamp)
     d->origin = timestamp;
     d->head = d->count = 0;
     d->quantile = 0;
+    d->stalled = false;
     d->base = now;
     d->updated = now;
     d->offset = wanted_offset(d);
+}
+
+bool ln_delay_stalled(const struct ln_delay *d)
+{
+    return d->stalled;
+}
+
+/* Whether a frame with this transit is one of a stall. It is over when frames are on time again;
+ * a stream that does not catch up by half of the time that passes never will. */
+static bool in_stall(struct ln_delay *d, ln_time now, int64_t transit)
+{
+    if (d->stalled ? transit <= d->offset : transit - d->base <= STALL)
+        return d->stalled = false;
+    if (!d->stalled || now - d->stall_time >= STALL_WATCHED) {
+        if (d->stalled && d->stall_transit - transit < (now - d->stall_time) / 2)
+            return d->stalled = false;
+        d->stalled = true;
+        d->stall_time = now;
+        d->stall_transit = transit;
+    }
+    return true;
+}
+
+/* Timing begins anew with a frame that does not fit: one that does not catch up, or that is early
+ * by as much, since then those before it had been held up. */
+static bool begins_anew(const struct ln_delay *d, int64_t transit)
+{
+    return !d->stalled && (transit - d->base > STALL || d->base - transit > STALL);
 }
 
 ln_duration ln_delay_on_frame(struct ln_delay *d, ln_time now, int64_t timestamp, bool clean)
@@ -122,15 +152,15 @@ ln_duration ln_delay_on_frame(struct ln_delay *d, ln_time now, int64_t timestamp
 
     if (!d->started)
         start(d, now, timestamp);
+    ln_delay_update(d, now);
     transit = now - ln_delay_media_time(d, timestamp);
-    if (transit - d->base > DISCONTINUITY || d->base - transit > DISCONTINUITY) {
+    if (!clean || in_stall(d, now, transit))
+        return transit - d->offset;
+    if (begins_anew(d, transit)) {
         start(d, now, timestamp);
         transit = now;
     }
-    ln_delay_update(d, now);
     late = transit - d->offset;
-    if (!clean)
-        return late;
     add_sample(d, now, transit);
     measure(d);
     if (late > 0) {

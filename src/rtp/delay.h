@@ -7,7 +7,11 @@
  * base is the smallest transit time (arrival less media time) of a window, target a high quantile
  * of what transit times exceed it by. The offset follows slowly (media is stretched by the sink),
  * but a late frame moves it at once. Quantile and window: old jitter is forgotten WINDOW after it
- * ended. */
+ * ended.
+ *
+ * A stall is no jitter: when a machine has slept or a path was away, all that was held up comes at
+ * once, later than jitter ever makes it, and the stream is on time again. Such frames leave the
+ * delay as it is. If they stay late, the sender's clock has jumped: timing begins anew. */
 #ifndef LN_RTP_DELAY_H
 #define LN_RTP_DELAY_H
 
@@ -32,6 +36,9 @@ struct ln_delay {
     ln_duration quantile; /* target without margin and bump */
     ln_duration bump;     /* after late frames; decays */
     ln_duration minimum, extra;
+    bool stalled;       /* the last clean frame had been held up */
+    ln_time stall_time; /* since then, or when it was seen to catch up */
+    int64_t stall_transit;
     int64_t offset;  /* applied */
     ln_time updated; /* when bump and offset last moved */
 };
@@ -43,6 +50,9 @@ void ln_delay_init(struct ln_delay *d, uint32_t clock_hz, ln_duration margin, ln
 ln_duration ln_delay_on_frame(struct ln_delay *d, ln_time now, int64_t timestamp, bool clean);
 /* Lets the offset follow; call it before release() is used with a new now. */
 void ln_delay_update(struct ln_delay *d, ln_time now);
+
+/* What comes now had been held up by a stall: it is of the past. */
+bool ln_delay_stalled(const struct ln_delay *d);
 
 /* LN_TIME_NEVER before the first frame. */
 ln_time ln_delay_release(const struct ln_delay *d, int64_t timestamp);

@@ -57,6 +57,10 @@ int ln_jitter_audio_insert(struct ln_jitter_buffer *jb, ln_time now,
     if (ln_delay_on_frame(&jb->delay, now, packet->timestamp, !packet->repaired) >
         LN_MILLISECONDS(1))
         jb->counters.frames_late++;
+    if (ln_delay_stalled(&jb->delay)) { /* nobody waits for it any more */
+        jb->counters.packets_discarded++;
+        ln_packet_ring_remove(&jb->ring, packet->sequence);
+    }
     return 0;
 }
 
