@@ -106,13 +106,16 @@ void ln_media_keyed(struct ln_peer_connection *pc)
     ln_wipe(&keys, sizeof keys);
     m->early_count = 0;
     for (i = 0; i < count; i++) {
-        struct ln_packet packet = { .data = ln_buffer_bytes(m->early[i]), .len = m->early[i]->len };
+        struct ln_buffer *early = m->early[i];
+        struct ln_packet packet = { .data = ln_buffer_bytes(early), .len = early->len };
 
-        if (ln_packet_classify(packet.data, packet.len) == LN_PACKET_RTCP)
+        if (!m->unprotect) /* no memory for the keys: it would only wait again */
+            ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_NO_KEYS);
+        else if (ln_packet_classify(packet.data, packet.len) == LN_PACKET_RTCP)
             ln_media_receive_rtcp(pc, pc->now, &packet);
         else
             ln_media_receive_rtp(pc, pc->now, &packet);
-        ln_buffer_unref(m->early[i]);
+        ln_buffer_unref(early);
     }
 }
 

@@ -49,6 +49,14 @@ static void *tracking_resize(void *ctx, void *block, size_t size)
     return t + 1;
 }
 
+/* Of the environment's chance: TEST_SEED, so that a sweep can be repeated with other numbers. */
+static uint64_t seed(void)
+{
+    const char *text = getenv("TEST_SEED");
+
+    return text ? strtoull(text, NULL, 10) : 1;
+}
+
 static void make(void)
 {
     if (made)
@@ -57,7 +65,7 @@ static void make(void)
     tracking.resize = tracking_resize;
     ln_counting_allocator_init(&counting, &tracking);
     ln_pool_init(&pool, &counting.allocator, 2048, 0, 100000);
-    ln_rng_seed(&rng, 1);
+    ln_rng_seed(&rng, seed());
     env.allocator = &counting.allocator;
     env.pool = &pool;
     env.rng = &rng;
