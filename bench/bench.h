@@ -12,6 +12,7 @@ struct bench_options {
     long runs;         /* 0: the bench's own number */
     long seconds;      /* of one run, where that means something; 0: the bench's own */
     const char *with;  /* other stacks, comma-separated; NULL: none */
+    const char *controls, *rates, *rtts, *losses; /* of paths: which cells; NULL: its own */
     const char *sizes; /* message sizes, comma-separated, each up to the largest; NULL: its own */
 };
 
@@ -20,6 +21,7 @@ int bench_setup(const struct bench_options *options, json_t *rows);
 int bench_idle(const struct bench_options *options, json_t *rows);
 int bench_data(const struct bench_options *options, json_t *rows);
 int bench_srtp(const struct bench_options *options, json_t *rows);
+int bench_paths(const struct bench_options *options, json_t *rows);
 int bench_latency_row(const struct bench_options *options, json_t *rows);
 
 /* --- figures.c */

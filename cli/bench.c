@@ -13,15 +13,15 @@
 struct arguments {
     bool json;
     long runs, seconds;
-    const char *with, *sizes;
+    const char *with, *sizes, *controls, *rates, *rtts, *losses;
 };
 
 static const struct {
     const char *name;
     int (*run)(const struct bench_options *options, json_t *rows);
 } benches[] = {
-    { "setup", bench_setup }, { "idle", bench_idle },           { "data", bench_data },
-    { "srtp", bench_srtp },   { "latency", bench_latency_row },
+    { "setup", bench_setup }, { "idle", bench_idle },   { "data", bench_data },
+    { "srtp", bench_srtp },   { "paths", bench_paths }, { "latency", bench_latency_row },
 };
 
 static const struct cli_option options[] = {
@@ -29,6 +29,11 @@ static const struct cli_option options[] = {
     CLI_TEXT("with", "STACK,...", struct arguments, with,
              "other stacks in the same run (bench/peers): wrtc, pion"),
     CLI_TEXT("sizes", "BYTES,...", struct arguments, sizes, "message sizes (data)"),
+    CLI_TEXT("control", "NAME,...", struct arguments, controls,
+             "congestion controls (paths): cubic, model, delay, reno"),
+    CLI_TEXT("rate", "MBIT,...", struct arguments, rates, "of 10, 100, 1000 (paths)"),
+    CLI_TEXT("rtt", "MS,...", struct arguments, rtts, "of 1, 20, 50, 100, 200 (paths)"),
+    CLI_TEXT("loss", "PERCENT,...", struct arguments, losses, "of 0, 0.1, 1, 3 (paths)"),
     CLI_INTEGER("runs", "N", 1, 100000, struct arguments, runs, "how many runs, or pairs (idle)"),
     CLI_INTEGER("seconds", "N", 1, 3600, struct arguments, seconds, "length of one run"),
     CLI_END,
@@ -36,7 +41,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_command command = {
     .name = "bench",
-    .synopsis = "setup|idle|data|srtp|latency [options]",
+    .synopsis = "setup|idle|data|srtp|paths|latency [options]",
     .summary = "Measures this machine with this program.",
     .options = options,
     .arguments_min = 1,
@@ -116,8 +121,14 @@ int cli_bench(int argc, char **argv)
     }
     if (arguments.sizes && !sizes_are_right(arguments.sizes))
         return CLI_EXIT_USAGE;
-    wanted = (struct bench_options){ arguments.runs, arguments.seconds, arguments.with,
-                                     arguments.sizes };
+    wanted = (struct bench_options){ .runs = arguments.runs,
+                                     .seconds = arguments.seconds,
+                                     .with = arguments.with,
+                                     .controls = arguments.controls,
+                                     .rates = arguments.rates,
+                                     .rtts = arguments.rtts,
+                                     .losses = arguments.losses,
+                                     .sizes = arguments.sizes };
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
         if (strcmp(benches[i].name, names.items[0]) != 0)
             continue;
@@ -130,7 +141,8 @@ int cli_bench(int argc, char **argv)
         json_decref(rows);
         return error ? CLI_EXIT_FAILED : CLI_EXIT_OK;
     }
-    fprintf(stderr, "linnet bench: there is no bench \"%s\": setup, idle, data, srtp or latency\n",
+    fprintf(stderr,
+            "linnet bench: there is no bench \"%s\": setup, idle, data, srtp, paths or latency\n",
             names.items[0]);
     return CLI_EXIT_USAGE;
 }

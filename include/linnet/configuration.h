@@ -27,6 +27,15 @@ enum ln_bundle_policy {
 };
 enum ln_rtcp_mux_policy { LN_RTCP_MUX_POLICY_REQUIRE };
 
+/* How fast data channels send (beyond the W3C: lnDataCongestionControl). */
+enum ln_data_congestion_control {
+    LN_DATA_CONGESTION_CONTROL_CUBIC, /* bulk data, fair to TCP (RFC 9438): the default */
+    LN_DATA_CONGESTION_CONTROL_MODEL, /* measures bandwidth and least delay, does not mind single
+                                         losses: long and lossy paths */
+    LN_DATA_CONGESTION_CONTROL_DELAY, /* gives way as soon as a queue grows: beside live media */
+    LN_DATA_CONGESTION_CONTROL_RENO,  /* RFC 9260's own */
+};
+
 /* RTCConfiguration, then what browsers take from their own settings. Fill it with
  * ln_configuration_init() first: `size` says which version of the structure the caller knows. */
 struct ln_configuration {
@@ -53,6 +62,7 @@ struct ln_configuration {
     uint32_t start_bitrate_bps;  /* first estimate; default 600000 */
     uint32_t min_bitrate_bps;    /* default 50000 */
     uint32_t max_bitrate_bps;    /* default 20000000 */
+    enum ln_data_congestion_control data_congestion_control; /* fixed with the first channel */
 };
 
 LN_API void ln_configuration_init(struct ln_configuration *configuration);

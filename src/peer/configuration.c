@@ -181,7 +181,8 @@ int ln_configuration_store_init(struct ln_configuration_store *store,
     if (!configuration)
         configuration = &defaults;
     if (configuration->size != sizeof *configuration || configuration->ice_lite ||
-        configuration->port_min > configuration->port_max)
+        configuration->port_min > configuration->port_max ||
+        (unsigned)configuration->data_congestion_control > LN_DATA_CONGESTION_CONTROL_RENO)
         return LN_ERR_INVALID_ARGUMENT;
     if (configuration->ice_server_count > LN_CONFIGURATION_SERVERS_MAX)
         return LN_ERR_LIMIT;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "peer/data_channel.h"
 #include "peer/peer_connection.h"
+#include "sctp/cc.h"
 
 #include <string.h>
 
@@ -61,6 +62,20 @@ void ln_data_deinit(struct ln_peer_connection *pc)
     pc->data.channels = NULL;
 }
 
+static const struct ln_sctp_cc_ops *congestion_control(enum ln_data_congestion_control wanted)
+{
+    switch (wanted) {
+    case LN_DATA_CONGESTION_CONTROL_MODEL:
+        return &ln_sctp_cc_model;
+    case LN_DATA_CONGESTION_CONTROL_DELAY:
+        return &ln_sctp_cc_delay;
+    case LN_DATA_CONGESTION_CONTROL_RENO:
+        return &ln_sctp_cc_reno;
+    default:
+        return &ln_sctp_cc_cubic;
+    }
+}
+
 int ln_data_need_channels(struct ln_peer_connection *pc)
 {
     const struct ln_configuration *configuration = &pc->configuration.public;
@@ -72,8 +87,9 @@ int ln_data_need_channels(struct ln_peer_connection *pc)
     config.sctp.send_buffer_bytes = configuration->send_buffer_limit;
     config.sctp.max_message_bytes = configuration->max_message_size
                                         ? configuration->max_message_size
-                                        : SIZE_MAX;
+                                        : LN_SCTP_MESSAGE_BYTES_MAX;
     config.sctp.trace_object = pc->trace_object;
+    config.sctp.cc = congestion_control(configuration->data_congestion_control);
     if (config.sctp.receive_window_bytes < config.sctp.max_message_bytes * 2 &&
         configuration->max_message_size)
         config.sctp.receive_window_bytes = config.sctp.max_message_bytes * 2;

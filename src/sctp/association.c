@@ -24,7 +24,7 @@ void ln_sctp_config_init(struct ln_sctp_config *config)
     config->packet_bytes = LN_SCTP_PACKET_BYTES;
     config->streams = 65535;
     config->max_message_bytes = 256u << 10;
-    config->receive_window_bytes = 8u << 20;
+    config->receive_window_bytes = 64u << 20;
     config->send_buffer_bytes = 64u << 20;
     config->rto_initial = LN_MILLISECONDS(500);
     config->rto_min = LN_MILLISECONDS(300);
@@ -33,14 +33,14 @@ void ln_sctp_config_init(struct ln_sctp_config *config)
     config->heartbeat_interval = LN_SECONDS(30);
     config->cookie_lifetime = LN_SECONDS(60);
     config->initial_window_packets = 10;
-    config->max_window_bytes = 8u << 20;
+    config->max_window_bytes = 64u << 20;
 }
 
 static bool config_valid(const struct ln_sctp_config *c)
 {
     return c->packet_bytes >= LN_SCTP_PACKET_BYTES_MIN &&
            c->packet_bytes <= LN_SCTP_PACKET_BYTES_MAX && c->streams > 0 &&
-           c->max_message_bytes > 0 && c->max_message_bytes <= UINT32_MAX / 4 &&
+           c->max_message_bytes > 0 && c->max_message_bytes <= LN_SCTP_MESSAGE_BYTES_MAX &&
            c->receive_window_bytes >= WINDOW_MIN && c->receive_window_bytes <= UINT32_MAX / 2 &&
            c->send_buffer_bytes > 0 && c->rto_min > 0 && c->rto_max >= c->rto_min &&
            c->rto_initial > 0 && c->rto_initial <= c->rto_max && c->initial_window_packets > 0 &&
@@ -76,9 +76,9 @@ static void init_members(struct ln_sctp *s, const struct ln_sctp_config *config,
     s->local_initial_tsn = config->initial_tsn_fixed ? config->initial_tsn : ln_rng_u32(env->rng);
     s->announced_window = config->receive_window_bytes;
     s->handshake_deadline = s->handshake_sent = LN_TIME_NEVER;
-    s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
-    s->cc_ops = config->cc ? config->cc : &ln_sctp_cc_reno;
-    s->loss_ops = config->loss ? config->loss : &ln_sctp_loss_missing_reports;
+    s->data_deadline = s->heartbeat_deadline = s->paced_until = LN_TIME_NEVER;
+    s->cc_ops = config->cc ? config->cc : &ln_sctp_cc_cubic;
+    s->loss_ops = config->loss ? config->loss : &ln_sctp_loss_rack;
     ln_rto_init(&s->rto, config->rto_initial, config->rto_min, config->rto_max);
 }
 
@@ -175,7 +175,7 @@ void ln_association_end(struct ln_sctp *s, ln_time now, int error, uint16_t caus
     ln_reset_fail_all(s, LN_ERR_CLOSED);
     ln_association_set_state(s, now, LN_ASSOCIATION_ENDED);
     s->handshake_deadline = s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
-    s->received.delay_until = LN_TIME_NEVER;
+    s->received.delay_until = s->paced_until = LN_TIME_NEVER;
     s->init_due = s->cookie_echo_due = s->cookie_ack_due = s->heartbeat_due = false;
     s->shutdown_due = s->shutdown_ack_due = s->forward_due = s->received.due = false;
 }
@@ -246,8 +246,10 @@ void ln_sctp_on_timeout(struct ln_sctp *s, ln_time now)
         ln_handshake_timeout(s, now);
     if (ln_time_due(s->data_deadline, now))
         ln_transfer_timeout(s, now);
-    if (s->loss_ops->next_timeout && ln_time_due(s->loss_ops->next_timeout(s->loss), now))
+    if (ln_time_due(ln_transfer_loss_deadline(s), now))
         ln_transfer_loss_timeout(s, now);
+    if (ln_time_due(s->paced_until, now))
+        s->paced_until = LN_TIME_NEVER; /* poll_transmit() comes next */
     if (ln_time_due(s->reset.deadline, now))
         ln_reset_timeout(s, now);
     if (ln_time_due(s->heartbeat_deadline, now))
@@ -268,11 +270,8 @@ ln_time ln_sctp_next_timeout(const struct ln_sctp *s)
     t = ln_time_min(t, s->heartbeat_deadline);
     if (!s->received.due)
         t = ln_time_min(t, s->received.delay_until);
-    if (s->loss_ops->next_timeout)
-        t = ln_time_min(t, s->loss_ops->next_timeout(s->loss));
-    if (s->cc_ops->next_send && s->queue.queued_bytes > 0)
-        t = ln_time_min(t, s->cc_ops->next_send(s->cc));
-    return t;
+    t = ln_time_min(t, ln_transfer_loss_deadline(s));
+    return ln_time_min(t, s->paced_until);
 }
 
 /* The owner's calls. */
@@ -388,6 +387,7 @@ void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
     ret_stats->peer_window_bytes = s->peer_window;
     ret_stats->send_buffered_bytes = s->queue.held_bytes;
     ret_stats->receive_buffered_bytes = s->reassembly.used_bytes;
+    ret_stats->congestion_control = s->cc_ops->name;
     ret_stats->outgoing_streams = s->outgoing_streams;
     ret_stats->incoming_streams = s->incoming_streams;
     ret_stats->peer_partial_reliability = s->peer_partial_reliability;

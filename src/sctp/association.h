@@ -104,7 +104,9 @@ struct ln_sctp {
     size_t announced_window; /* ours, as last announced */
     uint64_t forwarded;      /* the last TSN told by FORWARD TSN */
     bool window_limited;     /* sending stopped at the congestion window */
+    bool pace_limited;       /* or to be paced, since the queue was last empty */
     bool fast_retransmit;    /* the next packet passes the congestion window */
+    ln_time paced_until;     /* data waits for its turn; NEVER: it does not */
     bool probing;            /* what is in flight was sent into a closed window */
     ln_time last_sent;       /* data */
 
@@ -166,6 +168,8 @@ void ln_transfer_on_sack(struct ln_sctp *s, ln_time now, const struct ln_chunk *
 void ln_transfer_on_cumulative(struct ln_sctp *s, ln_time now, uint32_t tsn); /* of a SHUTDOWN */
 void ln_transfer_on_forward_tsn(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk);
 void ln_transfer_timeout(struct ln_sctp *s, ln_time now);
+/* When loss detection wants to look again; NEVER when nothing is outstanding. */
+ln_time ln_transfer_loss_deadline(const struct ln_sctp *s);
 void ln_transfer_loss_timeout(struct ln_sctp *s, ln_time now);
 
 /* reset.c */

@@ -111,7 +111,7 @@ static void note_sent(struct ln_sctp *s, ln_time now, size_t bytes)
     s->peer_window -= bytes < s->peer_window ? bytes : s->peer_window;
     s->cc_ops->on_sent(s->cc, now, bytes, s->outstanding.in_flight_bytes);
     if (s->loss_ops->on_sent)
-        s->loss_ops->on_sent(s->loss, &s->outstanding, now);
+        s->loss_ops->on_sent(s->loss, &s->outstanding, s->rto.smoothed, now);
     /* What goes with a COOKIE ECHO is repeated with it. */
     if (s->data_deadline == LN_TIME_NEVER && s->state != LN_ASSOCIATION_COOKIE_ECHOED)
         s->data_deadline = ln_time_add(now, s->rto.value);
@@ -145,6 +145,12 @@ static bool window_open(struct ln_sctp *s)
     return false;
 }
 
+/* RFC 7053, 4: what a SACK could wait for will not come. */
+static bool nothing_follows(const struct ln_sctp *s)
+{
+    return s->queue.queued_bytes == 0 && s->outstanding.lost_count == 0;
+}
+
 /* Retransmissions that fit. Returns false when nothing more is to be written. */
 static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 {
@@ -161,7 +167,7 @@ static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
         if (tsn == s->outstanding.first && s->state != LN_ASSOCIATION_COOKIE_ECHOED)
             s->data_deadline = ln_time_add(now, s->rto.value);
         ln_outstanding_resent(&s->outstanding, tsn, now);
-        write_data(s, w, tsn, 0);
+        write_data(s, w, tsn, nothing_follows(s) ? LN_DATA_IMMEDIATE : 0);
         s->stats.retransmissions++;
         if (s->cc_ops->in_recovery(s->cc))
             s->stats.fast_retransmissions++;
@@ -200,7 +206,6 @@ static void write_new(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 {
     while (s->queue.queued_bytes > 0) {
         struct ln_outgoing *message = ln_send_queue_next(&s->queue, now);
-        uint8_t flags = 0;
         size_t bytes;
         uint64_t tsn;
 
@@ -217,19 +222,31 @@ static void write_new(struct ln_sctp *s, ln_time now, struct ln_writer *w)
         if (bytes > s->peer_window && s->outstanding.in_flight_bytes > 0)
             break;
         tsn = ln_outstanding_push(&s->outstanding, message, bytes, now);
-        if (s->queue.queued_bytes == 0)
-            flags = LN_DATA_IMMEDIATE; /* nothing follows that a SACK could wait for */
-        write_data(s, w, tsn, flags);
+        write_data(s, w, tsn, nothing_follows(s) ? LN_DATA_IMMEDIATE : 0);
         if (ln_outstanding_slot(&s->outstanding, tsn)->flags & LN_DATA_END)
             s->stats.messages_sent++;
         note_sent(s, now, bytes);
     }
-    s->window_limited = false;
+    s->window_limited = s->pace_limited = false;
+}
+
+/* Whether the controller lets a packet go now. */
+static bool its_turn(struct ln_sctp *s, ln_time now)
+{
+    ln_time next = s->cc_ops->next_send ? s->cc_ops->next_send(s->cc) : LN_TIME_IMMEDIATE;
+
+    s->paced_until = LN_TIME_NEVER;
+    if (next <= now || s->fast_retransmit ||
+        (s->queue.queued_bytes == 0 && s->outstanding.lost_count == 0))
+        return true;
+    s->paced_until = next;
+    s->pace_limited = true;
+    return false;
 }
 
 static void write_user_data(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 {
-    if (s->cc_ops->next_send && s->cc_ops->next_send(s->cc) > now)
+    if (!its_turn(s, now))
         return;
     if (ln_outstanding_empty(&s->outstanding) && s->queue.queued_bytes > 0 && s->last_sent > 0 &&
         now - s->last_sent > s->rto.value)

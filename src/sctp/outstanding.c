@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "sctp/packet.h"
+#include "sctp/tsn.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,14 +26,61 @@ void ln_outstanding_init(struct ln_outstanding *o, struct ln_allocator *allocato
     ln_ranges_init(&o->acked, allocator, ACKED_RANGES_MAX);
 }
 
+/* The list of those resent and in flight. A neighbour's whole TSN is the one nearest to `first`. */
+
+static uint64_t whole(const struct ln_outstanding *o, uint32_t tsn)
+{
+    return ln_tsn_widen(o->first, tsn);
+}
+
+static void link_resent(struct ln_outstanding *o, uint64_t tsn, struct ln_slot *slot)
+{
+    slot->older = (uint32_t)o->newest_resent;
+    if (o->newest_resent)
+        ln_outstanding_slot(o, o->newest_resent)->newer = (uint32_t)tsn;
+    else
+        o->oldest_resent = tsn;
+    o->newest_resent = tsn;
+}
+
+static void unlink_resent(struct ln_outstanding *o, uint64_t tsn, const struct ln_slot *slot)
+{
+    uint64_t older = tsn == o->oldest_resent ? 0 : whole(o, slot->older);
+    uint64_t newer = tsn == o->newest_resent ? 0 : whole(o, slot->newer);
+
+    if (older)
+        ln_outstanding_slot(o, older)->newer = (uint32_t)newer;
+    else
+        o->oldest_resent = newer;
+    if (newer)
+        ln_outstanding_slot(o, newer)->older = (uint32_t)older;
+    else
+        o->newest_resent = older;
+}
+
+uint64_t ln_outstanding_newer_resent(const struct ln_outstanding *o, uint64_t tsn)
+{
+    return tsn == o->newest_resent ? 0 : whole(o, ln_outstanding_slot(o, tsn)->newer);
+}
+
+/* An IN_FLIGHT slot is about to be something else. */
+static void leave_flight(struct ln_outstanding *o, uint64_t tsn, const struct ln_slot *slot)
+{
+    o->in_flight_bytes -= slot->len;
+    if (slot->transmits > 1)
+        unlink_resent(o, tsn, slot);
+}
+
 static void drop_first(struct ln_outstanding *o)
 {
     struct ln_slot *slot = ln_outstanding_slot(o, o->first);
 
     if (slot->state == LN_SLOT_IN_FLIGHT)
-        o->in_flight_bytes -= slot->len;
+        leave_flight(o, o->first, slot);
     else if (slot->state == LN_SLOT_LOST)
         o->lost_count--;
+    else if (slot->state == LN_SLOT_ACKED)
+        o->gap_acked_count--;
     else if (slot->state == LN_SLOT_ABANDONED)
         o->abandoned_count--;
     ln_send_queue_release(o->queue, slot->message);
@@ -92,6 +140,27 @@ uint64_t ln_outstanding_push(struct ln_outstanding *o, struct ln_outgoing *messa
     return o->next++;
 }
 
+/* Sooner than any answer can come: it was an earlier copy that arrived. */
+static bool too_early(const struct ln_outstanding *o, const struct ln_slot *slot, ln_time now)
+{
+    return slot->transmits > 1 && now - slot->sent_at < o->min_rtt - o->min_rtt / 4;
+}
+
+static void note_newest(struct ln_outstanding *o, uint64_t tsn, const struct ln_slot *slot,
+                        ln_time now, struct ln_ack *ack)
+{
+    if (slot->sent_at < ack->newest_sent ||
+        (slot->sent_at == ack->newest_sent && tsn < ack->newest_tsn))
+        return;
+    ack->newest_sent = slot->sent_at;
+    ack->newest_tsn = tsn;
+    if (slot->transmits > 1)
+        return; /* Karn: never of a resent one */
+    ack->latest_rtt = now > slot->sent_at ? now - slot->sent_at : 1;
+    if (tsn >= o->rtt_from)
+        ack->rtt = ack->latest_rtt;
+}
+
 /* Counts one acknowledged slot. */
 static void count_acked(struct ln_outstanding *o, uint64_t tsn, const struct ln_slot *slot,
                         ln_time now, struct ln_ack *ack)
@@ -101,10 +170,14 @@ static void count_acked(struct ln_outstanding *o, uint64_t tsn, const struct ln_
     ack->acked_bytes += slot->len;
     if (tsn > ack->highest)
         ack->highest = tsn;
-    if (slot->sent_at > ack->newest_sent)
-        ack->newest_sent = slot->sent_at;
-    if (slot->transmits == 1 && tsn >= o->rtt_from)
-        ack->rtt = now > slot->sent_at ? now - slot->sent_at : 1; /* Karn: never of a resent one */
+    if (slot->transmits == 1 && tsn < o->highest_acked)
+        ack->reordered = true;
+    if (slot->state == LN_SLOT_LOST && slot->transmits == 1)
+        ln_spurious_not_lost(&o->spurious);
+    if (too_early(o, slot, now))
+        ln_spurious_in_vain(&o->spurious, (uint32_t)tsn);
+    else
+        note_newest(o, tsn, slot, now, ack);
 }
 
 static void ack_cumulative(struct ln_outstanding *o, uint64_t cumulative, ln_time now,
@@ -126,12 +199,13 @@ static void ack_gap(struct ln_outstanding *o, uint64_t first, uint64_t last, ln_
 
         count_acked(o, tsn, slot, now, ack);
         if (slot->state == LN_SLOT_IN_FLIGHT)
-            o->in_flight_bytes -= slot->len;
+            leave_flight(o, tsn, slot);
         else if (slot->state == LN_SLOT_LOST)
             o->lost_count--;
         else
             continue;
         slot->state = LN_SLOT_ACKED;
+        o->gap_acked_count++;
     }
 }
 
@@ -165,6 +239,7 @@ static void take_back(struct ln_outstanding *o)
             o->lost_count++;
         }
     }
+    o->gap_acked_count = 0;
     o->lost_from = o->first;
 }
 
@@ -191,6 +266,10 @@ void ln_outstanding_ack(struct ln_outstanding *o, uint64_t cumulative,
         take_back(o);
     if (ack.rtt > 0)
         o->rtt_from = o->next;
+    if (ack.latest_rtt > 0 && (o->min_rtt == 0 || ack.latest_rtt < o->min_rtt))
+        o->min_rtt = ack.latest_rtt;
+    if (ack.highest > o->highest_acked)
+        o->highest_acked = ack.highest;
     *ret_ack = ack;
 }
 
@@ -199,9 +278,10 @@ void ln_outstanding_lose(struct ln_outstanding *o, uint64_t tsn)
     struct ln_slot *slot = ln_outstanding_slot(o, tsn);
 
     assert(slot->state == LN_SLOT_IN_FLIGHT);
+    leave_flight(o, tsn, slot);
     slot->state = LN_SLOT_LOST;
     slot->misses = 0;
-    o->in_flight_bytes -= slot->len;
+    o->lost_bytes += slot->len;
     o->lost_count++;
     if (tsn < o->lost_from)
         o->lost_from = tsn;
@@ -212,6 +292,27 @@ void ln_outstanding_lose_all(struct ln_outstanding *o)
     for (uint64_t tsn = o->first; tsn < o->next; tsn++)
         if (ln_outstanding_slot(o, tsn)->state == LN_SLOT_IN_FLIGHT)
             ln_outstanding_lose(o, tsn);
+}
+
+void ln_outstanding_find_again(struct ln_outstanding *o)
+{
+    for (uint64_t tsn = o->first; tsn < o->next && o->lost_count > 0; tsn++) {
+        struct ln_slot *slot = ln_outstanding_slot(o, tsn);
+
+        if (slot->state != LN_SLOT_LOST || slot->transmits > 1)
+            continue;
+        slot->state = LN_SLOT_IN_FLIGHT;
+        o->in_flight_bytes += slot->len;
+        o->lost_count--;
+    }
+}
+
+uint64_t ln_outstanding_last_in_flight(const struct ln_outstanding *o)
+{
+    for (uint64_t tsn = o->next; tsn > o->first; tsn--)
+        if (ln_outstanding_slot(o, tsn - 1)->state == LN_SLOT_IN_FLIGHT)
+            return tsn - 1;
+    return 0;
 }
 
 uint64_t ln_outstanding_next_lost(struct ln_outstanding *o)
@@ -241,14 +342,18 @@ void ln_outstanding_resent(struct ln_outstanding *o, uint64_t tsn, ln_time now)
         slot->transmits++;
     o->lost_count--;
     o->in_flight_bytes += slot->len;
+    link_resent(o, tsn, slot);
+    ln_spurious_resent(&o->spurious, (uint32_t)tsn);
 }
 
-static void abandon_slot(struct ln_outstanding *o, struct ln_slot *slot)
+static void abandon_slot(struct ln_outstanding *o, uint64_t tsn, struct ln_slot *slot)
 {
     if (slot->state == LN_SLOT_IN_FLIGHT)
-        o->in_flight_bytes -= slot->len;
+        leave_flight(o, tsn, slot);
     else if (slot->state == LN_SLOT_LOST)
         o->lost_count--;
+    else if (slot->state == LN_SLOT_ACKED)
+        o->gap_acked_count--;
     else if (slot->state == LN_SLOT_ABANDONED)
         return;
     slot->state = LN_SLOT_ABANDONED;
@@ -285,7 +390,7 @@ void ln_outstanding_abandon(struct ln_outstanding *o, struct ln_outgoing *messag
 
         if (slot->message != message)
             break;
-        abandon_slot(o, slot);
+        abandon_slot(o, tsn, slot);
     }
     if (message->assigned < message->len)
         push_rest(o, message);

@@ -7,6 +7,7 @@
 
 #include "sctp/ranges.h"
 #include "sctp/send_queue.h"
+#include "sctp/spurious.h"
 
 enum ln_slot_state {
     LN_SLOT_IN_FLIGHT,
@@ -19,7 +20,8 @@ struct ln_slot {
     struct ln_outgoing *message;
     ln_time sent_at;
     uint32_t offset;
-    uint16_t len; /* 0: stands for the rest of an abandoned message, never sent */
+    uint32_t older, newer; /* TSNs of its neighbours among those resent, while one itself */
+    uint16_t len;          /* 0: stands for the rest of an abandoned message, never sent */
     uint16_t transmits;
     uint8_t flags;  /* LN_DATA_BEGIN, _END, _UNORDERED */
     uint8_t state;  /* enum ln_slot_state */
@@ -30,13 +32,21 @@ struct ln_outstanding {
     struct ln_allocator *allocator;
     struct ln_send_queue *queue;
     struct ln_slot *slots;
-    size_t capacity;    /* a power of two, or 0 */
-    uint64_t first;     /* lowest TSN not cumulatively acknowledged */
-    uint64_t next;      /* the next to be assigned */
-    uint64_t lost_from; /* no lost slot stands before */
-    uint64_t rtt_from;  /* the next TSN to measure the round trip with */
+    size_t capacity;        /* a power of two, or 0 */
+    uint64_t first;         /* lowest TSN not cumulatively acknowledged */
+    uint64_t next;          /* the next to be assigned */
+    uint64_t lost_from;     /* no lost slot stands before */
+    uint64_t rtt_from;      /* the next TSN to measure the round trip with */
+    uint64_t highest_acked; /* by any SACK */
     size_t in_flight_bytes, lost_count, abandoned_count;
+    size_t gap_acked_count; /* ACKED slots */
+    uint64_t lost_bytes;    /* found lost in all, also wrongly */
+    ln_duration min_rtt;    /* the shortest round trip seen; 0: none yet */
+    /* Those in flight that were sent more than once, in the order of their last sending: their TSNs
+     * say nothing about time. 0: none. */
+    uint64_t oldest_resent, newest_resent;
     struct ln_ranges acked;
+    struct ln_spurious spurious;
 };
 
 /* What a SACK brought. */
@@ -45,8 +55,12 @@ struct ln_ack {
     bool advanced;
     size_t acked_bytes;
     uint64_t highest;    /* highest TSN newly acknowledged; 0: none */
-    ln_time newest_sent; /* when the last sent of those was sent */
-    ln_duration rtt;     /* 0: no sample */
+    ln_time newest_sent; /* when the last sent of those was sent; too early answers to a
+                            retransmission (spurious.h) are no news of it */
+    uint64_t newest_tsn;
+    ln_duration rtt;        /* one sample a round trip, for the timeout; 0: none */
+    ln_duration latest_rtt; /* of the newest that was sent once; 0: none */
+    bool reordered;         /* something sent once arrived after what was sent later */
 };
 
 void ln_outstanding_init(struct ln_outstanding *o, struct ln_allocator *allocator,
@@ -78,6 +92,12 @@ void ln_outstanding_ack(struct ln_outstanding *o, uint64_t cumulative,
 
 void ln_outstanding_lose(struct ln_outstanding *o, uint64_t tsn); /* an IN_FLIGHT one */
 void ln_outstanding_lose_all(struct ln_outstanding *o);
+/* Those held lost that were not yet sent again are in flight after all. */
+void ln_outstanding_find_again(struct ln_outstanding *o);
+/* The highest in flight; 0 when there is none. */
+uint64_t ln_outstanding_last_in_flight(const struct ln_outstanding *o);
+/* The neighbour of a resent one towards the newer; 0 at the end. */
+uint64_t ln_outstanding_newer_resent(const struct ln_outstanding *o, uint64_t tsn);
 /* The lowest lost one; 0 when there is none. */
 uint64_t ln_outstanding_next_lost(struct ln_outstanding *o);
 void ln_outstanding_resent(struct ln_outstanding *o, uint64_t tsn, ln_time now);

@@ -154,16 +154,19 @@ int ln_sack_read(struct ln_bytes value, uint64_t cumulative_reference, uint64_t 
     duplicates = ln_read16(&r);
     if (!r.ok || ln_reader_left(&r) < ((size_t)blocks + duplicates) * 4)
         return LN_ERR_MALFORMED;
-    ret_sack->block_count = 0;
+    ret_sack->block_count = ret_sack->duplicate_count = 0;
     last = ret_sack->cumulative + 1;
-    for (unsigned i = 0; i < blocks && ret_sack->block_count < LN_GAP_BLOCKS_MAX; i++) {
+    for (unsigned i = 0; i < blocks; i++) {
         uint64_t first = ret_sack->cumulative + ln_read16(&r);
         uint64_t end = ret_sack->cumulative + ln_read16(&r);
 
-        if (first > end || first <= last || end >= next)
+        if (first > end || first <= last || end >= next ||
+            ret_sack->block_count == LN_GAP_BLOCKS_MAX)
             continue;
         ret_sack->blocks[ret_sack->block_count++] = (struct ln_range){ first, end };
         last = end;
     }
+    for (unsigned i = 0; i < duplicates && i < LN_DUPLICATES_MAX; i++)
+        ret_sack->duplicates[ret_sack->duplicate_count++] = ln_read32(&r);
     return 0;
 }

@@ -51,7 +51,8 @@ bool ln_sack_write(struct ln_received *received, struct ln_writer *w, uint32_t w
 struct ln_sack {
     uint64_t cumulative;
     uint32_t window;
-    size_t block_count;
+    size_t block_count, duplicate_count;
+    uint32_t duplicates[LN_DUPLICATES_MAX];    /* the first of them */
     struct ln_range blocks[LN_GAP_BLOCKS_MAX]; /* ascending, disjoint, in range */
 };
 /* cumulative_reference widens TSNs. Blocks that are reversed, out of order or beyond `next` are

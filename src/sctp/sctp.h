@@ -24,6 +24,8 @@ struct ln_sctp_scheduler_ops; /* sctp/scheduler.h */
 #define LN_SCTP_PACKET_BYTES     1160u
 #define LN_SCTP_PACKET_BYTES_MIN 200u
 #define LN_SCTP_PACKET_BYTES_MAX 65532u
+/* The largest max_message_bytes. */
+#define LN_SCTP_MESSAGE_BYTES_MAX (UINT32_MAX / 4)
 
 struct ln_sctp_config {
     uint16_t local_port, remote_port;
@@ -40,7 +42,7 @@ struct ln_sctp_config {
     ln_duration cookie_lifetime;
     size_t initial_window_packets; /* of the congestion window */
     size_t max_window_bytes;       /* of the congestion window */
-    /* NULL: RFC 9260's own. */
+    /* NULL: ln_sctp_cc_cubic, ln_sctp_loss_rack, ln_sctp_scheduler_round_robin. */
     const struct ln_sctp_cc_ops *cc;
     const struct ln_sctp_loss_ops *loss;
     const struct ln_sctp_scheduler_ops *scheduler;
@@ -108,6 +110,8 @@ struct ln_sctp_message;
 struct ln_sctp_stats {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received; /* SCTP packets */
     uint64_t data_chunks_sent, data_chunks_received, retransmissions, fast_retransmissions;
+    uint64_t probes_sent;   /* of a tail that was not acknowledged */
+    uint64_t losses_undone; /* retransmissions that turned out to be in vain */
     uint64_t timeouts, duplicates_received, messages_sent, messages_received, messages_abandoned;
     uint64_t sacks_sent, sacks_received;
     /* Packets and chunks thrown away, by reason. */
@@ -118,6 +122,7 @@ struct ln_sctp_stats {
     size_t congestion_window, in_flight_bytes, peer_window_bytes;
     size_t send_buffered_bytes;    /* queued and unacknowledged */
     size_t receive_buffered_bytes; /* not yet taken by ln_sctp_poll_event(), with overhead */
+    const char *congestion_control;
     uint16_t outgoing_streams, incoming_streams; /* negotiated; 0 before */
     bool peer_partial_reliability, peer_reset;   /* extensions that the peer announced */
 };

@@ -71,7 +71,9 @@ void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
     ln_reassembly_restart(&s->reassembly);
     s->forwarded = s->outstanding.first - 1;
     s->data_deadline = LN_TIME_NEVER;
-    s->forward_due = s->window_limited = s->fast_retransmit = s->probing = false;
+    s->paced_until = LN_TIME_NEVER;
+    s->forward_due = s->window_limited = s->pace_limited = false;
+    s->fast_retransmit = s->probing = false;
     s->cc_ops->init(s->cc, &cc_config, now);
     s->loss_ops->init(s->loss);
     ln_rto_init(&s->rto, s->config.rto_initial, s->config.rto_min, s->config.rto_max);
@@ -230,15 +232,55 @@ static void restart_timer(struct ln_sctp *s, ln_time now)
                                                              : ln_time_add(now, s->rto.value);
 }
 
-static void apply_loss(struct ln_sctp *s, ln_time now, uint64_t highest)
+/* Something up to `highest` was found lost. */
+static void apply_loss(struct ln_sctp *s, ln_time now, uint64_t highest, uint64_t lost_before)
 {
     if (highest == 0)
         return;
-    if (!s->cc_ops->in_recovery(s->cc))
+    if (!s->cc_ops->in_recovery(s->cc)) {
         s->fast_retransmit = true;
-    s->cc_ops->on_loss(s->cc, now, highest, s->outstanding.next);
+        ln_spurious_begin(&s->outstanding.spurious, false);
+    }
+    s->cc_ops->on_loss(s->cc, now, (size_t)(s->outstanding.lost_bytes - lost_before), highest,
+                       s->outstanding.next);
     ln_trace_emit(s->env->trace, now, LN_TRACE_SCTP_RETRANSMIT, s->config.trace_object,
                   (int64_t)(uint32_t)highest, 1, ln_time_ms(s->rto.value), 0);
+}
+
+static void find_losses(struct ln_sctp *s, ln_time now, const struct ln_ack *ack)
+{
+    uint64_t before = s->outstanding.lost_bytes, highest;
+
+    highest = s->loss_ops->on_ack(s->loss, &s->outstanding, ack, s->cc_ops->in_recovery(s->cc),
+                                  s->rto.smoothed, now);
+    apply_loss(s, now, highest, before);
+}
+
+/* All that was sent again since the last loss was sent in vain: nothing had been lost. */
+static void consider_undo(struct ln_sctp *s, ln_time now)
+{
+    if (!ln_spurious_all(&s->outstanding.spurious))
+        return;
+    ln_spurious_end(&s->outstanding.spurious);
+    s->stats.losses_undone++;
+    s->cc_ops->undo(s->cc, now);
+    ln_outstanding_find_again(&s->outstanding);
+    if (s->loss_ops->on_undo)
+        s->loss_ops->on_undo(s->loss);
+    s->fast_retransmit = false;
+    ln_rto_recover(&s->rto);
+}
+
+/* What a SACK tells about retransmissions that had not been needed; those that it shows by coming
+ * too early were counted with its acknowledgements. */
+static void apply_duplicates(struct ln_sctp *s, const struct ln_sack *sack, size_t before)
+{
+    const struct ln_spurious *spurious = &s->outstanding.spurious;
+
+    for (size_t i = 0; i < sack->duplicate_count; i++)
+        ln_spurious_in_vain(&s->outstanding.spurious, sack->duplicates[i]);
+    if (spurious->in_vain + spurious->not_lost > before && s->loss_ops->on_in_vain)
+        s->loss_ops->on_in_vain(s->loss, &s->outstanding);
 }
 
 static void apply_ack(struct ln_sctp *s, ln_time now, const struct ln_ack *ack, size_t flight)
@@ -249,9 +291,11 @@ static void apply_ack(struct ln_sctp *s, ln_time now, const struct ln_ack *ack, 
         .in_flight_bytes = flight,
         .cumulative = ack->advanced,
         .limited = s->window_limited,
+        .paced = s->pace_limited,
         .cumulative_tsn = ack->cumulative,
+        .highest_tsn = s->outstanding.highest_acked,
         .next_tsn = s->outstanding.next,
-        .rtt = ack->rtt,
+        .rtt = ack->latest_rtt,
     };
 
     if (ack->rtt > 0)
@@ -259,9 +303,8 @@ static void apply_ack(struct ln_sctp *s, ln_time now, const struct ln_ack *ack, 
     report.smoothed_rtt = s->rto.smoothed;
     s->cc_ops->on_ack(s->cc, &report);
     if (ack->highest > 0)
-        apply_loss(s, now,
-                   s->loss_ops->on_ack(s->loss, &s->outstanding, ack, s->cc_ops->in_recovery(s->cc),
-                                       s->rto.smoothed, now));
+        find_losses(s, now, ack);
+    consider_undo(s, now);
     if (ack->advanced) {
         s->error_count = 0;
         if (ack->rtt == 0)
@@ -286,13 +329,15 @@ static void apply_window(struct ln_sctp *s, uint32_t window)
 
 static void process_sack(struct ln_sctp *s, ln_time now, const struct ln_sack *sack)
 {
-    size_t flight = s->outstanding.in_flight_bytes;
+    const struct ln_spurious *spurious = &s->outstanding.spurious;
+    size_t flight = s->outstanding.in_flight_bytes, before = spurious->in_vain + spurious->not_lost;
     struct ln_ack ack;
 
     ln_outstanding_ack(&s->outstanding, sack->cumulative, sack->blocks, sack->block_count, now,
                        &ack);
     if (s->outstanding.in_flight_bytes == 0)
         s->probing = false;
+    apply_duplicates(s, sack, before);
     apply_ack(s, now, &ack, flight);
     apply_window(s, sack->window);
     consider_forward(s);
@@ -341,8 +386,12 @@ void ln_transfer_timeout(struct ln_sctp *s, ln_time now)
     ln_association_count_error(s, now);
     if (s->state == LN_ASSOCIATION_ENDED)
         return;
-    if (s->outstanding.in_flight_bytes > 0 && !s->probing)
-        s->cc_ops->on_timeout(s->cc, now);
+    if (s->outstanding.in_flight_bytes > 0 && !s->probing) {
+        s->cc_ops->on_timeout(s->cc, now, s->error_count > 1);
+        ln_spurious_begin(&s->outstanding.spurious, true);
+    }
+    if (s->loss_ops->on_rto)
+        s->loss_ops->on_rto(s->loss);
     ln_outstanding_lose_all(&s->outstanding);
     ln_rto_back_off(&s->rto);
     if (s->outstanding.abandoned_count > 0 &&
@@ -352,7 +401,25 @@ void ln_transfer_timeout(struct ln_sctp *s, ln_time now)
     s->data_deadline = ln_time_add(now, s->rto.value);
 }
 
+ln_time ln_transfer_loss_deadline(const struct ln_sctp *s)
+{
+    /* A closed window is probed by the retransmission timer (RFC 9260, 6.1 A). */
+    if (!s->loss_ops->next_timeout || ln_outstanding_empty(&s->outstanding) || s->probing ||
+        !ln_association_in(s, LN_STATES_SENDING))
+        return LN_TIME_NEVER;
+    return s->loss_ops->next_timeout(s->loss);
+}
+
 void ln_transfer_loss_timeout(struct ln_sctp *s, ln_time now)
 {
-    apply_loss(s, now, s->loss_ops->on_timeout(s->loss, &s->outstanding, now));
+    uint64_t before = s->outstanding.lost_bytes, highest;
+    bool probe;
+
+    highest = s->loss_ops->on_timeout(s->loss, &s->outstanding, now, &probe);
+    if (probe) {
+        s->stats.probes_sent++;
+        s->fast_retransmit = true;
+        restart_timer(s, now);
+    }
+    apply_loss(s, now, highest, before);
 }

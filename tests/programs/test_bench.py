@@ -58,6 +58,14 @@ def test_bench_latency_has_its_members():
     assert row["p50_ms"] <= row["p95_ms"], row
 
 
+def test_bench_paths_has_its_members():
+    rows = bench("paths", "--seconds", "1", "--rate", "10", "--rtt", "20", "--loss", "0,1")
+    assert [(row["control"], row["loss_percent"]) for row in rows] == [
+        ("cubic", 0), ("cubic", 1), ("model", 0), ("model", 1)], rows
+    for row in rows:
+        assert row["link_share"] > 0.1 and row["queue_max_ms"] >= row["queue_mean_ms"] >= 0, row
+
+
 def test_bench_without_json_prints_a_row_for_people():
     code, out, err = run("bench", "srtp", "--runs", "1")
     assert code == 0 and err == "" and out.count("\n") == 5 and out.startswith("linnet  "), (code, out, err)

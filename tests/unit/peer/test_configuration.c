@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * RTCConfiguration: what is refused, and what may be changed later (W3C 4.4.1.6). */
 #include "crypto/crypto.h"
+#include "peer/peer_connection.h"
 #include "tests/unit/peer/steps.h"
 
 #include <linnet/certificate.h>
@@ -80,6 +81,9 @@ LN_TEST(configuration, other_members_are_checked)
     configuration.port_max = 1;
     CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ARGUMENT);
     ln_configuration_init(&configuration);
+    configuration.data_congestion_control = LN_DATA_CONGESTION_CONTROL_RENO + 1;
+    CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ARGUMENT);
+    ln_configuration_init(&configuration);
     configuration.size--;
     CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ARGUMENT);
     ln_configuration_init(&configuration);
@@ -93,6 +97,31 @@ LN_TEST(configuration, other_members_are_checked)
     configuration.wall_offset = INT64_C(1700000000) * 1000000000; /* three years later */
     CHECK_EQUAL(create(&configuration), LN_ERR_INVALID_ACCESS);
     ln_certificate_unref(certificate);
+    ln_crypto_free(test_env()->crypto);
+    test_env()->crypto = NULL;
+}
+
+LN_TEST(configuration, chooses_the_congestion_control_of_data_channels)
+{
+    static const char *const names[] = { "cubic", "model", "delay", "reno" };
+
+    CHECK(ln_crypto_create(&test_env()->crypto, test_env()->allocator) == 0);
+    for (unsigned i = 0; i < 4; i++) {
+        struct ln_configuration configuration;
+        struct ln_sctp_stats stats;
+        ln_peer_connection *pc;
+        ln_data_channel *channel;
+
+        ln_configuration_init(&configuration);
+        CHECK_EQUAL(configuration.data_congestion_control, LN_DATA_CONGESTION_CONTROL_CUBIC);
+        configuration.data_congestion_control = (enum ln_data_congestion_control)i;
+        configuration.max_message_size = i == 3 ? 0 : 262144; /* no limit is legal too */
+        CHECK_EQUAL(ln_peer_connection_create(&configuration, test_env(), &pc), 0);
+        CHECK_EQUAL(ln_peer_connection_create_data_channel(pc, "x", NULL, &channel), 0);
+        ln_sctp_stats(ln_data_channels_association(pc->data.channels), &stats);
+        CHECK_TEXT(stats.congestion_control, names[i]);
+        ln_peer_connection_free(pc);
+    }
     ln_crypto_free(test_env()->crypto);
     test_env()->crypto = NULL;
 }

@@ -4,6 +4,8 @@
 #include "tests/unit/sctp/pipe.h"
 
 #include "base/bytes.h"
+#include "sctp/cc.h"
+#include "sctp/loss.h"
 
 #include <stdlib.h>
 
@@ -86,6 +88,8 @@ static void take(struct pipe *pipe, int at, struct side *from)
 
 static uint64_t run(uint64_t seed)
 {
+    static const struct ln_sctp_cc_ops *const controls[] = { &ln_sctp_cc_cubic, &ln_sctp_cc_model,
+                                                             &ln_sctp_cc_delay, &ln_sctp_cc_reno };
     struct ln_sctp_config config;
     static struct side sides[2];
     struct ln_rng rng;
@@ -98,6 +102,9 @@ static uint64_t run(uint64_t seed)
     config.initial_tsn_fixed = true;
     config.initial_tsn = 0u - ln_rng_below(&rng, 300);
     config.initial_ssn = (uint16_t)(0u - ln_rng_below(&rng, 20));
+    config.cc = controls[seed / 4 % 4];
+    if (seed % 5 == 0)
+        config.loss = &ln_sctp_loss_missing_reports;
     if (seed % 4 == 0)
         config.receive_window_bytes = 100000;
     memset(sides, 0, sizeof sides);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "sctp/crc32c.h"
+#include "sctp/loss.h"
 #include "sctp/outstanding.h"
 #include "sctp/packet.h"
 #include "sctp/ranges.h"
@@ -151,12 +152,15 @@ static bool drop_some_data(struct pipe *pipe, int from, uint8_t *data, size_t *l
 LN_TEST(sctp_transfer, three_missing_reports_bring_it_again_without_a_timeout)
 {
     static uint8_t data[200000];
+    struct ln_sctp_config config;
     struct ln_sctp_stats stats;
     struct pipe pipe;
     int left = 60;
 
+    ln_sctp_config_init(&config);
+    config.loss = &ln_sctp_loss_missing_reports;
     pipe_init(&pipe, 1);
-    pipe_create(&pipe, NULL, NULL);
+    pipe_create(&pipe, &config, NULL);
     pipe_connect(&pipe);
     pipe.filter = drop_some_data;
     pipe.context = &left;
