@@ -8,12 +8,14 @@
 #include "cli/json_lines.h"
 #include "cli/options.h"
 #include "cli/peer_media.h"
+#include "cli/trace_file.h"
 
 #include "client/loop_driver.h"
 #include "io/loop.h"
 
 #include <linnet/linnet.h>
 
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@
 
 struct arguments {
     bool offer, answer, echo, no_trickle, loopback;
-    const char *policy, *video, *audio;
+    const char *policy, *video, *audio, *trace;
     struct cli_texts data, servers;
     long duration;
 };
@@ -55,6 +57,7 @@ struct peer {
     ln_peer_connection *pc;
     struct ln_loop_endpoint *handle;
     struct peer_media *media;
+    struct trace_file trace;
     struct ln_loop_watch *input_watch, *signal_watch;
     struct ln_loop_timer connect_timer, duration_timer;
     struct json_lines input;
@@ -697,6 +700,7 @@ static void finish(struct peer *p)
         json_decref(p->early[--p->early_count]);
     json_lines_deinit(&p->input);
     ln_driver_free(p->driver);
+    trace_file_close(&p->trace);
 }
 
 static const struct cli_option options[] = {
@@ -714,6 +718,8 @@ static const struct cli_option options[] = {
     CLI_LIST("ice-server", "URL[,USER,PASS]", struct arguments, servers, "a STUN or TURN server"),
     CLI_CHOICE("policy", "all relay", struct arguments, policy, "which candidates to use"),
     CLI_INTEGER("duration", "SECONDS", 1, 86400, struct arguments, duration, "end after this time"),
+    CLI_TEXT("trace", "FILE", struct arguments, trace,
+             "write what happens as lines of JSON, packets in the clear"),
     CLI_END,
 };
 
@@ -742,8 +748,15 @@ int cli_peer(int argc, char **argv)
         fprintf(stderr, "linnet peer: give one of --offer and --answer\n");
         return CLI_EXIT_USAGE;
     }
+    if (p.arguments.trace && trace_file_open(&p.trace, p.arguments.trace) != 0) {
+        fprintf(stderr, "linnet peer: %s cannot be written: %s\n", p.arguments.trace,
+                strerror(errno));
+        return CLI_EXIT_FAILED;
+    }
     error = ln_driver_create(&p.driver);
     if (!error) {
+        if (p.arguments.trace)
+            ln_driver_env(p.driver)->trace = &p.trace.trace;
         p.loop = ln_driver_loop(p.driver);
         error = start(&p);
     }

@@ -3,7 +3,8 @@
  * (callback, post-mortem ring, JSON lines, pcapng: base/trace.h).
  *
  * An event has up to four integers, named in the table, and optionally bytes (a packet, a name).
- * The bytes are borrowed for the call. */
+ * The bytes are borrowed for the call. Packets of the transport are as they pass the wire; those of
+ * rtp, rtcp and sctp are in the clear: who records them can read what was said. */
 #ifndef LINNET_TRACE_H
 #define LINNET_TRACE_H
 
@@ -18,6 +19,9 @@ extern "C" {
 #define LN_TRACE_TABLE(X)                                                                          \
     X(PACKET_RECEIVED, "transport", "packet_received", "link", "port", 0, 0, "packet")             \
     X(PACKET_SENT, "transport", "packet_sent", "link", "port", 0, 0, "packet")                     \
+    X(RTP_RECEIVED, "rtp", "packet_received", 0, 0, 0, 0, "packet")                                \
+    X(RTCP_RECEIVED, "rtcp", "packet_received", 0, 0, 0, 0, "packet")                              \
+    X(SCTP_RECEIVED, "sctp", "packet_received", 0, 0, 0, 0, "packet")                              \
     X(PACKET_DROPPED, "transport", "packet_dropped", "reason", "len", 0, 0, 0)                     \
     X(ICE_STATE, "ice", "state", "old", "new", 0, 0, 0)                                            \
     X(ICE_PAIR, "ice", "pair_state", "pair", "old", "new", "reason", 0)                            \

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "base/trace.h"
 #include "peer/codecs.h"
 #include "peer/peer_connection.h"
 
@@ -160,6 +161,8 @@ void ln_media_receive_rtp(struct ln_peer_connection *pc, ln_time now, struct ln_
         ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_SRTP);
         return;
     }
+    ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_RTP_RECEIVED, pc->trace_object, 0, 0,
+                        packet->data, (size_t)len);
     if (ln_rtp_session_receive_rtp(m->rtp, now, packet->data, (size_t)len, NULL) < 0)
         ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_RTP);
     else if (ln_rtp_session_wants_remb(m->rtp))
@@ -179,6 +182,9 @@ void ln_media_receive_rtcp(struct ln_peer_connection *pc, ln_time now, struct ln
               ? LN_ERR_MALFORMED
               : ln_srtp_unprotect_rtcp(m->unprotect, packet->data, packet->len, packet->data,
                                        packet->len);
+    if (len >= 0)
+        ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_RTCP_RECEIVED, pc->trace_object, 0, 0,
+                            packet->data, (size_t)len);
     if (len < 0)
         ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_SRTP);
     else if (!m->rtp || ln_rtp_session_receive_rtcp(m->rtp, now, packet->data, (size_t)len) < 0)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "base/trace.h"
 #include "crypto/certificate.h"
 #include "peer/negotiation.h"
 #include "peer/peer_connection.h"
@@ -266,6 +267,8 @@ int ln_transport_candidates(struct ln_peer_connection *pc, struct ln_arena *aren
 static void receive_data(struct ln_peer_connection *pc, ln_time now, const uint8_t *data,
                          size_t len)
 {
+    ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_SCTP_RECEIVED, pc->trace_object, 0, 0, data,
+                        len);
     if (pc->data.channels)
         ln_data_channels_receive(pc->data.channels, now, data, len);
     else
@@ -287,6 +290,8 @@ void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_
 {
     struct ln_transport *t = &pc->transport;
 
+    ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_PACKET_RECEIVED, pc->trace_object,
+                        packet->path.link, packet->path.remote.port, packet->data, packet->len);
     if (ln_ice_unwrap(t->ice, now, packet) != 1)
         return;
     t->packets_received++;
@@ -428,7 +433,17 @@ static int write_farewell(struct ln_peer_connection *pc, ln_time now, struct ln_
     return n;
 }
 
-int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+static void trace_sent(struct ln_peer_connection *pc, ln_time now, const struct ln_transmit *out)
+{
+    size_t step = out->segment ? out->segment : out->len, at;
+
+    for (at = 0; pc->env.trace && at < out->len; at += step)
+        ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_PACKET_SENT, pc->trace_object,
+                            out->path.link, out->path.remote.port, out->data + at,
+                            out->len - at < step ? out->len - at : step);
+}
+
+static int poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
     struct ln_transport *t = &pc->transport;
     struct ln_path path;
@@ -450,5 +465,14 @@ int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now, struc
         n = write_farewell(pc, now, out);
     if (n > 0)
         count_sent(pc, now, out);
+    return n;
+}
+
+int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+{
+    int n = poll_transmit(pc, now, out);
+
+    if (n > 0)
+        trace_sent(pc, now, out);
     return n;
 }

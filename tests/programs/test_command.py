@@ -34,7 +34,7 @@ def test_help_of_a_subcommand_is_that_of_its_option():
     options = {"serve": ("dev", "studio", "listen", "tls-cert", "tls-key", "config", "stun"),
                "join": ("name", "video", "audio", "chat", "snapshot", "duration", "stats"),
                "peer": ("offer", "answer", "video", "audio", "data", "echo", "no-trickle", "ice-server", "policy",
-                        "loopback", "duration"),
+                        "loopback", "duration", "trace"),
                "bench": ("json", "with", "runs", "seconds"), "version": ()}
     for name, wanted in options.items():
         code, out, err = run("help", name)

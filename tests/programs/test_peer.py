@@ -2,10 +2,11 @@
 """`linnet peer` from the outside: two of them through each other's lines, input that is wrong, and every
 exit code."""
 import json
+import os
 import signal
 import time
 
-from support import SECONDS, connect, linnet, run, run_all, sentence
+from support import SECONDS, connect, folder, linnet, run, run_all, sentence
 
 PEER = ("peer", "--loopback")
 
@@ -47,6 +48,45 @@ def test_peer_talks_to_peer_in_objects_of_one_line():
         assert ben.close() == 0 and not ben.left_behind(), ben
         only_objects(ada)
         only_objects(ben)
+
+
+def until_reported(peer, type_):
+    deadline = time.monotonic() + SECONDS
+    while True:
+        peer.send({"cmd": "stats"})
+        if any(s["type"] == type_ for s in peer.expect_json(lambda m: "stats" in m)["stats"]):
+            return
+        assert time.monotonic() < deadline, peer
+        time.sleep(0.1)
+
+
+def test_peer_writes_a_trace():
+    with folder() as path:
+        with linnet(*PEER, "--offer", "--data", "chat", "--video", "test", "--trace", f"{path}/ada") as ada, \
+                linnet(*PEER, "--answer", "--echo", "--trace", f"{path}/ben") as ben:
+            connect(ada, ben)
+            opened(ada)
+            ada.send({"channel": "chat", "data": "said in the clear"})
+            ada.expect_json(lambda m: "data" in m)
+            until_reported(ada, "remote-inbound-rtp")
+            until_reported(ben, "remote-outbound-rtp")
+            assert ada.close() == 0 and ben.close() == 0, (ada, ben)
+        events = {}
+        for who in ("ada", "ben"):
+            assert os.stat(f"{path}/{who}").st_mode & 0o077 == 0
+            with open(f"{path}/{who}", encoding="utf-8") as lines:
+                events[who] = [json.loads(line) for line in lines]
+            times = [event["time"] for event in events[who] if event["name"].startswith("transport:")]
+            assert times == sorted(times) and times, times[:10]
+            names = {event["name"] for event in events[who]}
+            assert {"transport:packet_received", "transport:packet_sent", "sctp:packet_received", "rtcp:packet_received",
+                    "ice:state", "dtls:state", "sctp:state"} <= names, names
+        said = b"said in the clear".hex()
+        assert any(said in e["packet"] for e in events["ben"] if e["name"] == "sctp:packet_received")
+        assert not any(said in e["packet"] for e in events["ben"] if e["name"].startswith("transport:") and "packet" in e)
+        assert any(e["name"] == "rtp:packet_received" for e in events["ben"])
+        code, _, err = run("peer", "--offer", "--trace", f"{path}/none/x")
+        assert code == 1 and "cannot be written" in sentence(err), (code, err)
 
 
 def test_peer_opens_and_closes_channels_by_lines():
