@@ -86,9 +86,10 @@ struct ln_request {
     enum ln_request_kind kind;
     uint32_t id; /* chosen by the asker, returned in the answer */
     struct ln_address local, remote;
-    ln_link link;     /* LN_REQUEST_CLOSE */
-    const char *name; /* LN_REQUEST_RESOLVE; borrowed until the next call on the object */
-    uint8_t family;   /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
+    ln_link link;       /* LN_REQUEST_CLOSE */
+    const char *name;   /* LN_REQUEST_RESOLVE; borrowed until the next call on the object */
+    bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
+    uint8_t family;     /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
 };
 
 /* One address of one network interface. */

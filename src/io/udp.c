@@ -107,6 +107,15 @@ static int bind_multicast(int fd, const struct ln_request *request)
     return error ? error : join_group(fd, &group, &request->remote);
 }
 
+/* PROBE: the system sets DF and does not learn from ICMP, so that each size has its own fate. */
+static void forbid_fragments(int fd, const struct ln_address *local)
+{
+    if (local->family == LN_FAMILY_IPV4)
+        set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    else
+        set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
 static void udp_ready(struct ln_io_source *source, uint32_t events);
 
 int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
@@ -120,6 +129,8 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
     if (fd < 0)
         return ln_error_from_errno(-fd);
     set_options(fd, &request->local, &loop->config);
+    if (request->dont_fragment)
+        forbid_fragments(fd, &request->local);
     error = multicast ? bind_multicast(fd, request) : ln_io_bind(fd, &request->local);
     if (!error)
         error = ln_io_link_create(endpoint, LN_IO_UDP, fd, &link);

@@ -51,6 +51,7 @@ enum ln_stun_class {
 /* RFC 8489, 18.3; RFC 8656, 18; RFC 8445, 16.1. Below 0x8000: comprehension required. */
 enum ln_stun_attribute {
     LN_STUN_MAPPED_ADDRESS = 0x0001,
+    LN_STUN_CHANGE_REQUEST = 0x0003, /* RFC 5780, 9.1: also 0x0027, 0x802B and 0x802C */
     LN_STUN_USERNAME = 0x0006,
     LN_STUN_MESSAGE_INTEGRITY = 0x0008,
     LN_STUN_ERROR_CODE = 0x0009,
@@ -74,6 +75,7 @@ enum ln_stun_attribute {
     LN_STUN_RESERVATION_TOKEN = 0x0022,
     LN_STUN_PRIORITY = 0x0024,
     LN_STUN_USE_CANDIDATE = 0x0025,
+    LN_STUN_RESPONSE_PORT = 0x0027,
     LN_STUN_CONNECTION_ID = 0x002A,
     LN_STUN_ADDITIONAL_ADDRESS_FAMILY = 0x8000,
     LN_STUN_ADDRESS_ERROR_CODE = 0x8001,
@@ -85,6 +87,8 @@ enum ln_stun_attribute {
     LN_STUN_FINGERPRINT = 0x8028,
     LN_STUN_ICE_CONTROLLED = 0x8029,
     LN_STUN_ICE_CONTROLLING = 0x802A,
+    LN_STUN_RESPONSE_ORIGIN = 0x802B,
+    LN_STUN_OTHER_ADDRESS = 0x802C,
     LN_STUN_THIRD_PARTY_AUTHORIZATION = 0x802E,
     LN_STUN_NOMINATION = 0xC001, /* browsers' renomination: a counter, the largest wins */
 };
