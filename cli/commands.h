@@ -4,6 +4,7 @@
 #define LN_CLI_COMMANDS_H
 
 int cli_bench(int argc, char **argv);
+int cli_diagnose(int argc, char **argv);
 int cli_peer(int argc, char **argv);
 int cli_join(int argc, char **argv);
 int cli_serve(int argc, char **argv);

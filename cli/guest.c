@@ -20,7 +20,6 @@
 #define SNAPSHOT_WITHIN LN_SECONDS(2)
 #define SNAPSHOT_FRAMES 15u /* seen before the first snapshot: no half-built picture */
 #define LINE_MAX_BYTES  4096
-#define URL_MAX_BYTES   2048
 #define ECHOES_MAX      100 /* at once, and then so many a second: */
 #define ECHOES_A_SECOND 20  /* two that echo must not talk for ever at full speed */
 
@@ -287,9 +286,7 @@ static int run(struct guest *guest, int stop_fd)
     return code;
 }
 
-/* The page's address is as good as the WebSocket's: http becomes ws, and without a path it is /ws.
- */
-static int make_url(const char *url, char out[URL_MAX_BYTES])
+int guest_websocket_url(const char *url, char out[GUEST_URL_MAX])
 {
     const char *scheme = "", *rest = url, *path;
     int len;
@@ -303,8 +300,8 @@ static int make_url(const char *url, char out[URL_MAX_BYTES])
     } else if (!strstr(url, "://")) {
         scheme = "ws://";
     }
-    len = snprintf(out, URL_MAX_BYTES, "%s%.*s", scheme, (int)strcspn(rest, "#"), rest);
-    if (len < 0 || len >= URL_MAX_BYTES - 4)
+    len = snprintf(out, GUEST_URL_MAX, "%s%.*s", scheme, (int)strcspn(rest, "#"), rest);
+    if (len < 0 || len >= GUEST_URL_MAX - 4)
         return LN_ERR_SYNTAX;
     path = strchr(strstr(out, "://") + 3, '/');
     if (!path)
@@ -319,7 +316,7 @@ static int enter(struct guest *guest)
     const struct guest_options *options = guest->options;
     struct ln_client_config config;
     struct ln_room_options room;
-    char url[URL_MAX_BYTES];
+    char url[GUEST_URL_MAX];
     int error;
 
     ln_client_config_init(&config);
@@ -342,7 +339,7 @@ static int enter(struct guest *guest)
     room.on_message = on_message;
     room.on_figures = on_figures;
     room.on_snapshot = on_snapshot;
-    error = make_url(options->url, url);
+    error = guest_websocket_url(options->url, url);
     if (!error)
         error = ln_room_join(guest->client, url, options->room, &room, &guest->room);
     if (error == LN_ERR_SYNTAX)

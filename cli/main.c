@@ -21,6 +21,7 @@ static const struct subcommand subcommands[] = {
     { "serve", "the server: page, signalling, STUN", cli_serve },
     { "join", "a participant at the terminal", cli_join },
     { "peer", "one connection, signalled by lines of JSON", cli_peer },
+    { "diagnose", "why calls work or do not work from here", cli_diagnose },
     { "bench", "measures this machine with this program", cli_bench },
     { "version", "the version of this program", run_version },
     { "help", "this text, or that of a subcommand", run_help },

@@ -9,7 +9,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
 
 from support import LINNET, SECONDS, Program, connect, kill, started  # noqa: E402
 from topology import KINDS, SERVER, SERVER_2, Internet  # noqa: E402, F401

@@ -53,7 +53,8 @@ struct connection {
     struct participant *participant; /* NULL before join and resume */
     char host[SIGNAL_HOST_MAX + 1];
     uint8_t source[LN_ADDRESS_KEY_LEN];
-    struct ln_ring replies; /* struct text: before anything numbered */
+    struct ln_address address; /* of the other end, as we see it */
+    struct ln_ring replies;    /* struct text: before anything numbered */
     ln_time rate_at;
     int64_t allowance; /* messages left, in thousandths */
     unsigned errors, denials;

@@ -311,6 +311,17 @@ static void handle_ping(const struct context *x)
     reply(x, json_pack("{s:s, s:I}", "type", "pong", "ack", (json_int_t)(p ? p->received : 0)));
 }
 
+/* For whoever looks for a fault: how the server sees the asker, and what time it is here. */
+static void handle_view(const struct context *x)
+{
+    char address[LN_ADDRESS_TEXT_MAX];
+
+    ln_address_format_ip(&x->connection->address, address);
+    reply(x, json_pack("{s:s, s:s, s:i, s:I}", "type", "view", "address", address, "port",
+                       (int)x->connection->address.port, "time",
+                       (json_int_t)ln_time_ms(x->now + x->signal->config.wall_offset)));
+}
+
 static void handle_leave(const struct context *x)
 {
     participant_remove(x->signal, x->connection->participant, "left");
@@ -356,6 +367,7 @@ static const struct member addressed_candidate_members[] = {
 static const struct member ack_members[] = { MEMBER_ACK(true), { MEMBER_END } };
 static const struct member ping_members[] = { MEMBER_ACK(false), { MEMBER_END } };
 static const struct member leave_members[] = { { MEMBER_END } };
+static const struct member view_members[] = { { MEMBER_END } };
 
 static const struct message_type types[LN_SIGNAL_TYPE_COUNT] = {
     [LN_SIGNAL_JOIN] = { "join", BEFORE, join_members, handle_join },
@@ -366,6 +378,7 @@ static const struct message_type types[LN_SIGNAL_TYPE_COUNT] = {
     [LN_SIGNAL_ACK] = { "ack", JOINED, ack_members, handle_ack },
     [LN_SIGNAL_PING] = { "ping", ALWAYS, ping_members, handle_ping },
     [LN_SIGNAL_LEAVE] = { "leave", JOINED, leave_members, handle_leave },
+    [LN_SIGNAL_VIEW] = { "view", ALWAYS, view_members, handle_view },
 };
 
 const char *ln_signal_type_name(enum ln_signal_type type)

@@ -256,6 +256,7 @@ int ln_signal_open(struct ln_signal *signal, ln_time now, uint64_t connection,
     ln_ring_init(&c->replies, signal->env->allocator, sizeof(struct text), SIGNAL_REPLIES_MAX);
     keep_host(c, visitor->host);
     source_key(&visitor->source, c->source);
+    c->address = visitor->source;
     if (ln_map_set_u64(&signal->connections, connection, c) != 0)
         goto no_place;
     if (ln_heap_set(&signal->deadlines, &c->deadline.node,

@@ -67,6 +67,7 @@ struct ln_signal_config {
     size_t origin_count;
     const struct ln_signal_ice_server *ice_servers;
     size_t ice_server_count;
+    ln_duration wall_offset; /* what `now` lacks of nanoseconds since 1970-01-01, for `view` */
     uint16_t
         stun_port; /* not 0: participants are told stun:HOST:PORT, with the host they came to */
 };
@@ -89,6 +90,7 @@ enum ln_signal_type { /* of messages, for the figures */
                       LN_SIGNAL_ACK,
                       LN_SIGNAL_PING,
                       LN_SIGNAL_LEAVE,
+                      LN_SIGNAL_VIEW,
                       LN_SIGNAL_TYPE_COUNT
 };
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define METRICS_MAX 16384u
 
@@ -19,6 +20,14 @@ struct ln_signal_service {
     struct ln_http_timer *timer;
     char metrics[METRICS_MAX];
 };
+
+static ln_duration wall_offset(const struct ln_http_loop *loop)
+{
+    struct timespec wall;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return LN_SECONDS(wall.tv_sec) + wall.tv_nsec - ln_http_loop_now(loop);
+}
 
 static void pump(struct ln_signal_service *s)
 {
@@ -154,7 +163,8 @@ int ln_signal_service_create(struct ln_signal_service **ret_service, struct ln_h
     http.websocket = (struct ln_websocket_handlers){ on_accept, on_opened, on_message, on_closed };
     http.message_bytes = config->signal.message_bytes;
     http.ctx = s;
-    error = ln_signal_create(&s->signal, &config->signal, env);
+    s->config.signal.wall_offset = wall_offset(loop);
+    error = ln_signal_create(&s->signal, &s->config.signal, env);
     if (!error)
         error = ln_http_timer_create(&s->timer, loop, on_timer, s);
     if (!error)

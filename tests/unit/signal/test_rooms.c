@@ -4,6 +4,21 @@
 
 static struct driver d;
 
+LN_TEST(rooms, anybody_may_ask_how_the_server_sees_him)
+{
+    json_t *m;
+
+    driver_init(&d);
+    driver_open(&d, 1);
+    driver_say(&d, 1, "{\"type\":\"view\"}");
+    m = driver_take(&d, 1);
+    CHECK(is(m, "view"));
+    CHECK_TEXT(text_of(m, "address"), "192.0.2.1");
+    CHECK_EQUAL(number_of(m, "port"), 4000);
+    CHECK_EQUAL(number_of(m, "time"), d.now / 1000000);
+    driver_end(&d);
+}
+
 LN_TEST(rooms, a_newcomer_learns_who_is_there_and_they_learn_of_it)
 {
     struct member_of_room a, b;

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`linnet diagnose` names each NAT rightly, and what else it says of the network is so."""
+import json
+import subprocess
+
+from world import LINNET, SERVER, STUN
+
+INDEPENDENT, ADDRESS, PORT = "endpoint-independent", "address-dependent", "address- and port-dependent"
+
+# kind: what people call it, mapping, filtering, exit code
+WANTED = {
+    "none": ("no NAT", "none", INDEPENDENT, 0),
+    "full_cone": ("full cone", INDEPENDENT, INDEPENDENT, 0),
+    "address_cone": ("address-restricted cone", INDEPENDENT, ADDRESS, 0),
+    "port_cone": ("port-restricted cone", INDEPENDENT, PORT, 0),
+    "symmetric": ("symmetric", PORT, PORT, 3),
+    "carrier_grade": ("port-restricted cone", INDEPENDENT, PORT, 0),
+    "udp_blocked": (None, None, None, 1),
+    "only_443": (None, None, None, 1),
+}
+
+
+def diagnose(client, *arguments):
+    """Exit code, and the steps by name."""
+    done = subprocess.run(client.command(LINNET, "diagnose", "--json", *arguments), capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert not done.stderr, done.stderr
+    steps = {}
+    for step in json.loads(done.stdout)["steps"]:
+        steps.setdefault(step["step"], step)
+    return done.returncode, steps
+
+
+def check_kind(world, kind):
+    name, mapping, filtering, wanted_code = WANTED[kind]
+    client = world.at(kind)
+    code, steps = diagnose(client, STUN)
+    nat = steps.get("nat", {})
+    assert (nat.get("kind"), nat.get("mapping"), nat.get("filtering")) == (name, mapping, filtering), steps
+    assert code == wanted_code, (code, steps)
+    if name is None:
+        assert steps["udp"]["verdict"] == "warn" and "443" in steps["udp"]["remedy"], steps
+        return
+    assert steps["udp"]["verdict"] == "ok" and steps["mtu"]["mtu"] == 1500, steps
+    assert steps["stun"]["mapped"].rpartition(":")[0] == client.public, (client.public, steps)
+    assert ("hairpin" in steps) == (kind != "none") and not steps.get("hairpin", {}).get("hairpin"), steps
+
+
+def tests(world):
+    def kind_of(kind):
+        return lambda: check_kind(world, kind)
+
+    def hairpin():
+        _, steps = diagnose(world.at("full_cone", "hairpin", hairpin=True), STUN)
+        assert steps["hairpin"]["hairpin"] is True, steps
+
+    def narrow():
+        client = world.at("port_cone", "narrow")
+        client.nats[0].ip("link set wan mtu 1400")
+        _, steps = diagnose(client, STUN)
+        assert steps["mtu"]["mtu"] == 1400 and steps["mtu"]["verdict"] == "ok", steps
+        client.nats[0].ip("link set wan mtu 1100")
+        code, steps = diagnose(client, STUN)
+        assert steps["mtu"]["mtu"] == 1000 and steps["mtu"]["verdict"] == "fail" and steps["mtu"]["remedy"], steps
+
+    def nobody_there():
+        code, steps = diagnose(world.at("none", "b"), f"stun:{SERVER}:9")
+        assert code == 1 and "turned back" in steps["udp"]["text"], steps
+        code, steps = diagnose(world.at("none", "b"), "stun:203.0.113.250:3478")
+        assert code == 1 and steps["udp"]["verdict"] == "warn", steps
+
+    everything = {f"test_diagnose_names_{kind}": kind_of(kind) for kind in WANTED}
+    everything.update(test_diagnose_sees_a_hairpin=hairpin,
+                      test_diagnose_measures_the_path_mtu=narrow, test_diagnose_tells_a_refusal=nobody_there)
+    return everything

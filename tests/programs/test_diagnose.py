@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`linnet diagnose` from the outside: what it says of a server that runs, of one that does not, and of wrong
+words. What it says of NATs is in tests/nat/test_diagnose.py."""
+import json
+import os
+import socket
+import time
+
+from support import Server, folder, run, run_all, sentence, unused_port, write
+
+
+def diagnose(*arguments):
+    """Exit code, and the verdict with its steps by name."""
+    code, out, err = run("diagnose", "--json", *arguments, seconds=40)
+    assert err == "", err
+    report = json.loads(out)
+    assert set(report) == {"verdict", "text", "steps"}, report
+    for step in report["steps"]:
+        assert step["verdict"] in ("ok", "note", "warn", "fail") and step["text"], step
+        assert step["verdict"] in ("ok", "note") or step.get("remedy"), step
+    return code, report, {step["step"]: step for step in report["steps"]}
+
+
+def test_diagnose_says_what_a_server_that_runs_gives():
+    with Server() as server:
+        code, report, steps = diagnose(server.url + "/")
+        assert code == 0 and report["verdict"] == "ok", report
+        assert steps["signalling"]["iceServers"] == 1 and steps["signalling"]["seenAs"] == "127.0.0.1", steps
+        assert steps["clock"]["verdict"] == "ok" and abs(steps["clock"]["aheadMs"]) < 5000, steps
+        assert steps["stun"]["server"] == f"127.0.0.1:{server.stun[1]}" and steps["stun"]["ms"] < 1000, steps
+        assert steps["nat"]["mapping"] == "none" and steps["mtu"]["mtu"] == 1500, steps
+        figures = server.until(lambda f: f["linnet_participants"] == 0)
+        assert figures["linnet_participants"] == 0, figures
+
+
+def test_diagnose_writes_a_line_a_step_with_what_to_try():
+    with Server() as server:
+        code, out, err = run("diagnose", server.url, seconds=40)
+        lines = out.split("\n")
+        assert code == 0 and err == "", (code, err)
+        assert lines[0].startswith("ok    signalling  ") and lines[-1].startswith("ok    verdict     "), out
+    code, out, err = run("diagnose", f"stun:127.0.0.1:{unused_port()}", seconds=40)
+    assert code == 1 and "\n                  try: " in out, out
+
+
+def test_diagnose_tells_that_nobody_serves_the_page():
+    code, report, steps = diagnose(f"http://127.0.0.1:{unused_port()}/")
+    assert code == 1 and report["verdict"] == "fail" and "page's server" in report["text"], report
+    assert steps["signalling"]["verdict"] == "fail" and "127.0.0.1" in steps["signalling"]["text"], steps
+
+
+def test_diagnose_tells_that_a_room_wants_a_token():
+    with folder() as path:
+        config = write(os.path.join(path, "linnet.yaml"), "signal:\n  token: secret\n")
+        with Server("--config", config) as server:
+            code, _, steps = diagnose(server.url)
+            assert code == 1 and "--token" in steps["signalling"]["remedy"], steps
+            code, _, steps = diagnose("--token", "secret", server.url)
+            assert code == 0 and steps["signalling"]["verdict"] == "ok", steps
+
+
+def test_diagnose_tells_a_name_that_is_not_known():
+    code, report, steps = diagnose("stun:nobody.invalid:3478")
+    assert code == 1 and steps["name"]["verdict"] == "fail" and "nobody.invalid" in steps["name"]["text"], report
+    code, report, steps = diagnose("stun:localhost:" + str(unused_port()))
+    assert steps["name"]["verdict"] == "ok" and "127.0.0.1" in steps["name"]["addresses"], report
+
+
+def test_diagnose_gives_a_server_that_is_silent_five_seconds():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        begin = time.monotonic()
+        code, _, steps = diagnose(f"stun:127.0.0.1:{silent.getsockname()[1]}")
+        assert code == 1 and "no answer" in steps["stun"]["text"] and "443" in steps["udp"]["remedy"], steps
+        assert time.monotonic() - begin > 4, "it gave up early"
+
+
+def test_diagnose_without_a_server_says_what_it_wants():
+    code, report, steps = diagnose()
+    assert code == 3 and "stun:" in report["text"] and "ipv4" in steps, report
+
+
+def test_diagnose_refuses_words_that_are_no_servers():
+    for words in (("stun:",), ("turn:host:99999,u,p",), ("stun:a b",), ("stun:host?transport=tcp",)):
+        code, out, err = run("diagnose", *words)
+        assert code == 2 and out == "" and words[0] in sentence(err), (words, err)
+
+
+if __name__ == "__main__":
+    run_all(globals())
