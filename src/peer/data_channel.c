@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "peer/peer_connection.h"
 
-#include <limits.h>
 #include <string.h>
 
 void ln_data_channel_init_init(struct ln_data_channel_init *init)
