@@ -9,8 +9,6 @@
 #include "peer/peer_connection.h"
 #include "sctp/cc.h"
 
-#include <string.h>
-
 void ln_data_handle_free(struct ln_data_channel *handle)
 {
     struct ln_peer_connection *pc = handle->pc;

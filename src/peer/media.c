@@ -12,8 +12,6 @@
 #include "base/trace.h"
 #include "peer/peer_connection.h"
 
-#include <string.h>
-
 #define RTCP_BYTES_MIN 8u
 #define PACKET_BYTES   1200u
 

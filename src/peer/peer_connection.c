@@ -8,7 +8,6 @@
 #include "peer/negotiation_parts.h"
 
 #include <stdio.h>
-#include <string.h>
 
 int ln_peer_connection_create(const struct ln_configuration *configuration,
                               const struct ln_env *env, ln_peer_connection **ret_pc)
