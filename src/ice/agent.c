@@ -21,6 +21,8 @@ void ln_ice_config_init(struct ln_ice_config *config)
         .pacing = LN_MILLISECONDS(50), /* RFC 8445, 14.2 */
         .rto = LN_STUN_RTO,
         .settle = LN_MILLISECONDS(100),
+        .settle_relayed = LN_SECONDS(2),
+        .grace = LN_MILLISECONDS(1500),
         .patience = LN_MILLISECONDS(39500), /* RFC 8863, 4 */
     };
 }
@@ -29,36 +31,16 @@ static bool config_valid(const struct ln_ice_config *c)
 {
     return c->max_pairs > 0 && c->port_min <= c->port_max &&
            (c->port_min > 0) == (c->port_max > 0) && c->pacing >= LN_ICE_FAST_SPACING &&
-           c->rto >= LN_STUN_RTO && c->settle >= 0 && c->patience >= 0 &&
-           (c->server_count == 0 || c->servers) &&
+           c->rto >= LN_STUN_RTO && c->settle >= 0 && c->settle_relayed >= 0 && c->grace >= 0 &&
+           c->patience >= 0 && (c->server_count == 0 || c->servers) &&
            (c->ufrag_first == 0 || isalnum((unsigned char)c->ufrag_first) ||
             c->ufrag_first == '+' || c->ufrag_first == '/');
-}
-
-static int copy_server(struct ln_ice *ice, const struct ln_ice_stun_server *from)
-{
-    struct ln_allocator *allocator = ice->env->allocator;
-    struct ln_ice_server_entry *server = &ice->servers[ice->server_count++];
-
-    server->url = ln_alloc_text(allocator, from->url ? from->url : "");
-    server->host = ln_alloc_text(allocator, from->host);
-    if (!server->url || !server->host)
-        return LN_ERR_NOMEM;
-    server->port = from->port ? from->port : LN_STUN_PORT;
-    if (ln_address_parse(from->host, &server->addresses[0]) == 0) {
-        server->addresses[0].port = server->port;
-        server->address_count = 1;
-        server->state = LN_ICE_SERVER_READY;
-    }
-    return 0;
 }
 
 int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                   const struct ln_env *env)
 {
     struct ln_ice *ice;
-    size_t i;
-    int error = 0;
 
     if (!config_valid(config))
         return LN_ERR_INVALID_ARGUMENT;
@@ -68,6 +50,7 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
     ice->env = env;
     ice->config = *config;
     ice->config.servers = NULL;
+    ice->config.server_count = 0;
     ice->controlling = config->controlling;
     ice->tie_breaker = ln_rng_u64(env->rng);
     ice->state = LN_ICE_CONNECTION_STATE_NEW;
@@ -79,13 +62,11 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                  LN_ICE_ANSWERS_MAX);
     ln_ring_init(&ice->events, env->allocator, sizeof(struct ln_ice_event_entry),
                  LN_ICE_EVENTS_MAX);
-    for (i = 0; i < config->server_count && i < LN_ICE_SERVERS_MAX && !error; i++)
-        error = copy_server(ice, &config->servers[i]);
-    if (!error && !(ice->current = ln_ice_generation_create(ice)))
-        error = LN_ERR_NOMEM;
-    if (error) {
+    ice->servers = ln_ice_servers_create(ice, config->servers, config->server_count,
+                                         config->policy);
+    if (!ice->servers || !(ice->current = ln_ice_generation_create(ice))) {
         ln_ice_free(ice);
-        return error;
+        return LN_ERR_NOMEM;
     }
     *ret_ice = ice;
     return 0;
@@ -93,16 +74,12 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
 
 void ln_ice_free(struct ln_ice *ice)
 {
-    size_t i;
-
     if (!ice)
         return;
     ln_ice_generation_free(ice, ice->previous);
     ln_ice_generation_free(ice, ice->current);
-    for (i = 0; i < ice->server_count; i++) {
-        ln_free(ice->env->allocator, ice->servers[i].url);
-        ln_free(ice->env->allocator, ice->servers[i].host);
-    }
+    ln_ice_relays_free(ice);
+    ln_ice_servers_unref(ice, ice->servers);
     ln_ring_deinit(&ice->answers);
     ln_ring_deinit(&ice->events);
     ln_free(ice->env->allocator, ice);
@@ -112,6 +89,9 @@ void ln_ice_close(struct ln_ice *ice)
 {
     if (ice->closed)
         return;
+    ln_ice_release_relays(ice, ice->current);
+    if (ice->previous)
+        ln_ice_release_relays(ice, ice->previous);
     ln_ice_close_links(ice);
     ice->closed = true;
     ice->wake = false;
@@ -143,7 +123,7 @@ bool ln_ice_owns_link(const struct ln_ice *ice, ln_link link)
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
         if (ice->links[i].state == LN_ICE_LINK_OPEN && ice->links[i].link == link)
             return true;
-    return false;
+    return ln_ice_relays_own(ice, link);
 }
 
 bool ln_ice_owns_request(const struct ln_ice *ice, uint32_t id)
@@ -161,6 +141,7 @@ void ln_ice_run(struct ln_ice *ice, ln_time now)
     do {
         ice->wake = false;
         ln_ice_process_early(ice, now);
+        ln_ice_relays_run(ice, now);
         ln_ice_gather_run(ice, now);
         ln_ice_checks_run(ice, now);
         ln_ice_nominate_run(ice, now);
@@ -186,12 +167,15 @@ ln_time ln_ice_next_timeout(const struct ln_ice *ice)
     next = ln_time_min(next, ln_ice_nominate_next_timeout(ice));
     next = ln_time_min(next, ln_ice_quiet_next_timeout(ice));
     next = ln_time_min(next, ln_ice_gather_next_timeout(ice));
+    next = ln_time_min(next, ln_ice_relays_next_timeout(ice));
     return ln_time_min(next, ln_ice_state_next_timeout(ice));
 }
 
 int ln_ice_poll_transmit(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
-    return ln_ice_poll_check(ice, now, out);
+    int n = ice->relay_count > 0 ? ln_ice_relays_poll(ice, now, out) : 0;
+
+    return n != 0 ? n : ln_ice_poll_check(ice, now, out);
 }
 
 int ln_ice_poll_request(struct ln_ice *ice, struct ln_request *ret_request)

@@ -15,6 +15,7 @@
 #include "ice/check_list.h"
 #include "ice/ice.h"
 #include "ice/pair.h"
+#include "ice/relay.h"
 
 #define LN_ICE_CHECK_MAX       640u /* bytes of the longest check that we write */
 #define LN_ICE_FAST_CHECKS     5u   /* ordinary checks that go 5 ms apart, before Ta rules */
@@ -76,12 +77,22 @@ enum ln_ice_server_state {
 };
 
 struct ln_ice_server_entry {
-    char *url, *host;
+    char *url, *host, *username, *password;
     uint16_t port;
-    uint8_t state; /* enum ln_ice_server_state */
+    bool relays;
+    uint8_t transport; /* enum ln_ice_over */
+    uint8_t state;     /* enum ln_ice_server_state */
     uint32_t request;
     struct ln_address addresses[2]; /* one a family */
     size_t address_count;
+};
+
+struct ln_ice_servers {
+    unsigned references;
+    uint8_t policy; /* enum ln_ice_transport_policy */
+    bool relays;    /* there is a TURN server among them */
+    struct ln_ice_server_entry entries[LN_ICE_SERVERS_MAX];
+    size_t count;
 };
 
 /* One binding transaction: from a link to a server. */
@@ -94,7 +105,8 @@ struct ln_ice_probe {
     uint16_t preference;
     uint8_t server;
     uint8_t send_failures;
-    bool done;   /* answered or given up once: gathering does not wait for it */
+    bool done; /* answered or given up once: gathering does not wait for it */
+    bool answered;
     bool mapped; /* there is a binding to be kept alive */
     ln_time keepalive_at;
 };
@@ -104,6 +116,7 @@ struct ln_ice_generation {
     char pwd[LN_ICE_PWD_LEN + 1];
     char *remote_ufrag, *remote_pwd; /* NULL before set_remote */
     bool remote_lite, remote_ended;
+    struct ln_ice_servers *servers; /* a reference */
     struct ln_list locals, remotes, probes;
     size_t local_count, remote_count;
     uint32_t foundations; /* given out */
@@ -117,8 +130,9 @@ struct ln_ice_generation {
     unsigned ordinary_count;
     ln_time ordinary_at;   /* the next ordinary check may go */
     ln_time triggered_at;  /* bucket of triggered checks: when it is empty again */
-    ln_time settle_until;  /* LN_TIME_NEVER: no valid pair yet */
+    ln_time settle_from;   /* the first valid pair; LN_TIME_NEVER: none yet */
     ln_time patience_from; /* LN_TIME_NEVER: checks have not begun */
+    ln_time gather_from;   /* LN_TIME_NEVER: it has not begun */
     bool restamp;          /* patience starts anew at the next `now` */
 };
 
@@ -156,8 +170,11 @@ struct ln_ice_event_entry {
 struct ln_ice {
     const struct ln_env *env;
     struct ln_ice_config config;
-    struct ln_ice_server_entry servers[LN_ICE_SERVERS_MAX];
-    size_t server_count;
+    struct ln_ice_servers *servers; /* for the next generation; a reference */
+    struct ln_ice_relay *relays[LN_ICE_RELAYS_MAX];
+    size_t relay_count;
+    uint32_t last_virtual; /* link of a relay */
+    bool permits_wanted;   /* there are new pairs on relays */
     struct ln_ice_link links[LN_ICE_LINKS_MAX];
     struct ln_ice_known_address known[LN_ICE_ADDRESSES_MAX];
     size_t known_count;
@@ -212,12 +229,24 @@ void ln_ice_close_links(struct ln_ice *ice);
 /* The sockets of a generation that goes: closed, or given back to the one before. */
 void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g);
 struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link link);
+/* The host or relayed candidate whose datagrams take this path. */
+struct ln_ice_local *ln_ice_find_base(const struct ln_ice_generation *g,
+                                      const struct ln_path *path);
+void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay);
 /* The local candidate seen as `address` through a link; a peer-reflexive one is made if need be.
  * NULL at a limit. */
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
                                           const struct ln_ice_local *base,
                                           const struct ln_address *address);
 void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path);
+
+/* servers.c; NULL when out of memory, unref(NULL) is fine */
+struct ln_ice_servers *ln_ice_servers_create(struct ln_ice *ice,
+                                             const struct ln_ice_server_address *from, size_t count,
+                                             enum ln_ice_transport_policy policy);
+void ln_ice_servers_unref(struct ln_ice *ice, struct ln_ice_servers *set);
+/* NULL for -1. */
+const char *ln_ice_server_url(const struct ln_ice_generation *g, int server);
 
 /* remote.c */
 void ln_ice_pair_up_local(struct ln_ice *ice, struct ln_ice_local *base);
@@ -273,9 +302,15 @@ enum ln_ice_error_text {
     LN_ICE_TEXT_UNREACHABLE,
     LN_ICE_TEXT_REFUSED,  /* it answered with an error */
     LN_ICE_TEXT_NONSENSE, /* its answer makes no sense */
+    LN_ICE_TEXT_CREDENTIALS,
+    LN_ICE_TEXT_QUOTA,
+    LN_ICE_TEXT_CAPACITY,
+    LN_ICE_TEXT_LOOP, /* servers that name one another */
 };
 
 /* stats.c */
+const char *ln_ice_relay_protocol(const struct ln_ice_generation *g,
+                                  const struct ln_ice_local *local);
 void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generation *g,
                            const struct ln_ice_local *local, struct ln_candidate *ret_candidate);
 

@@ -222,17 +222,19 @@ ln_time ln_ice_checks_next_timeout(const struct ln_ice *ice)
 
 /* --- bytes --------------------------------------------------------------------------------- */
 
-static int write_check(struct ln_ice *ice, struct ln_ice_pair *pair, const struct ln_stun_id *id,
-                       bool nominate, struct ln_transmit *out)
+static int write_check(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now,
+                       const struct ln_stun_id *id, bool nominate, struct ln_transmit *out)
 {
     const struct ln_ice_generation *g = pair->generation;
     char username[2 * LN_CANDIDATE_UFRAG_MAX + 2];
     struct ln_stun_builder b;
+    size_t head = ln_ice_headroom(ice, &pair->path);
     int len;
 
     snprintf(username, sizeof username, "%s:%s", g->remote_ufrag, g->ufrag);
     ln_transmit_begin(out);
-    ln_stun_begin(&b, out->data, out->cap, LN_STUN_REQUEST, LN_STUN_BINDING, id);
+    ln_stun_begin(&b, out->data + head, out->cap - head - LN_ICE_TAILROOM, LN_STUN_REQUEST,
+                  LN_STUN_BINDING, id);
     ln_stun_add_text(&b, LN_STUN_USERNAME, username);
     ln_stun_add_u32(&b, LN_STUN_PRIORITY,
                     ln_candidate_priority(LN_CANDIDATE_PRFLX, pair->base->preference));
@@ -246,22 +248,23 @@ static int write_check(struct ln_ice *ice, struct ln_ice_pair *pair, const struc
     len = ln_stun_finish(&b);
     if (len < 0)
         return len;
-    out->len = (size_t)len;
+    out->len = head + (size_t)len;
     out->path = pair->path;
     pair->sent_controlling = ice->controlling;
     pair->requests_sent++;
-    return 1;
+    return ln_ice_wrap(ice, now, out);
 }
 
-static int write_answer(struct ln_ice *ice, struct ln_transmit *out)
+static int write_answer(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
     struct ln_ice_answer_intent *intent = ln_ring_at(&ice->answers, 0);
+    size_t head = ln_ice_headroom(ice, &intent->path);
     struct ln_stun_builder b;
     int len;
 
     ln_transmit_begin(out);
-    ln_stun_begin(&b, out->data, out->cap, intent->code ? LN_STUN_ERROR : LN_STUN_SUCCESS,
-                  LN_STUN_BINDING, &intent->id);
+    ln_stun_begin(&b, out->data + head, out->cap - head - LN_ICE_TAILROOM,
+                  intent->code ? LN_STUN_ERROR : LN_STUN_SUCCESS, LN_STUN_BINDING, &intent->id);
     if (intent->code)
         ln_stun_add_error(&b, intent->code, NULL);
     if (intent->code == 420)
@@ -276,8 +279,8 @@ static int write_answer(struct ln_ice *ice, struct ln_transmit *out)
     ln_ring_pop(&ice->answers, NULL);
     if (len < 0)
         return len;
-    out->len = (size_t)len;
-    return 1;
+    out->len = head + (size_t)len;
+    return ln_ice_wrap(ice, now, out);
 }
 
 static int write_probe(const struct ln_ice_probe *probe, struct ln_transmit *out)
@@ -297,27 +300,40 @@ static int write_probe(const struct ln_ice_probe *probe, struct ln_transmit *out
     return 1;
 }
 
-int ln_ice_poll_check(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
+/* The next check of a pair, 0 when it has none or waits for its relay. */
+static int poll_pair(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now,
+                     struct ln_transmit *out)
 {
     struct ln_stun_id id;
+
+    if ((pair->check.due || pair->consent.due) && !ln_ice_relay_ready(ice, pair, now))
+        return 0;
+    if (ln_stun_transaction_take(&pair->check, now))
+        return write_check(ice, pair, now, &pair->check.id, pair->nominating, out);
+    if (ln_consent_take(&pair->consent, ice->env->rng, now, &id)) {
+        pair->consent_requests_sent++;
+        return write_check(ice, pair, now, &id, false, out);
+    }
+    ln_list_remove(&pair->outbox);
+    return 0;
+}
+
+int ln_ice_poll_check(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
+{
+    int n;
 
     if (ice->closed || (ice->answers.count == 0 && ln_list_empty(&ice->outbox) &&
                         ln_list_empty(&ice->probe_outbox)))
         return 0;
     if (out->cap < LN_ICE_CHECK_MAX)
         return LN_ERR_NO_SPACE;
-    if (ice->answers.count > 0)
-        return write_answer(ice, out);
-    while (!ln_list_empty(&ice->outbox)) {
-        struct ln_ice_pair *pair = LN_CONTAINER(ice->outbox.next, struct ln_ice_pair, outbox);
-
-        if (ln_stun_transaction_take(&pair->check, now))
-            return write_check(ice, pair, &pair->check.id, pair->nominating, out);
-        if (ln_consent_take(&pair->consent, ice->env->rng, now, &id)) {
-            pair->consent_requests_sent++;
-            return write_check(ice, pair, &id, false, out);
-        }
-        ln_list_remove(&pair->outbox);
+    while (ice->answers.count > 0)
+        if (write_answer(ice, now, out) == 1)
+            return 1;
+    LN_LIST_EACH_SAFE (at, after, &ice->outbox) {
+        n = poll_pair(ice, LN_CONTAINER(at, struct ln_ice_pair, outbox), now, out);
+        if (n == 1)
+            return 1;
     }
     while (!ln_list_empty(&ice->probe_outbox)) {
         struct ln_ice_probe *probe = LN_CONTAINER(ice->probe_outbox.next, struct ln_ice_probe,

@@ -13,6 +13,8 @@
     X(ROLE_CONFLICT, "role_conflict", "the two sides never agreed who is controlling")             \
     X(CONSENT, "consent_expired", "no check was answered for 30 seconds: consent to send is gone") \
     X(LINK_CLOSED, "link_closed", "the local socket was closed")                                   \
+    X(RELAY_REFUSED, "relay_refused", "the relay does not let us talk to this address")            \
+    X(RELAY_GONE, "relay_gone", "the relay has ended our allocation")                              \
     X(ADDRESS_GONE, "address_gone", "the local address is gone")
 
 enum ln_ice_failure {

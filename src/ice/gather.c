@@ -14,23 +14,31 @@
 
 #include <string.h>
 
+/* Whether addresses of this host may be told. */
+static bool open_to_all(const struct ln_ice *ice)
+{
+    return ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_ALL;
+}
+
 static bool watching(const struct ln_ice *ice)
 {
-    return ice->config.policy == LN_ICE_TRANSPORT_POLICY_ALL;
+    return open_to_all(ice) || ice->current->servers->relays;
 }
 
 void ln_ice_gather(struct ln_ice *ice)
 {
+    struct ln_ice_servers *set = ice->current->servers;
     size_t i;
 
     if (ice->closed || ice->current->gathering != LN_ICE_GATHERING_STATE_NEW)
         return;
     ln_ice_set_gathering(ice, LN_ICE_GATHERING_STATE_GATHERING);
     ice->watch_wanted = watching(ice) && !ice->watch_asked;
-    for (i = 0; i < ice->server_count && watching(ice); i++)
-        if (ice->servers[i].state == LN_ICE_SERVER_NEW ||
-            ice->servers[i].state == LN_ICE_SERVER_FAILED)
-            ice->servers[i].state = LN_ICE_SERVER_WANTED;
+    for (i = 0; i < set->count; i++)
+        if ((open_to_all(ice) || set->entries[i].relays) &&
+            (set->entries[i].state == LN_ICE_SERVER_NEW ||
+             set->entries[i].state == LN_ICE_SERVER_FAILED))
+            set->entries[i].state = LN_ICE_SERVER_WANTED;
     ice->wake = true;
 }
 
@@ -110,6 +118,8 @@ static void close_link(struct ln_ice *ice, struct ln_ice_link *link, enum ln_ice
             ln_stun_transaction_cancel(&probe->transaction);
         }
     }
+    if (link->state == LN_ICE_LINK_OPEN)
+        ln_ice_relays_link_closed(ice, link->link);
     let_go(link);
 }
 
@@ -250,16 +260,16 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
             ret_request->local.port = link_port(ice, link);
             return 1;
         }
-        if (link->state == LN_ICE_LINK_CLOSING) {
+        if (link->state == LN_ICE_LINK_CLOSING && !ln_ice_relays_hold(ice, link->link)) {
             link->state = LN_ICE_LINK_FREE;
             *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE, .link = link->link };
             return 1;
         }
     }
-    for (i = 0; i < ice->server_count; i++) {
-        struct ln_ice_server_entry *server = &ice->servers[i];
+    for (i = 0; i < ice->current->servers->count; i++) {
+        struct ln_ice_server_entry *server = &ice->current->servers->entries[i];
 
-        if (server->state == LN_ICE_SERVER_WANTED) {
+        if (server->state == LN_ICE_SERVER_WANTED && !ice->closed) {
             server->state = LN_ICE_SERVER_ASKED;
             server->request = ln_ice_new_request(ice);
             *ret_request = (struct ln_request){ .kind = LN_REQUEST_RESOLVE,
@@ -326,7 +336,7 @@ static bool link_answer(struct ln_ice *ice, struct ln_ice_link *link,
 /* The first address of each family counts. */
 static void server_answer(struct ln_ice *ice, size_t index, const struct ln_answer *answer)
 {
-    struct ln_ice_server_entry *server = &ice->servers[index];
+    struct ln_ice_server_entry *server = &ice->current->servers->entries[index];
     size_t i;
 
     server->address_count = 0;
@@ -347,6 +357,7 @@ static void server_answer(struct ln_ice *ice, size_t index, const struct ln_answ
 
 bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)
 {
+    const struct ln_ice_servers *set = ice->current->servers;
     size_t i;
 
     (void)now;
@@ -361,8 +372,8 @@ bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answe
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
         if (link_answer(ice, &ice->links[i], answer))
             return true;
-    for (i = 0; i < ice->server_count; i++)
-        if (ice->servers[i].state == LN_ICE_SERVER_ASKED && ice->servers[i].request == answer->id &&
+    for (i = 0; i < set->count; i++)
+        if (set->entries[i].state == LN_ICE_SERVER_ASKED && set->entries[i].request == answer->id &&
             (answer->kind == LN_ANSWER_RESOLVED || answer->kind == LN_ANSWER_FAILED)) {
             server_answer(ice, i, answer);
             return true;
@@ -378,6 +389,18 @@ struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link
         struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
 
         if (local->type == LN_CANDIDATE_HOST && local->link == link)
+            return local;
+    }
+    return NULL;
+}
+
+struct ln_ice_local *ln_ice_find_base(const struct ln_ice_generation *g, const struct ln_path *path)
+{
+    LN_LIST_EACH (at, &g->locals) {
+        struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
+
+        if (ln_ice_is_base(local) && local->link == path->link &&
+            local->base.family == path->remote.family)
             return local;
     }
     return NULL;
@@ -445,6 +468,8 @@ struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_gene
         return local;
     model.type = LN_CANDIDATE_PRFLX;
     model.address = seen;
+    model.relay = NULL;
+    model.related = base->base;
     model.server = -1;
     model.signalled = false;
     return add_local(ice, g, &model);
@@ -465,22 +490,58 @@ static void add_host(struct ln_ice *ice, struct ln_ice_link *link)
         ln_ice_pair_up_local(ice, host);
 }
 
-static void add_server_reflexive(struct ln_ice *ice, struct ln_ice_probe *probe,
-                                 const struct ln_address *mapped)
+/* False if it is redundant: no NAT, or seen so by another server (RFC 8445, 5.1.3). */
+static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *host,
+                                 uint8_t server, const struct ln_address *mapped)
 {
-    struct ln_ice_local *known = find_local(ice->current, probe->link, mapped);
+    struct ln_ice_local *known = find_local(ice->current, host->link, mapped);
     struct ln_ice_local model = { .address = *mapped,
-                                  .base = probe->base,
-                                  .link = probe->link,
-                                  .preference = probe->preference,
-                                  .server = (int8_t)probe->server,
+                                  .base = host->base,
+                                  .related = host->base,
+                                  .link = host->link,
+                                  .preference = host->preference,
+                                  .server = (int8_t)server,
                                   .type = LN_CANDIDATE_SRFLX,
                                   .signalled = true };
 
     if (known && known->type != LN_CANDIDATE_PRFLX)
-        return; /* no NAT, or seen so by another server: redundant (RFC 8445, 5.1.3) */
-    probe->mapped = true;
+        return false;
     add_local(ice, ice->current, &model);
+    return true;
+}
+
+/* What hides the address behind a relayed candidate (RFC 8839, 5.1: "0.0.0.0" and port 9). */
+static struct ln_address nobody(uint8_t family)
+{
+    return (struct ln_address){ .family = family, .port = 9 };
+}
+
+void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    struct ln_ice_generation *g = ice->current;
+    struct ln_ice_local *host = ln_ice_find_host(g, relay->via), *local;
+    struct ln_address mapped = { 0 }, address;
+    bool seen = ln_turn_mapped(relay->turn, &mapped) && mapped.family == relay->base.family;
+    size_t i;
+
+    if (seen && host)
+        (void)add_server_reflexive(ice, host, relay->server_index, &mapped);
+    for (i = 0; ln_turn_relayed(relay->turn, i, &address); i++) {
+        struct ln_ice_local model = { .address = address,
+                                      .base = address,
+                                      .link = relay->link,
+                                      .relay = relay,
+                                      .related = seen && open_to_all(ice) ? mapped
+                                                                          : nobody(address.family),
+                                      .preference = relay->preference,
+                                      .server = (int8_t)relay->server_index,
+                                      .type = LN_CANDIDATE_RELAY,
+                                      .signalled = true };
+
+        local = add_local(ice, g, &model);
+        if (local)
+            ln_ice_pair_up_local(ice, local);
+    }
 }
 
 /* --- probes -------------------------------------------------------------------------------- */
@@ -534,15 +595,19 @@ static bool is_ours(const struct ln_ice *ice, const struct ln_ice_link *link)
 
 static void want_probes(struct ln_ice *ice, ln_time now)
 {
+    const struct ln_ice_servers *set = ice->current->servers;
     size_t i, s, a;
 
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-        for (s = 0; is_ours(ice, &ice->links[i]) && s < ice->server_count; s++)
-            for (a = 0;
-                 ice->servers[s].state == LN_ICE_SERVER_READY && a < ice->servers[s].address_count;
+        for (s = 0; is_ours(ice, &ice->links[i]) && s < set->count; s++) {
+            const struct ln_ice_server_entry *server = &set->entries[s];
+
+            for (a = 0; !server->relays && server->transport == LN_ICE_OVER_UDP &&
+                        server->state == LN_ICE_SERVER_READY && a < server->address_count;
                  a++)
-                if (ice->servers[s].addresses[a].family == ice->links[i].address.family)
-                    add_probe(ice, &ice->links[i], s, &ice->servers[s].addresses[a], now);
+                if (server->addresses[a].family == ice->links[i].address.family)
+                    add_probe(ice, &ice->links[i], s, &server->addresses[a], now);
+        }
 }
 
 static void probe_failed(struct ln_ice *ice, struct ln_ice_probe *probe, uint16_t code,
@@ -588,8 +653,10 @@ bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_pat
                    mapped.port == 0) {
             probe_failed(ice, probe, 701, LN_ICE_TEXT_NONSENSE);
         } else if (!probe->done) {
-            probe->done = true;
-            add_server_reflexive(ice, probe, &mapped);
+            struct ln_ice_local *host = ln_ice_find_host(ice->current, probe->link);
+
+            probe->done = probe->answered = true;
+            probe->mapped = host && add_server_reflexive(ice, host, probe->server, &mapped);
             if (probe->mapped)
                 probe->keepalive_at = now + LN_ICE_KEEPALIVE;
         }
@@ -602,6 +669,7 @@ void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path)
 {
     struct ln_ice_pair *pair = ln_ice_check_list_find(&ice->current->list, path);
 
+    ln_ice_relays_send_failed(ice, path);
     LN_LIST_EACH (at, &ice->current->probes) {
         struct ln_ice_probe *probe = LN_CONTAINER(at, struct ln_ice_probe, in_generation);
 
@@ -616,8 +684,27 @@ void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path)
 
 /* --- the whole ----------------------------------------------------------------------------- */
 
-static bool finished(const struct ln_ice *ice)
+/* A server of the kind has given something to this generation. */
+static bool another_gave(const struct ln_ice *ice, bool relays)
 {
+    size_t i;
+
+    for (i = 0; relays && i < ice->relay_count; i++)
+        if (ice->relays[i]->generation == ice->current && ice->relays[i]->done &&
+            !ice->relays[i]->failed)
+            return true;
+    if (relays)
+        return false;
+    LN_LIST_EACH (at, &ice->current->probes) {
+        if (LN_CONTAINER(at, struct ln_ice_probe, in_generation)->answered)
+            return true;
+    }
+    return false;
+}
+
+static bool finished(const struct ln_ice *ice, bool late)
+{
+    const struct ln_ice_servers *set = ice->current->servers;
     size_t i;
 
     if (!watching(ice))
@@ -628,39 +715,76 @@ static bool finished(const struct ln_ice *ice)
         if (ice->links[i].generation == ice->current &&
             (ice->links[i].state == LN_ICE_LINK_WANTED || ice->links[i].state == LN_ICE_LINK_ASKED))
             return false;
-    for (i = 0; i < ice->server_count; i++)
-        if (ice->servers[i].state == LN_ICE_SERVER_WANTED ||
-            ice->servers[i].state == LN_ICE_SERVER_ASKED)
+    for (i = 0; i < set->count; i++)
+        if ((set->entries[i].state == LN_ICE_SERVER_WANTED ||
+             set->entries[i].state == LN_ICE_SERVER_ASKED) &&
+            !(late && another_gave(ice, set->entries[i].relays)))
             return false;
     LN_LIST_EACH (at, &ice->current->probes) {
         if (!LN_CONTAINER(at, struct ln_ice_probe, in_generation)->done)
             return false;
     }
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
+            return false;
     return true;
+}
+
+/* Servers are raced: those that are silent when the grace is over are given up, if another of the
+ * kind gave what they are there for. */
+static void give_up_silent(struct ln_ice *ice)
+{
+    size_t i;
+
+    if (another_gave(ice, false))
+        LN_LIST_EACH (at, &ice->current->probes) {
+            struct ln_ice_probe *probe = LN_CONTAINER(at, struct ln_ice_probe, in_generation);
+
+            if (!probe->done)
+                probe_failed(ice, probe, 701, LN_ICE_TEXT_TIMEOUT);
+        }
+    for (i = 0; another_gave(ice, true) && i < ice->relay_count; i++)
+        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
+            ln_ice_relay_give_up(ice, ice->relays[i]);
 }
 
 void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
 {
+    bool late;
     size_t i;
 
     if (ice->current->gathering == LN_ICE_GATHERING_STATE_GATHERING) {
         want_links(ice);
         for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-            if (is_ours(ice, &ice->links[i]) && !ln_ice_find_host(ice->current, ice->links[i].link))
+            if (is_ours(ice, &ice->links[i]) && open_to_all(ice) &&
+                !ln_ice_find_host(ice->current, ice->links[i].link))
                 add_host(ice, &ice->links[i]);
-        want_probes(ice, now);
+        if (open_to_all(ice))
+            want_probes(ice, now);
+        ln_ice_want_relays(ice, now);
     }
     LN_LIST_EACH (at, &ice->current->probes) {
         run_probe(ice, LN_CONTAINER(at, struct ln_ice_probe, in_generation), now);
     }
-    if (ice->current->gathering == LN_ICE_GATHERING_STATE_GATHERING && finished(ice))
+    if (ice->current->gathering != LN_ICE_GATHERING_STATE_GATHERING)
+        return;
+    if (ice->current->gather_from == LN_TIME_NEVER)
+        ice->current->gather_from = now;
+    late = now >= ice->current->gather_from + ice->config.grace;
+    if (late)
+        give_up_silent(ice);
+    if (finished(ice, late))
         ln_ice_set_gathering(ice, LN_ICE_GATHERING_STATE_COMPLETE);
 }
 
 ln_time ln_ice_gather_next_timeout(const struct ln_ice *ice)
 {
+    const struct ln_ice_generation *g = ice->current;
     ln_time next = LN_TIME_NEVER;
 
+    if (g->gathering == LN_ICE_GATHERING_STATE_GATHERING && g->gather_from != LN_TIME_NEVER &&
+        ice->now < g->gather_from + ice->config.grace)
+        next = g->gather_from + ice->config.grace;
     LN_LIST_EACH (at, &ice->current->probes) {
         const struct ln_ice_probe *probe = LN_CONTAINER(at, struct ln_ice_probe, in_generation);
 

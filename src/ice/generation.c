@@ -25,10 +25,13 @@ struct ln_ice_generation *ln_ice_generation_create(struct ln_ice *ice)
     ln_list_init(&g->locals);
     ln_list_init(&g->remotes);
     ln_list_init(&g->probes);
+    g->servers = ice->servers;
+    g->servers->references++;
+    g->gather_from = LN_TIME_NEVER;
     ln_ice_check_list_init(&g->list, ice->config.max_pairs);
     g->gathering = LN_ICE_GATHERING_STATE_NEW;
     g->ordinary_at = g->triggered_at = LN_TIME_IMMEDIATE;
-    g->settle_until = g->patience_from = LN_TIME_NEVER;
+    g->settle_from = g->patience_from = LN_TIME_NEVER;
     return g;
 }
 
@@ -39,6 +42,7 @@ void ln_ice_generation_free(struct ln_ice *ice, struct ln_ice_generation *g)
 
     if (!g)
         return;
+    ln_ice_release_relays(ice, g);
     ln_ice_release_links(ice, g);
     for (i = 0; i < g->list.count; i++)
         ln_ice_pair_detach(ice, g->list.pairs[i]);
@@ -55,6 +59,7 @@ void ln_ice_generation_free(struct ln_ice *ice, struct ln_ice_generation *g)
     LN_LIST_EACH_SAFE (at, after, &g->remotes) {
         ln_ice_remote_free(ice, g, LN_CONTAINER(at, struct ln_ice_remote, in_generation));
     }
+    ln_ice_servers_unref(ice, g->servers);
     ln_free(allocator, g->remote_ufrag);
     if (g->remote_pwd)
         ln_wipe(g->remote_pwd, strlen(g->remote_pwd));

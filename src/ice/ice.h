@@ -43,28 +43,39 @@
 
 struct ln_ice; /* opaque */
 
-/* A STUN server for server-reflexive candidates. */
-struct ln_ice_stun_server {
+/* How a server is spoken to. */
+enum ln_ice_over { LN_ICE_OVER_UDP, LN_ICE_OVER_TCP, LN_ICE_OVER_TLS, LN_ICE_OVER_DTLS };
+
+/* A STUN server for server-reflexive candidates, or a TURN server for relayed ones (and
+ * server-reflexive ones with them). */
+struct ln_ice_server_address {
     const char *url;  /* given back in events: "stun:host:port" */
     const char *host; /* a name, or an address in text (without brackets) */
-    uint16_t port;    /* 0: 3478 */
+    uint16_t port;    /* 0: 3478, with TLS or DTLS 5349 */
+    bool relays;      /* TURN */
+    enum ln_ice_over transport;
+    const char *username, *password; /* TURN */
 };
 
 struct ln_ice_config {
-    const struct ln_ice_stun_server *servers; /* copied; at most LN_ICE_SERVERS_MAX are used */
+    const struct ln_ice_server_address *servers; /* copied; at most LN_ICE_SERVERS_MAX are used */
     size_t server_count;
-    enum ln_ice_transport_policy policy; /* RELAY: nothing is gathered but relayed candidates */
+    enum ln_ice_transport_policy policy; /* RELAY: nothing is gathered but relayed candidates, and
+                                            no address of this host is told to anybody */
     bool controlling;                    /* the role to begin with */
     bool ipv4, ipv6;                     /* true, true */
     bool include_loopback;               /* false: loopback addresses are not gathered */
     bool consent;                        /* true; false: a valid pair stays valid (RFC 7675 off) */
     uint16_t port_min, port_max;         /* local ports; 0, 0: any */
     uint16_t max_pairs;                  /* LN_ICE_PAIRS_MAX */
-    uint8_t request_tag;  /* the upper 8 bits of request ids, so that one driver serves several */
-    char ufrag_first;     /* first character of local ufrags (an ice-char); 0: by chance */
-    ln_duration pacing;   /* Ta, 50 ms: between ordinary checks once the first few are out */
-    ln_duration rto;      /* 500 ms, and never less (RFC 8445, 14.3) */
-    ln_duration settle;   /* 100 ms: the controlling side waits so long for a better valid pair */
+    uint8_t request_tag; /* the upper 8 bits of request ids, so that one driver serves several */
+    char ufrag_first;    /* first character of local ufrags (an ice-char); 0: by chance */
+    ln_duration pacing;  /* Ta, 50 ms: between ordinary checks once the first few are out */
+    ln_duration rto;     /* 500 ms, and never less (RFC 8445, 14.3) */
+    ln_duration settle;  /* 100 ms: the controlling side waits so long for a better valid pair, */
+    ln_duration settle_relayed; /* 2 s: if the best is a relayed one; data flows on it meanwhile */
+    ln_duration grace; /* 1.5 s: what silent servers are waited for once another of the kind gave a
+                          candidate */
     ln_duration patience; /* 39.5 s: not failed before (RFC 8863, 4) */
 };
 
@@ -79,6 +90,11 @@ void ln_ice_free(struct ln_ice *ice); /* NULL is fine; the driver closes what li
 void ln_ice_close(struct ln_ice *ice);
 
 /* --- negotiation ------------------------------------------------------------------------- */
+
+/* Other servers and policy: for the present generation if it does not gather yet, else for the
+ * next. Returns 0, LN_ERR_NOMEM or LN_ERR_CLOSED. */
+LN_NODISCARD int ln_ice_set_servers(struct ln_ice *ice, const struct ln_ice_server_address *servers,
+                                    size_t count, enum ln_ice_transport_policy policy);
 
 /* Starts gathering for the present generation; harmless twice. Interfaces are watched, a socket is
  * opened for each usable address, servers are looked up and asked. */
@@ -136,15 +152,27 @@ bool ln_ice_owns_request(const struct ln_ice *ice, uint32_t id);
 
 /* Any datagram that arrived on a link of the agent.
  * 1: data, from a (link, remote) on which an authenticated check, request or answer, was seen: the
- *    owner takes it.  0: a STUN message, consumed.
- * < 0: dropped and counted: LN_ERR_NOT_ALLOWED (data from elsewhere), LN_ERR_MALFORMED,
- *    LN_ERR_INTEGRITY, LN_ERR_NOT_FOUND (unknown ufrag or transaction), LN_ERR_LIMIT. */
-LN_NODISCARD int ln_ice_unwrap(struct ln_ice *ice, ln_time now, const struct ln_packet *packet);
+ *    owner takes it. What came through a relay is unpacked: `packet` is then the peer's datagram
+ * and its path the pair's.  0: a STUN message, consumed. < 0: dropped and counted:
+ * LN_ERR_NOT_ALLOWED (data from elsewhere), LN_ERR_MALFORMED, LN_ERR_INTEGRITY, LN_ERR_NOT_FOUND
+ * (unknown ufrag or transaction), LN_ERR_LIMIT. */
+LN_NODISCARD int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet);
 
 /* Where data may be sent now: the selected pair, before nomination the best valid one, after a
  * restart the old one until the new generation has one as good; always one where our own check was
  * answered and consent lives. False when there is none. */
 bool ln_ice_send_path(const struct ln_ice *ice, struct ln_path *ret_path);
+
+/* What a path asks of the owner's datagrams: so many bytes left free before each of them (0 on a
+ * path without a relay), and whether several may be laid back to back. */
+size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path);
+bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path);
+#define LN_ICE_HEADROOM_MAX 48u
+#define LN_ICE_TAILROOM     4u /* bytes of `cap` to be left behind the last one */
+/* Makes what the owner wrote for a path ready to be sent: fills the heads and gives `out` the path
+ * that the driver knows. out->segment counts a datagram with its head. Returns 1, or < 0 when the
+ * path does not take it any more (it is dropped, as on the wire). */
+LN_NODISCARD int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
 
 /* The owner's data on a path, for statistics; received data (of which the owner knows that it is
  * authentic) also keeps the pair alive: connected rather than disconnected. */
@@ -175,7 +203,8 @@ struct ln_ice_event {
         uint32_t pair; /* its id, 0: none any more */
         struct {
             struct ln_candidate candidate;
-            const char *url; /* of the server it came from; NULL for host candidates */
+            const char *url;            /* of the server it came from; NULL for host candidates */
+            const char *relay_protocol; /* as in struct ln_ice_candidate_info */
         } candidate;
         struct { /* RTCPeerConnectionIceErrorEvent */
             const char *url;
@@ -197,7 +226,8 @@ enum ln_ice_gathering_state ln_ice_gathering_state(const struct ln_ice *ice);
 struct ln_ice_candidate_info {
     uint32_t id;                   /* never given twice by one agent */
     struct ln_candidate candidate; /* with the ufrag of its generation */
-    const char *url;               /* srflx: the server's, else NULL */
+    const char *url;               /* srflx, relay: the server's, else NULL */
+    const char *relay_protocol;    /* relay: "udp", "tcp" or "tls", how we speak to it; else NULL */
     bool remote;
     bool signalled; /* local: reported by an event; remote: not only seen in a check */
 };
@@ -249,6 +279,7 @@ uint32_t ln_ice_selected_pair_changes(const struct ln_ice *ice);
     X(INTEGRITY, "wrong_integrity")                                                                \
     X(NO_TRANSACTION, "answer_without_request")                                                    \
     X(LIMIT, "table_full")                                                                         \
+    X(RELAY, "relay_message_not_usable")                                                           \
     X(REMOTE_CANDIDATE, "remote_candidate_not_usable")
 enum ln_ice_drop {
 #define LN_ICE_DROP_ENUM(name, text) LN_ICE_DROP_##name,

@@ -328,13 +328,16 @@ static int receive_answer(struct ln_ice *ice, ln_time now, const struct ln_path 
 
 /* --- the door ------------------------------------------------------------------------------ */
 
-int ln_ice_unwrap(struct ln_ice *ice, ln_time now, const struct ln_packet *packet)
+int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
 {
     struct ln_stun_message message;
+    int result;
 
     ice->now = now;
     if (ice->closed)
         return LN_ERR_CLOSED;
+    if (ice->relay_count > 0 && (result = ln_ice_relays_unwrap(ice, now, packet)) != 1)
+        return result;
     if (ln_packet_classify(packet->data, packet->len) != LN_PACKET_STUN)
         return unwrap_data(ice, &packet->path);
     if (packet->len > LN_ICE_UNWRAP_MAX || ln_stun_parse(packet->data, packet->len, &message) != 0)

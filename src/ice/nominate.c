@@ -99,6 +99,13 @@ static bool better_to_come(const struct ln_ice *ice, const struct ln_ice_pair *b
     return false;
 }
 
+/* A relay answers sooner than a hole is punched, and is dearer for ever after. */
+static ln_time settle_until(const struct ln_ice *ice, const struct ln_ice_pair *best)
+{
+    return ice->current->settle_from +
+           (ln_ice_pair_relayed(best) ? ice->config.settle_relayed : ice->config.settle);
+}
+
 void ln_ice_nominate_run(struct ln_ice *ice, ln_time now)
 {
     struct ln_ice_generation *g = ice->current;
@@ -110,12 +117,12 @@ void ln_ice_nominate_run(struct ln_ice *ice, ln_time now)
         return;
     best = ln_ice_check_list_best(&g->list);
     if (!best) {
-        g->settle_until = LN_TIME_NEVER;
+        g->settle_from = LN_TIME_NEVER;
         return;
     }
-    if (g->settle_until == LN_TIME_NEVER)
-        g->settle_until = now + ice->config.settle;
-    if (now < g->settle_until && better_to_come(ice, best))
+    if (g->settle_from == LN_TIME_NEVER)
+        g->settle_from = now;
+    if (now < settle_until(ice, best) && better_to_come(ice, best))
         return;
     g->nominating = best;
     ln_ice_begin_check(ice, best, true, now);
@@ -125,5 +132,9 @@ ln_time ln_ice_nominate_next_timeout(const struct ln_ice *ice)
 {
     const struct ln_ice_generation *g = ice->current;
 
-    return ice->controlling && !g->selected && !g->nominating ? g->settle_until : LN_TIME_NEVER;
+    const struct ln_ice_pair *best = ln_ice_check_list_best(&g->list);
+
+    if (!ice->controlling || g->selected || g->nominating || g->settle_from == LN_TIME_NEVER)
+        return LN_TIME_NEVER;
+    return best ? settle_until(ice, best) : LN_TIME_NEVER;
 }

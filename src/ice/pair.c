@@ -79,6 +79,11 @@ bool ln_ice_pair_direct(const struct ln_ice_pair *pair)
              ln_address_is_link_local(remote)));
 }
 
+bool ln_ice_pair_relayed(const struct ln_ice_pair *pair)
+{
+    return pair->base->relay || pair->remote->type == LN_CANDIDATE_RELAY;
+}
+
 void ln_ice_pair_count_rtt(struct ln_ice_pair *pair, ln_duration rtt)
 {
     pair->current_rtt = rtt;

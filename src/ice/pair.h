@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The agent's own candidates and candidate pairs (RFC 8445, 5.1, 6.1.2).
  *
- * Checks leave from a socket, so pairs are formed from host candidates only (a server-reflexive one
- * is replaced by its base and then pruned, RFC 8445, 6.1.2.4); what the other side sees of us is
+ * Checks leave from a socket or through a relay, so pairs are formed from host and relayed
+ * candidates only (a server-reflexive one is replaced by its base and then pruned, RFC 8445,
+ * 6.1.2.4); what the other side sees of us is
  * `local`, which an answer's mapped address tells. A pair is found by its path: (link, remote). */
 #ifndef LN_ICE_PAIR_H
 #define LN_ICE_PAIR_H
@@ -24,9 +25,11 @@ struct ln_ice_local {
     struct ln_address address; /* what others see */
     struct ln_address base;    /* what the socket is bound to */
     ln_link link;
-    uint16_t preference; /* of the link (RFC 8445, 5.1.2.1) */
-    int8_t server;       /* index of the server it came from, -1: none */
-    uint8_t type;        /* enum ln_candidate_type */
+    struct ln_ice_relay *relay; /* base candidates of type relay: what carries the datagrams */
+    struct ln_address related;  /* shown as raddr and rport; family NONE: none */
+    uint16_t preference;        /* of the link (RFC 8445, 5.1.2.1) */
+    int8_t server;              /* index of the server it came from, -1: none */
+    uint8_t type;               /* enum ln_candidate_type */
     bool signalled;
 };
 
@@ -57,7 +60,7 @@ struct ln_ice_remote {
 struct ln_ice_pair {
     uint32_t id;
     struct ln_ice_generation *generation;
-    struct ln_ice_local *base;  /* the host candidate that checks leave from */
+    struct ln_ice_local *base;  /* the host or relayed candidate that checks leave from */
     struct ln_ice_local *local; /* what the other side sees; base until an answer tells otherwise */
     struct ln_ice_remote *remote;
     struct ln_path path;
@@ -88,6 +91,12 @@ struct ln_ice_pair {
     ln_duration current_rtt, total_rtt;
 };
 
+/* Whether checks leave from it: a socket, or a relay. */
+static inline bool ln_ice_is_base(const struct ln_ice_local *local)
+{
+    return local->type == LN_CANDIDATE_HOST || local->type == LN_CANDIDATE_RELAY;
+}
+
 /* Not in any list yet; NULL when out of memory. */
 struct ln_ice_pair *ln_ice_pair_create(struct ln_allocator *allocator,
                                        struct ln_ice_generation *generation,
@@ -117,6 +126,8 @@ static inline bool ln_ice_pair_same_foundation(const struct ln_ice_pair *a,
 bool ln_ice_pair_possible(const struct ln_ice_local *base, const struct ln_ice_remote *remote);
 /* Neither side is behind a NAT: no better pair is worth waiting for. */
 bool ln_ice_pair_direct(const struct ln_ice_pair *pair);
+/* Goes through a relay, ours or (as far as we were told) the other side's. */
+bool ln_ice_pair_relayed(const struct ln_ice_pair *pair);
 /* An answered check's round trip. */
 void ln_ice_pair_count_rtt(struct ln_ice_pair *pair, ln_duration rtt);
 

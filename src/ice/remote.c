@@ -91,6 +91,7 @@ static struct ln_ice_pair *add_pair(struct ln_ice *ice, struct ln_ice_generation
         ln_ice_pair_free(allocator, evicted);
     }
     ice->wake = true;
+    ice->permits_wanted = ice->permits_wanted || base->relay;
     return pair;
 }
 
@@ -119,7 +120,7 @@ static void pair_up_remote(struct ln_ice *ice, struct ln_ice_remote *remote)
     LN_LIST_EACH (at, &g->locals) {
         struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
 
-        if (local->type == LN_CANDIDATE_HOST)
+        if (ln_ice_is_base(local))
             pair_up(ice, g, local, remote);
     }
 }
@@ -128,7 +129,7 @@ struct ln_ice_pair *ln_ice_pair_for_check(struct ln_ice *ice, struct ln_ice_gene
                                           const struct ln_path *path, uint32_t priority)
 {
     struct ln_ice_pair *pair = ln_ice_check_list_find(&g->list, path);
-    struct ln_ice_local *base = ln_ice_find_host(g, path->link);
+    struct ln_ice_local *base = ln_ice_find_base(g, path);
     struct ln_ice_remote *remote;
     int error;
 
@@ -304,7 +305,7 @@ int ln_ice_remote_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
             wanted = remote;
     }
     if (!wanted || asked >= LN_ICE_NAMES_MAX || ice->closed ||
-        ice->config.policy == LN_ICE_TRANSPORT_POLICY_RELAY)
+        ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY)
         return 0;
     wanted->name_state = LN_ICE_NAME_ASKED;
     wanted->request = ln_ice_new_request(ice);

@@ -69,6 +69,12 @@ static struct ln_ice_pair *best_consented(const struct ln_ice *ice)
     return NULL;
 }
 
+/* Direct before through NATs before relayed. */
+static int kind_of_path(const struct ln_ice_pair *pair)
+{
+    return ln_ice_pair_relayed(pair) ? 0 : 1 + ln_ice_pair_direct(pair);
+}
+
 static struct ln_ice_pair *choose_sending(const struct ln_ice *ice)
 {
     const struct ln_ice_generation *g = ice->current;
@@ -83,7 +89,7 @@ static struct ln_ice_pair *choose_sending(const struct ln_ice *ice)
     /* The other side may have closed the sockets of the old path when it restarted, and says
      * nothing of it (Pion does); what was just answered is proven. A worse kind of path waits for
      * the nomination. */
-    return best && ln_ice_pair_direct(best) >= ln_ice_pair_direct(old) ? best : old;
+    return best && kind_of_path(best) >= kind_of_path(old) ? best : old;
 }
 
 static void update_sending(struct ln_ice *ice)
@@ -94,6 +100,8 @@ static void update_sending(struct ln_ice *ice)
     id = ice->sending ? ice->sending->id : 0;
     if (id == ice->announced)
         return;
+    if (ice->sending)
+        ln_ice_relay_bind(ice, ice->sending);
     ice->announced = id;
     ice->selected_changes += id != 0;
     ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_SELECTED, ice->tie_breaker, id,
@@ -203,9 +211,13 @@ static void fill_error(const struct ln_ice *ice, const struct ln_ice_event_entry
         "the server cannot be reached from this address",
         "the server answered with an error",
         "the server's answer makes no sense",
+        "the server refuses the user name or the password",
+        "the server gives this user no further allocation",
+        "the server has no relayed address left",
+        "the servers name one another",
     };
 
-    event->error.url = ice->servers[entry->server].url;
+    event->error.url = ln_ice_server_url(ice->current, entry->server);
     event->error.address = entry->address;
     event->error.code = entry->code;
     strncpy(event->error.text, sentences[entry->text], sizeof event->error.text - 1);
@@ -220,7 +232,8 @@ static bool fill_candidate(const struct ln_ice *ice, uint32_t id, struct ln_ice_
         if (local->id != id)
             continue;
         ln_ice_describe_local(ice, ice->current, local, &event->candidate.candidate);
-        event->candidate.url = local->server >= 0 ? ice->servers[local->server].url : NULL;
+        event->candidate.url = ln_ice_server_url(ice->current, local->server);
+        event->candidate.relay_protocol = ln_ice_relay_protocol(ice->current, local);
         return true;
     }
     return false;

@@ -84,10 +84,8 @@ void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generat
     c->priority = local->priority;
     c->address = local->address;
     c->address.scope = 0;
-    if (local->type != LN_CANDIDATE_HOST) {
-        c->related = local->base;
-        c->related.scope = 0;
-    }
+    c->related = local->related;
+    c->related.scope = 0;
     memcpy(c->ufrag, g->ufrag, sizeof g->ufrag);
 }
 
@@ -109,12 +107,27 @@ static void describe_remote(const struct ln_ice_generation *g, const struct ln_i
         snprintf(c->ufrag, sizeof c->ufrag, "%s", g->remote_ufrag);
 }
 
+const char *ln_ice_relay_protocol(const struct ln_ice_generation *g,
+                                  const struct ln_ice_local *local)
+{
+    /* RTCIceServerTransportProtocol; DTLS goes over UDP. */
+    static const char *const protocols[] = { [LN_ICE_OVER_UDP] = "udp",
+                                             [LN_ICE_OVER_TCP] = "tcp",
+                                             [LN_ICE_OVER_TLS] = "tls",
+                                             [LN_ICE_OVER_DTLS] = "udp" };
+
+    return local->type == LN_CANDIDATE_RELAY
+               ? protocols[g->servers->entries[local->server].transport]
+               : NULL;
+}
+
 static void fill_local(const struct ln_ice *ice, const struct ln_ice_generation *g,
                        const struct ln_ice_local *local, struct ln_ice_candidate_info *info)
 {
     info->id = local->id;
     ln_ice_describe_local(ice, g, local, &info->candidate);
-    info->url = local->server >= 0 ? ice->servers[local->server].url : NULL;
+    info->url = ln_ice_server_url(g, local->server);
+    info->relay_protocol = ln_ice_relay_protocol(g, local);
     info->remote = false;
     info->signalled = local->signalled;
 }
@@ -124,7 +137,7 @@ static void fill_remote(const struct ln_ice_generation *g, const struct ln_ice_r
 {
     info->id = remote->id;
     describe_remote(g, remote, &info->candidate);
-    info->url = NULL;
+    info->url = info->relay_protocol = NULL;
     info->remote = true;
     info->signalled = remote->signalled;
 }

@@ -201,11 +201,9 @@ static bool may_append(struct ln_peer_connection *pc, ln_time now, const struct 
         return false;
     if (out->len == 0)
         return true;
-    len = head.len + ln_srtp_rtp_overhead(m->protect);
+    len = pc->transport.head + head.len + ln_srtp_rtp_overhead(m->protect);
     return head.class != LN_RTP_CLASS_RTCP && len <= out->segment &&
-           out->len + PACKET_BYTES <= out->cap &&
-           out->len / out->segment < LN_TRANSMIT_SEGMENTS_MAX &&
-           out->len + PACKET_BYTES <= LN_TRANSMIT_BYTES_MAX;
+           ln_transport_train_room(pc, out) >= PACKET_BYTES;
 }
 
 static int protect(struct ln_peer_connection *pc, const struct ln_rtp_out *packet)
@@ -226,8 +224,8 @@ static int protect(struct ln_peer_connection *pc, const struct ln_rtp_out *packe
 static size_t write_packet(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
     struct ln_media *m = &pc->media;
-    struct ln_rtp_out packet = { .data = out->data + out->len,
-                                 .cap = out->cap - out->len - LN_SRTCP_OVERHEAD_MAX };
+    struct ln_rtp_out packet = { .data = out->data + out->len + pc->transport.head,
+                                 .cap = ln_transport_train_room(pc, out) - LN_SRTCP_OVERHEAD_MAX };
     struct ln_cc_sent sent;
     int len;
 
@@ -251,12 +249,14 @@ void ln_media_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct l
     struct ln_media *m = &pc->media;
     size_t len;
 
-    if (!m->rtp || !m->protect || out->cap < PACKET_BYTES + LN_SRTCP_OVERHEAD_MAX)
+    if (!m->rtp || !m->protect ||
+        ln_transport_train_room(pc, out) < PACKET_BYTES + LN_SRTCP_OVERHEAD_MAX)
         return;
     while (may_append(pc, now, out)) {
         len = write_packet(pc, now, out);
         if (len == 0)
             continue; /* dropped: the next one */
+        len += pc->transport.head;
         if (out->len == 0)
             out->segment = len;
         out->len += len;

@@ -326,6 +326,11 @@ int ln_peer_connection_set_configuration(ln_peer_connection *pc,
     error = ln_configuration_store_init(&store, pc->env.allocator, configuration);
     if (error)
         return error;
+    error = ln_transport_set_configuration(pc, &store.public);
+    if (error) {
+        ln_configuration_store_deinit(&store);
+        return error;
+    }
     ln_configuration_store_deinit(&pc->configuration);
     pc->configuration = store;
     return 0;

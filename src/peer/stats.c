@@ -93,6 +93,7 @@ static void collect_candidate(ln_stats_report *report, const struct ln_ice_candi
     ln_stats_add_text(report, "candidateType", ln_candidate_type_name(c->type));
     ln_stats_add_integer(report, "priority", c->priority);
     ln_stats_add_text(report, "url", info->url);
+    ln_stats_add_text(report, "relayProtocol", info->relay_protocol);
     ln_stats_add_text(report, "foundation", c->foundation);
     if (c->related.family != LN_FAMILY_NONE) {
         ln_stats_add_text(report, "relatedAddress", ln_address_format_ip(&c->related, ip));

@@ -62,28 +62,67 @@ static int make_certificate(struct ln_peer_connection *pc,
     return error ? error : parse_fingerprint(text, &t->fingerprint);
 }
 
-static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration *configuration)
-{
-    struct ln_ice_stun_server servers[LN_ICE_SERVERS_MAX];
+/* The servers of a configuration as ICE takes them: one for each URL. */
+struct servers {
+    struct ln_ice_server_address list[LN_ICE_SERVERS_MAX];
     struct ln_ice_url urls[LN_ICE_SERVERS_MAX];
-    struct ln_ice_config config;
-    size_t count = 0, i, u;
+    size_t count;
+};
 
+static enum ln_ice_over url_transport(const struct ln_ice_url *url)
+{
+    bool secure = url->scheme == LN_ICE_URL_STUNS || url->scheme == LN_ICE_URL_TURNS;
+
+    if (secure)
+        return url->tcp ? LN_ICE_OVER_TLS : LN_ICE_OVER_DTLS;
+    return url->tcp ? LN_ICE_OVER_TCP : LN_ICE_OVER_UDP;
+}
+
+static void collect_servers(const struct ln_configuration *configuration, struct servers *servers)
+{
+    size_t i, u;
+
+    servers->count = 0;
     for (i = 0; i < configuration->ice_server_count; i++)
         for (u = 0; u < configuration->ice_servers[i].url_count; u++) {
-            const char *url = configuration->ice_servers[i].urls[u];
+            const struct ln_ice_server *from = &configuration->ice_servers[i];
+            struct ln_ice_server_address *to = &servers->list[servers->count];
+            struct ln_ice_url *url = &servers->urls[servers->count];
 
-            if (count == LN_ICE_SERVERS_MAX || ln_ice_url_parse(url, &urls[count]) != 0 ||
-                urls[count].scheme != LN_ICE_URL_STUN)
+            if (servers->count == LN_ICE_SERVERS_MAX || ln_ice_url_parse(from->urls[u], url) != 0)
                 continue;
-            servers[count].url = url;
-            servers[count].host = urls[count].host;
-            servers[count].port = urls[count].port;
-            count++;
+            *to = (struct ln_ice_server_address){
+                .url = from->urls[u],
+                .host = url->host,
+                .port = url->port,
+                .relays = url->scheme == LN_ICE_URL_TURN || url->scheme == LN_ICE_URL_TURNS,
+                .transport = url_transport(url),
+                .username = from->username,
+                .password = from->credential,
+            };
+            servers->count++;
         }
+}
+
+int ln_transport_set_configuration(struct ln_peer_connection *pc,
+                                   const struct ln_configuration *configuration)
+{
+    struct servers servers;
+
+    collect_servers(configuration, &servers);
+    return ln_ice_set_servers(pc->transport.ice, servers.list, servers.count,
+                              configuration->ice_transport_policy);
+}
+
+static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration *configuration)
+{
+    struct ln_ice_config config;
+    struct servers servers;
+
+    collect_servers(configuration, &servers);
     ln_ice_config_init(&config);
-    config.servers = servers;
-    config.server_count = count;
+    config.servers = servers.list;
+    config.server_count = servers.count;
     config.policy = configuration->ice_transport_policy;
     config.include_loopback = configuration->include_loopback;
     config.port_min = configuration->port_min;
@@ -344,10 +383,23 @@ ln_time ln_transport_next_timeout(const struct ln_peer_connection *pc)
 static void count_sent(struct ln_peer_connection *pc, ln_time now, const struct ln_transmit *out)
 {
     size_t packets = out->segment ? (out->len + out->segment - 1) / out->segment : 1;
+    size_t bytes = out->len - packets * pc->transport.head;
 
     pc->transport.packets_sent += packets;
-    pc->transport.bytes_sent += out->len;
-    ln_ice_count_sent(pc->transport.ice, now, &out->path, packets, out->len);
+    pc->transport.bytes_sent += bytes;
+    ln_ice_count_sent(pc->transport.ice, now, &out->path, packets, bytes);
+}
+
+size_t ln_transport_train_room(const struct ln_peer_connection *pc, const struct ln_transmit *out)
+{
+    const struct ln_transport *t = &pc->transport;
+    size_t cap = out->cap < LN_TRANSMIT_BYTES_MAX ? out->cap : LN_TRANSMIT_BYTES_MAX;
+    size_t used = out->len + t->head + LN_ICE_TAILROOM;
+
+    if (used >= cap ||
+        (out->len > 0 && (t->single || out->len / out->segment >= LN_TRANSMIT_SEGMENTS_MAX)))
+        return 0;
+    return cap - used;
 }
 
 /* One SCTP packet as one record at `at`; 0 when there is none. */
@@ -372,32 +424,31 @@ static size_t write_record(struct ln_peer_connection *pc, ln_time now, uint8_t *
 static void write_train(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
     struct ln_transport *t = &pc->transport;
-    size_t count = 0, len;
+    size_t room, len;
 
     if (t->stash) {
-        memcpy(out->data, ln_buffer_bytes(t->stash), t->stash->len);
-        out->len = out->segment = t->stash->len;
+        memcpy(out->data + t->head, ln_buffer_bytes(t->stash), t->stash->len);
+        out->len = out->segment = t->head + t->stash->len;
         ln_buffer_unref(t->stash);
         t->stash = NULL;
-        count = 1;
     }
-    while (count < LN_TRANSMIT_SEGMENTS_MAX && out->len + DATAGRAM_BYTES <= out->cap &&
-           out->len + DATAGRAM_BYTES <= LN_TRANSMIT_BYTES_MAX) {
-        len = write_record(pc, now, out->data + out->len, out->cap - out->len);
+    while ((room = ln_transport_train_room(pc, out)) >= DATAGRAM_BYTES) {
+        uint8_t *at = out->data + out->len + t->head;
+
+        len = write_record(pc, now, at, room);
         if (len == 0)
             break;
-        if (count > 0 && len > out->segment) {
-            t->stash = ln_buffer_copy(pc->env.pool, out->data + out->len, len);
+        if (out->len > 0 && t->head + len > out->segment) {
+            t->stash = ln_buffer_copy(pc->env.pool, at, len);
             break; /* out of memory: the record is lost, as on the wire */
         }
-        if (count == 0)
-            out->segment = len;
-        out->len += len;
-        count++;
-        if (len < out->segment)
+        if (out->len == 0)
+            out->segment = t->head + len;
+        out->len += t->head + len;
+        if (t->head + len < out->segment)
             break;
     }
-    if (count == 1)
+    if (out->len == out->segment)
         out->segment = 0;
 }
 
@@ -405,11 +456,15 @@ static void write_train(struct ln_peer_connection *pc, ln_time now, struct ln_tr
 static int write_next(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
     struct ln_transport *t = &pc->transport;
-    int n = ln_dtls_poll_transmit(t->dtls, now, out->data, out->cap);
+    int n;
 
+    t->head = ln_ice_headroom(t->ice, &out->path);
+    t->single = !ln_ice_takes_trains(t->ice, &out->path);
+    n = ln_dtls_poll_transmit(t->dtls, now, out->data + t->head,
+                              out->cap - t->head - LN_ICE_TAILROOM);
     if (n < 0)
         return n;
-    out->len = (size_t)n;
+    out->len = n > 0 ? t->head + (size_t)n : 0;
     if (out->len == 0)
         ln_media_poll_transmit(pc, now, out);
     if (out->len == 0 && pc->data.channels && ln_dtls_state(t->dtls) == LN_DTLS_STATE_CONNECTED)
@@ -428,8 +483,6 @@ static int write_farewell(struct ln_peer_connection *pc, ln_time now, struct ln_
         ln_dtls_close(t->dtls, now);
         n = write_next(pc, now, out);
     }
-    if (n == 0)
-        ln_ice_close(t->ice);
     return n;
 }
 
@@ -455,17 +508,24 @@ static int poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_t
         return n;
     ln_transmit_begin(out);
     if (!ln_ice_send_path(t->ice, &path)) {
-        if (pc->closed)
-            ln_ice_close(t->ice);
-        return 0;
+        if (!pc->closed)
+            return 0;
+        ln_ice_close(t->ice);
+        return ln_ice_poll_transmit(t->ice, now, out);
     }
     out->path = path;
     n = write_next(pc, now, out);
-    if (n == 0 && pc->closed)
+    if (n == 0 && pc->closed) {
         n = write_farewell(pc, now, out);
+        if (n == 0) { /* what is left to say is for the relays */
+            ln_ice_close(t->ice);
+            ln_transmit_begin(out);
+            return ln_ice_poll_transmit(t->ice, now, out);
+        }
+    }
     if (n > 0)
         count_sent(pc, now, out);
-    return n;
+    return n > 0 && ln_ice_wrap(t->ice, now, out) < 0 ? 0 : n;
 }
 
 int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)

@@ -43,6 +43,8 @@ struct ln_transport {
     struct ln_sdp_fingerprint fingerprint;
     bool role_set; /* ICE's role follows the first description */
     bool closing;  /* after close(): close_notify was written */
+    bool single;   /* the path takes one datagram at a time */
+    size_t head;   /* bytes that it wants before each datagram */
     enum ln_ice_connection_state ice_state;
     enum ln_ice_gathering_state gathering_state;
     enum ln_dtls_state dtls_state;
@@ -56,6 +58,10 @@ struct ln_transport {
 LN_NODISCARD int ln_transport_init(struct ln_peer_connection *pc,
                                    const struct ln_configuration *configuration);
 void ln_transport_deinit(struct ln_peer_connection *pc);
+
+/* Servers and policy for what is gathered from now on. */
+LN_NODISCARD int ln_transport_set_configuration(struct ln_peer_connection *pc,
+                                                const struct ln_configuration *configuration);
 
 /* Negotiation's wishes. */
 void ln_transport_gather(struct ln_peer_connection *pc);
@@ -84,6 +90,9 @@ void ln_transport_on_timeout(struct ln_peer_connection *pc, ln_time now);
 ln_time ln_transport_next_timeout(const struct ln_peer_connection *pc);
 LN_NODISCARD int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now,
                                             struct ln_transmit *out);
+/* What one more datagram of a train may take: it begins transport.head bytes behind what is in
+ * `out`; 0 when none fits. */
+size_t ln_transport_train_room(const struct ln_peer_connection *pc, const struct ln_transmit *out);
 /* Takes the events of ICE and DTLS. */
 void ln_transport_process(struct ln_peer_connection *pc, ln_time now);
 static inline void ln_transport_drop(struct ln_transport *transport, enum ln_transport_drop reason)
@@ -93,6 +102,7 @@ static inline void ln_transport_drop(struct ln_transport *transport, enum ln_tra
 
 /* Writes a candidate as its public form; texts go into `arena`. False when out of memory. */
 bool ln_transport_describe_candidate(struct ln_arena *arena, const struct ln_candidate *candidate,
-                                     const char *url, struct ln_ice_candidate *ret_candidate);
+                                     const char *url, const char *relay_protocol,
+                                     struct ln_ice_candidate *ret_candidate);
 
 #endif

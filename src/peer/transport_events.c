@@ -8,7 +8,8 @@
 #include <string.h>
 
 bool ln_transport_describe_candidate(struct ln_arena *arena, const struct ln_candidate *candidate,
-                                     const char *url, struct ln_ice_candidate *ret)
+                                     const char *url, const char *relay_protocol,
+                                     struct ln_ice_candidate *ret)
 {
     char line[LN_CANDIDATE_TEXT_MAX], ip[LN_ADDRESS_TEXT_MAX];
     int len = ln_candidate_write(candidate, line, sizeof line);
@@ -36,6 +37,7 @@ bool ln_transport_describe_candidate(struct ln_arena *arena, const struct ln_can
     }
     ret->username_fragment = candidate->ufrag[0] ? KEEP(candidate->ufrag) : NULL;
     ret->url = url ? KEEP(url) : NULL;
+    ret->relay_protocol = relay_protocol; /* a constant */
 #undef KEEP
     return !failed;
 }
@@ -47,8 +49,7 @@ struct candidate_texts {
     char ufrag[LN_CANDIDATE_UFRAG_MAX + 1], mid[LN_MID_TEXT], url[300];
 };
 
-static void push_candidate(struct ln_peer_connection *pc, const struct ln_candidate *candidate,
-                           const char *url)
+static void push_candidate(struct ln_peer_connection *pc, const struct ln_ice_event *from)
 {
     struct ln_event event = { .kind = LN_EVENT_ICE_CANDIDATE };
     struct ln_ice_candidate *shown = &event.u.ice_candidate.candidate;
@@ -59,7 +60,9 @@ static void push_candidate(struct ln_peer_connection *pc, const struct ln_candid
 
     ln_arena_init(&arena, pc->env.allocator, sizeof *texts * 2);
     texts = ln_alloc_zero(pc->env.allocator, sizeof *texts);
-    if (texts && ln_transport_describe_candidate(&arena, candidate, url, shown)) {
+    if (texts &&
+        ln_transport_describe_candidate(&arena, &from->candidate.candidate, from->candidate.url,
+                                        from->candidate.relay_protocol, shown)) {
         ln_negotiation_local_candidate(pc, shown->candidate, &mid, &line);
 #define MOVE(member, room)                                                                         \
     if (shown->member) {                                                                           \
@@ -141,7 +144,7 @@ static void process_ice(struct ln_peer_connection *pc, ln_time now)
             ln_states_update(pc);
             break;
         case LN_ICE_EVENT_CANDIDATE:
-            push_candidate(pc, &event.candidate.candidate, event.candidate.url);
+            push_candidate(pc, &event);
             break;
         case LN_ICE_EVENT_CANDIDATE_ERROR:
             push_candidate_error(pc, &event);

@@ -53,7 +53,8 @@ static bool show_candidate(const ln_ice_transport *transport,
 {
     struct ln_peer_connection *pc = transport->pc;
 
-    return ln_transport_describe_candidate(&pc->transport.views, &info->candidate, info->url, ret);
+    return ln_transport_describe_candidate(&pc->transport.views, &info->candidate, info->url,
+                                           info->relay_protocol, ret);
 }
 
 bool ln_ice_transport_local_candidate(const ln_ice_transport *transport, size_t index,

@@ -21,6 +21,7 @@
 #include <linnet/address.h>
 
 #define LN_STUN_PORT         3478u
+#define LN_STUN_TLS_PORT     5349u
 #define LN_STUN_COOKIE       0x2112A442u /* RFC 8489, 5 */
 #define LN_STUN_HEADER_LEN   20u
 #define LN_STUN_ID_LEN       12u

@@ -15,7 +15,8 @@ static void lan(void)
     wire_interface(&s.wire, s.b.node, "192.168.1.3");
 }
 
-static const struct ln_ice_stun_server stun_server = { "stun:stun.example:3478", "203.0.113.1", 0 };
+static const struct ln_ice_server_address stun_server = { .url = "stun:stun.example:3478",
+                                                          .host = "203.0.113.1" };
 
 /* Both sides behind NATs of their own, one STUN server in public. */
 static void behind_nats(enum wire_nat a, enum wire_nat b)
@@ -355,9 +356,9 @@ LN_TEST(agent, fails_at_once_when_the_address_of_the_selected_pair_goes)
 
 LN_TEST(agent, reports_a_server_that_is_silent_or_has_no_address)
 {
-    static const struct ln_ice_stun_server servers[2] = {
-        { "stun:nowhere.example", "nowhere.example", 0 },
-        { "stun:203.0.113.9:3478", "203.0.113.9", 3478 },
+    static const struct ln_ice_server_address servers[2] = {
+        { .url = "stun:nowhere.example", .host = "nowhere.example" },
+        { .url = "stun:203.0.113.9:3478", .host = "203.0.113.9", .port = 3478 },
     };
 
     agents_init(&s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The members of the W3C interfaces and dictionaries: defaults, attributes, methods, events, names.
  * docs/w3c-map.md says which test shows which member. */
+#include "tests/support/turn_double.h"
 #include "tests/unit/peer/pair.h"
 
 #include <linnet/certificate.h>
@@ -670,6 +671,61 @@ LN_TEST(w3c, the_relay_policy_gives_no_other_candidates)
     CHECK(strstr(pair.sides[0].log, "complete") != NULL);
     for (size_t i = 0; i < pair.note_count; i++)
         CHECK(!pair.notes[i].text[0] || !strstr(pair.notes[i].text, "typ host"));
+    pair_free(&pair);
+}
+
+static struct turn_double relay;
+static unsigned relayed_candidates;
+
+static void see_relayed(struct side *side, const struct ln_event *event)
+{
+    const struct ln_ice_candidate *c = &event->u.ice_candidate.candidate;
+
+    if (event->kind != LN_EVENT_ICE_CANDIDATE || event->u.ice_candidate.last || !c->candidate[0])
+        return;
+    (void)side;
+    CHECK_TEXT(c->type, "relay");
+    CHECK_TEXT(c->url, "turn:192.0.2.1?transport=udp");
+    CHECK_TEXT(c->relay_protocol, "udp");
+    CHECK_TEXT(c->related_address, "0.0.0.0");
+    CHECK_EQUAL(c->related_port, 9);
+    relayed_candidates++;
+}
+
+LN_TEST(w3c, a_relayed_candidate_tells_its_server_and_hides_the_host)
+{
+    const char *const urls[] = { "turn:192.0.2.1?transport=udp" };
+    struct ln_ice_server server = { urls, 1, "user", "secret" };
+    struct ln_session_description description;
+    struct ln_configuration configuration;
+    ln_op_id op;
+
+    ln_configuration_init(&configuration);
+    configuration.ice_servers = &server;
+    configuration.ice_server_count = 1;
+    configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
+    pair_init(&pair, NULL);
+    for (int i = 0; i < 2; i++) /* before it gathers */
+        CHECK(ln_peer_connection_set_configuration(pair.sides[i].pc, &configuration) == 0);
+    turn_double_init(&relay, test_env(), "192.0.2.1");
+    wire_add(&pair.wire, turn_double_endpoint(&relay));
+    pair.on_event = see_relayed;
+    relayed_candidates = 0;
+    pair.sides[0].negotiates = pair.sides[1].negotiates = true;
+    add_channel("chat", NULL);
+    CHECK(pair_run(&pair, LN_SECONDS(5), pair_open));
+    CHECK(ln_data_channel_send(pair.sides[0].channels[0], "through", 7) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(6), NULL));
+    CHECK(pair.sides[1].last_len == 7 && memcmp(pair.sides[1].last_message, "through", 7) == 0);
+    CHECK_EQUAL(relayed_candidates, 2);
+    CHECK(ln_peer_connection_local_description(pair.sides[0].pc, &description));
+    CHECK(!strstr(description.sdp, "10.0.0.") && strstr(description.sdp, " typ relay "));
+    CHECK(ln_peer_connection_get_stats(pair.sides[0].pc, NULL, &op) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(7), NULL));
+    CHECK(!strstr(pair.sides[0].stats, "10.0.0."));
+    CHECK(strstr(pair.sides[0].stats, "\"relayProtocol\":\"udp\""));
+    CHECK(strstr(pair.sides[0].stats, "\"url\":\"turn:192.0.2.1?transport=udp\""));
+    CHECK(relay.channel_data_in > 5 && relay.channel_data_in > relay.indications_in / 2);
     pair_free(&pair);
 }
 

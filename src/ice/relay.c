@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Relays: allocating, unpacking and packing (ice/relay.h). */
+#include "ice/agent.h"
+
+#include "base/address.h"
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/time.h"
+
+#include <string.h>
+
+static const struct ln_ice_server_entry *server_of(const struct ln_ice_relay *relay)
+{
+    return &relay->generation->servers->entries[relay->server_index];
+}
+
+static struct ln_ice_relay *find(const struct ln_ice *ice, ln_link link)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->link == link)
+            return ice->relays[i];
+    return NULL;
+}
+
+bool ln_ice_relays_own(const struct ln_ice *ice, ln_link link)
+{
+    return find(ice, link) != NULL;
+}
+
+/* --- making and ending --------------------------------------------------------------------- */
+
+static bool has_relay(const struct ln_ice *ice, ln_link via, size_t server)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->generation == ice->current && ice->relays[i]->via == via &&
+            ice->relays[i]->server_index == server)
+            return true;
+    return false;
+}
+
+/* Relays spoken to by UDP before DTLS, TCP and TLS, each in the order of their sockets. */
+static uint16_t relay_preference(uint16_t of_link, uint8_t transport)
+{
+    static const uint16_t steps[] = {
+        [LN_ICE_OVER_UDP] = 3, [LN_ICE_OVER_DTLS] = 2, [LN_ICE_OVER_TCP] = 1, [LN_ICE_OVER_TLS] = 0
+    };
+
+    return (uint16_t)(steps[transport] * 16384u + of_link / 4u);
+}
+
+/* A client for relay->server, started. */
+static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    const struct ln_ice_server_entry *server = server_of(relay);
+    struct ln_turn_config config = { .username = server->username,
+                                     .password = server->password,
+                                     .both_families = relay->base.family == LN_FAMILY_IPV6,
+                                     .allocate_rc = LN_ICE_RELAY_RC,
+                                     .allocate_rm = LN_ICE_RELAY_RM,
+                                     .rto = ice->config.rto };
+    int error = ln_turn_create(&relay->turn, &config, ice->env);
+
+    if (error)
+        return error;
+    relay->tried[relay->redirects] = relay->server;
+    relay->send_failures = 0;
+    ln_turn_start(relay->turn, now);
+    return 0;
+}
+
+static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t server,
+                      const struct ln_address *to, ln_time now)
+{
+    struct ln_ice_relay *relay;
+
+    if (ice->relay_count == LN_ICE_RELAYS_MAX || has_relay(ice, link->link, server) ||
+        ln_address_is_loopback(to) != ln_address_is_loopback(&link->address))
+        return;
+    relay = ln_alloc_zero(ice->env->allocator, sizeof *relay);
+    if (!relay)
+        return;
+    relay->generation = ice->current;
+    relay->link = LN_ICE_VIRTUAL_LINK | ++ice->last_virtual;
+    relay->via = link->link;
+    relay->base = link->address;
+    relay->server = *to;
+    relay->server_index = (uint8_t)server;
+    relay->preference = relay_preference(link->preference, server_of(relay)->transport);
+    relay->sent_at = now;
+    if (begin(ice, relay, now) != 0) {
+        ln_free(ice->env->allocator, relay);
+        return;
+    }
+    ice->relays[ice->relay_count++] = relay;
+}
+
+void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
+{
+    const struct ln_ice_servers *set = ice->current->servers;
+    size_t i, s, a;
+
+    for (i = 0; i < LN_ICE_LINKS_MAX && set->relays; i++)
+        for (s = 0; s < set->count; s++) {
+            const struct ln_ice_server_entry *server = &set->entries[s];
+
+            if (ice->links[i].state != LN_ICE_LINK_OPEN ||
+                ice->links[i].generation != ice->current || !server->relays ||
+                server->transport != LN_ICE_OVER_UDP || server->state != LN_ICE_SERVER_READY)
+                continue;
+            for (a = 0; a < server->address_count; a++)
+                if (server->addresses[a].family == ice->links[i].address.family)
+                    add_relay(ice, &ice->links[i], s, &server->addresses[a], now);
+        }
+}
+
+static void free_relay(struct ln_ice *ice, size_t i)
+{
+    ln_turn_free(ice->relays[i]->turn);
+    ln_free(ice->env->allocator, ice->relays[i]);
+    ice->relays[i] = ice->relays[--ice->relay_count];
+}
+
+void ln_ice_relays_free(struct ln_ice *ice)
+{
+    while (ice->relay_count > 0)
+        free_relay(ice, ice->relay_count - 1);
+}
+
+void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->generation == g) {
+            ice->relays[i]->generation = NULL;
+            ln_turn_close(ice->relays[i]->turn, ice->now);
+        }
+}
+
+bool ln_ice_relays_hold(const struct ln_ice *ice, ln_link via)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (!ice->relays[i]->generation && ice->relays[i]->via == via)
+            return true;
+    return false;
+}
+
+/* --- what became of it --------------------------------------------------------------------- */
+
+static void fail_pairs(struct ln_ice *ice, const struct ln_ice_relay *relay)
+{
+    struct ln_ice_generation *generations[2] = { ice->current, ice->previous };
+    size_t g, i;
+
+    for (g = 0; g < 2; g++)
+        for (i = 0; generations[g] && i < generations[g]->list.count; i++)
+            if (generations[g]->list.pairs[i]->path.link == relay->link)
+                ln_ice_pair_fail(ice, generations[g]->list.pairs[i], LN_ICE_FAILURE_RELAY_GONE);
+}
+
+static void relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
+                         enum ln_ice_error_text text)
+{
+    bool hidden = ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY;
+
+    if (!relay->done && relay->generation == ice->current)
+        ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->base, code,
+                          (uint8_t)text);
+    relay->done = relay->failed = true;
+    fail_pairs(ice, relay);
+    ice->wake = true;
+}
+
+static void allocation_failed(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    uint16_t code = ln_turn_error_code(relay->turn);
+
+    switch (code) {
+    case LN_TURN_CODE_TIMEOUT:
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
+        break;
+    case LN_TURN_CODE_NONSENSE:
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_NONSENSE);
+        break;
+    case 401:
+    case 441:
+        relay_failed(ice, relay, code, LN_ICE_TEXT_CREDENTIALS);
+        break;
+    case 486:
+        relay_failed(ice, relay, code, LN_ICE_TEXT_QUOTA);
+        break;
+    case 508:
+        relay_failed(ice, relay, code, LN_ICE_TEXT_CAPACITY);
+        break;
+    default:
+        relay_failed(ice, relay, code, LN_ICE_TEXT_REFUSED);
+    }
+}
+
+void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
+}
+
+/* 300: the same request to the server that was named, unless that was asked already (RFC 8489, 10).
+ */
+static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    struct ln_turn *old = relay->turn;
+    struct ln_address other;
+    char domain[256];
+    size_t i;
+
+    ln_turn_alternate(relay->turn, &other, domain);
+    for (i = 0; i <= relay->redirects && !ln_address_equal(&relay->tried[i], &other); i++)
+        ;
+    if (i <= relay->redirects || relay->redirects == LN_ICE_REDIRECTS_MAX ||
+        other.family != relay->base.family ||
+        ln_address_is_loopback(&other) != ln_address_is_loopback(&relay->base)) {
+        relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
+        return;
+    }
+    relay->server = other;
+    relay->redirects++;
+    if (begin(ice, relay, now) != 0)
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+    else
+        ln_turn_free(old);
+}
+
+static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    if (!relay->generation || relay->failed)
+        return;
+    ln_turn_on_timeout(relay->turn, now);
+    switch (ln_turn_state(relay->turn)) {
+    case LN_TURN_READY:
+        if (!relay->done && relay->generation == ice->current)
+            ln_ice_add_relayed(ice, relay);
+        relay->done = true;
+        if (now >= relay->sent_at + LN_ICE_RELAY_KEEPALIVE) {
+            relay->keepalive_due = true;
+            relay->sent_at = now;
+        }
+        break;
+    case LN_TURN_ALTERNATE:
+        redirect(ice, relay, now);
+        break;
+    case LN_TURN_FAILED:
+        allocation_failed(ice, relay);
+        break;
+    default:
+        break;
+    }
+}
+
+/* New pairs ask for their permissions at once: it costs one round trip before the first check. */
+static void ask_permissions(struct ln_ice *ice, ln_time now)
+{
+    struct ln_ice_check_list *list = &ice->current->list;
+    size_t i;
+
+    ice->permits_wanted = false;
+    for (i = 0; i < list->count; i++) {
+        struct ln_ice_pair *pair = list->pairs[i];
+
+        if (pair->base->relay && pair->state != LN_ICE_PAIR_FAILED)
+            (void)ln_ice_relay_ready(ice, pair, now);
+    }
+}
+
+void ln_ice_relays_run(struct ln_ice *ice, ln_time now)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        run_relay(ice, ice->relays[i], now);
+    if (ice->permits_wanted)
+        ask_permissions(ice, now);
+}
+
+static ln_time keepalive_at(const struct ln_ice_relay *relay)
+{
+    return ln_turn_state(relay->turn) == LN_TURN_READY ? relay->sent_at + LN_ICE_RELAY_KEEPALIVE
+                                                       : LN_TIME_NEVER;
+}
+
+ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
+{
+    ln_time next = LN_TIME_NEVER;
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++) {
+        const struct ln_ice_relay *relay = ice->relays[i];
+
+        if (!relay->generation || relay->failed)
+            continue;
+        next = ln_time_min(next, ln_turn_next_timeout(relay->turn));
+        next = ln_time_min(next, keepalive_at(relay));
+    }
+    return next;
+}
+
+void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->via == via && ice->relays[i]->generation && !ice->relays[i]->failed)
+            relay_failed(ice, ice->relays[i], 701, LN_ICE_TEXT_UNREACHABLE);
+}
+
+void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++) {
+        struct ln_ice_relay *relay = ice->relays[i];
+
+        if (relay->via == path->link && ln_address_equal(&relay->server, &path->remote) &&
+            relay->generation && !relay->done && ++relay->send_failures >= 2)
+            relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+    }
+}
+
+/* --- pairs --------------------------------------------------------------------------------- */
+
+bool ln_ice_relay_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
+{
+    struct ln_turn *turn;
+
+    if (!pair->base->relay)
+        return true;
+    if (pair->base->relay->failed)
+        return false;
+    turn = pair->base->relay->turn;
+    switch (ln_turn_permitted(turn, &pair->path.remote)) {
+    case LN_TURN_PERMIT_GRANTED:
+        return true;
+    case LN_TURN_PERMIT_ASKED:
+        return false;
+    case LN_TURN_PERMIT_REFUSED:
+        ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_RELAY_REFUSED);
+        return false;
+    default:
+        if (ln_turn_permit(turn, now, &pair->path.remote) != 0)
+            ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_RELAY_REFUSED);
+        return false;
+    }
+}
+
+void ln_ice_relay_bind(struct ln_ice *ice, struct ln_ice_pair *pair)
+{
+    if (pair->base->relay) /* without a channel indications serve */
+        (void)!ln_turn_bind(pair->base->relay->turn, ice->now, &pair->path.remote);
+}
+
+/* --- out ----------------------------------------------------------------------------------- */
+
+static int write_keepalive(struct ln_ice *ice, struct ln_transmit *out)
+{
+    struct ln_stun_builder b;
+    struct ln_stun_id id;
+    int len;
+
+    ln_rng_bytes(ice->env->rng, id.bytes, sizeof id.bytes);
+    ln_stun_begin(&b, out->data, out->cap, LN_STUN_INDICATION, LN_STUN_BINDING, &id);
+    ln_stun_add_fingerprint(&b);
+    len = ln_stun_finish(&b);
+    return len;
+}
+
+static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
+                         struct ln_transmit *out)
+{
+    int len = ln_turn_poll(relay->turn, now, out->data, out->cap);
+
+    if (len == 0 && relay->keepalive_due)
+        len = write_keepalive(ice, out);
+    if (len <= 0)
+        return len;
+    relay->keepalive_due = false;
+    relay->sent_at = now;
+    out->len = (size_t)len;
+    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
+    return 1;
+}
+
+int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
+{
+    size_t i;
+    int n;
+
+    for (i = ice->relay_count; i-- > 0;) {
+        ln_transmit_begin(out);
+        n = write_message(ice, ice->relays[i], now, out);
+        if (n != 0)
+            return n;
+        if (!ice->relays[i]->generation)
+            free_relay(ice, i); /* it has said good-bye */
+    }
+    return 0;
+}
+
+size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
+{
+    const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
+
+    return relay ? ln_turn_head(relay->turn, &path->remote) : 0;
+}
+
+bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
+{
+    return !ln_ice_is_virtual(path->link) || ln_ice_headroom(ice, path) == LN_TURN_CHANNEL_HEAD;
+}
+
+int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
+{
+    struct ln_ice_relay *relay;
+    size_t head, at, len;
+    int n = 0;
+
+    if (!ln_ice_is_virtual(out->path.link))
+        return 1;
+    relay = find(ice, out->path.link);
+    if (!relay || relay->failed)
+        return LN_ERR_NOT_FOUND;
+    head = ln_turn_head(relay->turn, &out->path.remote);
+    for (at = 0; at < out->len; at += len) {
+        len = out->segment > 0 && out->segment < out->len - at ? out->segment : out->len - at;
+        n = ln_turn_wrap(relay->turn, now, &out->path.remote, out->data + at, len - head);
+        if (n < 0)
+            return n;
+    }
+    if (out->segment == 0)
+        out->len = (size_t)n; /* with its padding */
+    relay->sent_at = now;
+    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
+    return 1;
+}
+
+/* --- in ------------------------------------------------------------------------------------ */
+
+/* Binding is ICE's own: checks, and answers to probes of the same server. */
+static bool is_binding(const struct ln_packet *packet)
+{
+    return ln_stun_is_message(packet->data, packet->len) &&
+           (ln_load16(packet->data) & 0x3eefu) == LN_STUN_BINDING;
+}
+
+int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    struct ln_ice_relay *relay = NULL;
+    struct ln_address peer;
+    uint8_t *data;
+    size_t i, len;
+    int result;
+
+    for (i = 0; i < ice->relay_count && !relay; i++)
+        if (ice->relays[i]->via == packet->path.link &&
+            ln_address_equal(&ice->relays[i]->server, &packet->path.remote))
+            relay = ice->relays[i];
+    if (!relay || is_binding(packet))
+        return 1;
+    if (relay->failed || !relay->generation)
+        return ln_ice_drop(ice, LN_ICE_DROP_RELAY, LN_ERR_NOT_FOUND);
+    result = ln_turn_receive(relay->turn, now, packet->data, packet->len, &peer, &data, &len);
+    if (result < 0)
+        return ln_ice_drop(ice, LN_ICE_DROP_RELAY, result);
+    if (result == 0) {
+        ln_ice_run(ice, now);
+        return 0;
+    }
+    packet->data = data;
+    packet->len = len;
+    packet->path.link = relay->link;
+    packet->path.remote = peer;
+    for (i = 0; ln_turn_relayed(relay->turn, i, &packet->path.local) &&
+                packet->path.local.family != peer.family;
+         i++)
+        ;
+    return 1;
+}

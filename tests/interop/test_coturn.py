@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Two `linnet peer` that may use nothing but relays, with Debian's coturn between them."""
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+
+from support import Pair, has_picture, has_tone, peer, run_all, stats_of
+
+PORT, TLS_PORT = 13478, 15349
+
+
+def turnserver(*more):
+    """coturn on loopback; ended with the process object's kill()."""
+    folder = tempfile.mkdtemp(prefix="linnet-coturn-")
+    certificate, key = os.path.join(folder, "c.pem"), os.path.join(folder, "k.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    server = subprocess.Popen(
+        ["turnserver", "-n", "--listening-ip=127.0.0.1", f"--listening-port={PORT}", f"--tls-listening-port={TLS_PORT}",
+         "--relay-ip=127.0.0.1", "--user=user:secret", "--realm=example.org", "--lt-cred-mech",
+         "--allow-loopback-peers", "--no-cli", "--log-file=stdout", "--simple-log", f"--cert={certificate}",
+         f"--pkey={key}", *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+    server.certificate = certificate
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", PORT), 1).close()
+            return server
+        except OSError:
+            assert time.monotonic() < deadline and server.poll() is None, "turnserver did not start"
+            time.sleep(0.05)
+
+
+def relayed(url, protocol, more=(), credentials="user,secret", server_options=()):
+    """Data, picture and sound through the relay; nobody learns an address that is not the relay's."""
+    server = turnserver(*server_options)
+    options = ["--loopback", "--policy", "relay", "--ice-server", f"{url},{credentials}", *more]
+    try:
+        ours = peer("--offer", "--data", "chat", "--video", "test", "--audio", "tone", *options)
+        with Pair(ours, peer("--answer", "--echo", "--video", "test", "--audio", "tone", *options)) as pair:
+            pair.opened(pair.linnet)
+            pair.linnet.send({"channel": "chat", "data": "through"})
+            pair.wait(pair.linnet, lambda m: m.get("data") == "through")
+            stats = pair.until(has_picture, lambda s: has_tone(s, 440))
+            used = stats_of(stats, "candidate-pair", nominated=True)[0]
+            local = next(s for s in stats if s["id"] == used["localCandidateId"])
+            assert local["candidateType"] == "relay" and local["relayProtocol"] == protocol, local
+            assert local["url"] == url, local
+            hidden(pair)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def hidden(pair):
+    for source in (pair.linnet, pair.other):
+        for message in pair.signalled[source]:
+            for line in re.findall(r"candidate:\S.*", message.get("sdp", "") + message.get("candidate", "")):
+                assert " typ relay " in line and "raddr 0.0.0.0 rport 9" in line, line
+
+
+def test_coturn_over_udp():
+    relayed(f"turn:127.0.0.1:{PORT}?transport=udp", "udp")
+
+
+def test_coturn_with_stale_nonces():
+    relayed(f"turn:127.0.0.1:{PORT}", "udp", server_options=["--stale-nonce=1"])
+
+
+def test_coturn_refuses_a_wrong_password():
+    server = turnserver()
+    try:
+        ours = peer("--offer", "--data", "chat", "--loopback", "--policy", "relay", "--no-trickle", "--ice-server",
+                    f"turn:127.0.0.1:{PORT},user,wrong")
+        description = ours.expect(lambda m: m.get("type") == "offer", 5)  # says so at once
+        assert "a=candidate" not in description["sdp"], description
+        ours.end()
+    finally:
+        server.kill()
+        server.wait()
+
+
+if __name__ == "__main__":
+    run_all(globals())
