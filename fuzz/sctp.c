@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An association in each state, fed by a peer that knows the tags.
  *
- * The first byte picks the state (low nibble) and whether packets come as they are (0x80) or get a
- * right header and checksum; then packets follow, each {length 16, bytes}: with the header made,
+ * The first byte picks the state (low nibble), whether packets come as they are (0x80) or get a
+ * right header and checksum, and whether interleaving is agreed on (0x40); then packets follow, each {length 16, bytes}: with the header made,
  * the bytes are chunks. TSNs begin at 1000 on both sides. */
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -146,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     config.sctp.initial_tsn = 1000;
     config.sctp.receive_window_bytes = 200000;
     config.sctp.max_message_bytes = 50000;
+    config.sctp.interleaving = (data[0] & 0x40) != 0;
     if (ln_data_channels_create(&w.victim, &config, &env) != 0 ||
         ln_sctp_create(&w.peer, &config.sctp, &env) != 0)
         abort();

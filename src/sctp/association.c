@@ -34,6 +34,7 @@ void ln_sctp_config_init(struct ln_sctp_config *config)
     config->cookie_lifetime = LN_SECONDS(60);
     config->initial_window_packets = 10;
     config->max_window_bytes = 64u << 20;
+    config->interleaving = config->zero_checksum = true;
 }
 
 static bool config_valid(const struct ln_sctp_config *c)
@@ -199,7 +200,7 @@ void ln_association_count_error(struct ln_sctp *s, ln_time now)
 
 size_t ln_association_fragment_bytes(const struct ln_sctp *s)
 {
-    return s->config.packet_bytes - LN_SCTP_HEADER_BYTES - LN_SCTP_DATA_HEAD_BYTES;
+    return s->config.packet_bytes - LN_SCTP_HEADER_BYTES - ln_association_data_head(s);
 }
 
 void ln_association_continue_shutdown(struct ln_sctp *s, ln_time now)
@@ -392,6 +393,8 @@ void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
     ret_stats->incoming_streams = s->incoming_streams;
     ret_stats->peer_partial_reliability = s->peer_partial_reliability;
     ret_stats->peer_reset = s->peer_reset;
+    ret_stats->interleaving = s->queue.interleaving;
+    ret_stats->zero_checksum_sent = s->zero_checksum;
 }
 
 void ln_sctp_set_packet_bytes(struct ln_sctp *s, size_t bytes)

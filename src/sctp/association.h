@@ -89,6 +89,9 @@ struct ln_sctp {
     uint16_t outgoing_streams, incoming_streams; /* negotiated */
     bool peer_known;                             /* an INIT ACK or a cookie of the peer was taken */
     bool peer_partial_reliability, peer_reset;
+    bool zero_checksum;     /* the peer takes packets without a sum */
+    bool zero_accepted;     /* and was told that we do */
+    bool bare_init;         /* it did not answer the full one: nothing of it is offered any more */
     struct ln_bytes cookie; /* the peer's, to be echoed; ours to free */
 
     struct ln_send_queue queue;
@@ -140,6 +143,11 @@ void ln_association_count_error(struct ln_sctp *s, ln_time now);
 void ln_association_drop_events(struct ln_sctp *s); /* events.c */
 size_t ln_association_fragment_bytes(const struct ln_sctp *s);
 
+static inline size_t ln_association_data_head(const struct ln_sctp *s)
+{
+    return s->queue.interleaving ? LN_SCTP_IDATA_HEAD_BYTES : LN_SCTP_DATA_HEAD_BYTES;
+}
+
 static inline bool ln_association_in(const struct ln_sctp *s, unsigned states)
 {
     return (LN_STATE_BIT(s->state) & states) != 0;
@@ -155,14 +163,20 @@ bool ln_handshake_on_cookie_echo(struct ln_sctp *s, ln_time now, uint32_t tag,
                                  const struct ln_chunk *chunk);
 void ln_handshake_on_cookie_ack(struct ln_sctp *s, ln_time now);
 void ln_handshake_on_stale_cookie(struct ln_sctp *s, ln_time now);
-void ln_handshake_write_init(const struct ln_sctp *s, struct ln_writer *w);
+/* An INIT that was refused is sent again without what is new in it, once. Returns false if it was
+ * not the INIT. */
+bool ln_handshake_try_bare(struct ln_sctp *s, ln_time now);
+void ln_handshake_write_init(struct ln_sctp *s, struct ln_writer *w);
 
 /* transfer.c */
 int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn);
 void ln_transfer_deinit(struct ln_sctp *s);
 /* The peer's side of the numbers begins (again). */
 void ln_transfer_begin_receiving(struct ln_sctp *s, uint32_t peer_tsn);
+/* What was agreed about I-DATA. */
+void ln_transfer_set_interleaving(struct ln_sctp *s, bool interleaving);
 void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn);
+/* DATA or I-DATA, FORWARD TSN or I-FORWARD-TSN. */
 void ln_transfer_on_data(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk);
 void ln_transfer_on_sack(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk);
 void ln_transfer_on_cumulative(struct ln_sctp *s, ln_time now, uint32_t tsn); /* of a SHUTDOWN */

@@ -13,6 +13,8 @@
 #define CONTENT_BYTES 52u
 #define FLAG_PARTIAL  1u
 #define FLAG_RESET    2u
+#define FLAG_MIXED    4u
+#define FLAG_ZERO     8u
 
 static void compute_mac(const uint8_t key[LN_COOKIE_KEY_BYTES], const uint8_t *content,
                         uint8_t *mac)
@@ -38,8 +40,10 @@ void ln_cookie_write(const struct ln_cookie *cookie, const uint8_t key[LN_COOKIE
     ln_write32(&w, cookie->peer_window);
     ln_write16(&w, cookie->outgoing);
     ln_write16(&w, cookie->incoming);
-    ln_write8(&w, (uint8_t)((cookie->partial_reliability ? FLAG_PARTIAL : 0) |
-                            (cookie->reset ? FLAG_RESET : 0)));
+    ln_write8(&w,
+              (uint8_t)((cookie->partial_reliability ? FLAG_PARTIAL : 0) |
+                        (cookie->reset ? FLAG_RESET : 0) | (cookie->interleaving ? FLAG_MIXED : 0) |
+                        (cookie->zero_checksum ? FLAG_ZERO : 0)));
     ln_write_zero(&w, CONTENT_BYTES - w.len);
     compute_mac(key, bytes, bytes + CONTENT_BYTES);
 }
@@ -69,5 +73,7 @@ int ln_cookie_read(struct ln_bytes bytes, const uint8_t key[LN_COOKIE_KEY_BYTES]
     flags = ln_read8(&r);
     ret_cookie->partial_reliability = (flags & FLAG_PARTIAL) != 0;
     ret_cookie->reset = (flags & FLAG_RESET) != 0;
+    ret_cookie->interleaving = (flags & FLAG_MIXED) != 0;
+    ret_cookie->zero_checksum = (flags & FLAG_ZERO) != 0;
     return 0;
 }

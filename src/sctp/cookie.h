@@ -16,7 +16,7 @@ struct ln_cookie {
     uint32_t local_tsn, peer_tsn;
     uint32_t peer_window;
     uint16_t outgoing, incoming; /* the peer's view: what it sends, what it takes */
-    bool partial_reliability, reset;
+    bool partial_reliability, reset, interleaving, zero_checksum;
 };
 
 void ln_cookie_write(const struct ln_cookie *cookie, const uint8_t key[LN_COOKIE_KEY_BYTES],

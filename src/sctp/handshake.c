@@ -14,7 +14,9 @@
 #include <string.h>
 
 /* DTLS has just shown that the path works: a lost INIT or COOKIE ECHO is tried again soon. */
-#define RETRY_MAX  LN_MILLISECONDS(500)
+#define RETRY_MAX LN_MILLISECONDS(500)
+/* So many; then without the parameters that some (Pion 3.1) do not know and throw away whole. */
+#define FULL_INITS 2u
 #define COOKIE_MAX 1000u /* of the peer's; it must fit one packet */
 
 void ln_handshake_start(struct ln_sctp *s, ln_time now)
@@ -26,7 +28,7 @@ void ln_handshake_start(struct ln_sctp *s, ln_time now)
     s->handshake_deadline = ln_time_add(now, s->rto.value);
 }
 
-void ln_handshake_write_init(const struct ln_sctp *s, struct ln_writer *w)
+void ln_handshake_write_init(struct ln_sctp *s, struct ln_writer *w)
 {
     struct ln_sctp_init init;
 
@@ -35,7 +37,19 @@ void ln_handshake_write_init(const struct ln_sctp *s, struct ln_writer *w)
     init.window = (uint32_t)s->config.receive_window_bytes;
     init.outgoing = init.incoming = s->config.streams;
     init.tsn = s->local_initial_tsn;
+    init.interleaving = s->config.interleaving && !s->bare_init;
+    init.zero_checksum = s->config.zero_checksum && !s->bare_init;
+    s->zero_accepted = init.zero_checksum;
     ln_sctp_init_write(w, LN_CHUNK_INIT, &init);
+}
+
+bool ln_handshake_try_bare(struct ln_sctp *s, ln_time now)
+{
+    if (s->state != LN_ASSOCIATION_COOKIE_WAIT || s->bare_init)
+        return false;
+    s->bare_init = s->init_due = true;
+    s->handshake_deadline = ln_time_add(now, s->rto.value);
+    return true;
 }
 
 static bool retry(struct ln_sctp *s, ln_time now)
@@ -61,6 +75,8 @@ void ln_handshake_timeout(struct ln_sctp *s, ln_time now)
     switch (s->state) {
     case LN_ASSOCIATION_COOKIE_WAIT:
         s->init_due = true;
+        if (s->handshake_retransmits >= FULL_INITS)
+            s->bare_init = true;
         break;
     case LN_ASSOCIATION_COOKIE_ECHOED:
         s->cookie_echo_due = true;
@@ -105,7 +121,11 @@ static void adopt_peer(struct ln_sctp *s, const struct ln_cookie *peer)
     s->incoming_streams = least(s->config.streams, peer->outgoing);
     s->peer_partial_reliability = peer->partial_reliability;
     s->peer_reset = peer->reset;
+    s->zero_checksum = peer->zero_checksum && s->config.zero_checksum;
+    s->zero_accepted = s->zero_accepted || s->zero_checksum; /* our INIT ACK echoed the word */
+    ln_transfer_set_interleaving(s, peer->interleaving);
     s->peer_window = peer->peer_window;
+    s->queue.unfinished_limit = s->peer_window / 2;
     ln_transfer_begin_receiving(s, peer->peer_tsn);
     ln_reset_begin(s, s->local_initial_tsn, peer->peer_tsn);
     drop_streams_beyond(s, s->outgoing_streams);
@@ -151,6 +171,8 @@ static void send_init_ack(struct ln_sctp *s, const struct ln_sctp_init *peer,
     init.outgoing = least(s->config.streams, peer->incoming);
     init.incoming = s->config.streams;
     init.tsn = cookie->local_tsn;
+    init.interleaving = cookie->interleaving;
+    init.zero_checksum = s->config.zero_checksum && cookie->zero_checksum; /* it knows the word */
     init.cookie = (struct ln_bytes){ bytes, sizeof bytes };
     ln_writer_init(&w, control->data, control->len);
     ln_sctp_packet_begin(&w, s->config.local_port, s->config.remote_port, peer->tag);
@@ -204,6 +226,8 @@ void ln_handshake_on_init(struct ln_sctp *s, ln_time now, const struct ln_chunk 
     cookie.incoming = init.incoming;
     cookie.partial_reliability = init.partial_reliability;
     cookie.reset = init.reset;
+    cookie.interleaving = init.interleaving && s->config.interleaving && !s->bare_init;
+    cookie.zero_checksum = init.zero_checksum && !s->bare_init;
     send_init_ack(s, &init, &cookie);
 }
 
@@ -242,6 +266,8 @@ void ln_handshake_on_init_ack(struct ln_sctp *s, ln_time now, const struct ln_ch
     peer.incoming = init.incoming;
     peer.partial_reliability = init.partial_reliability;
     peer.reset = init.reset;
+    peer.interleaving = init.interleaving && s->config.interleaving && !s->bare_init;
+    peer.zero_checksum = init.zero_checksum;
     adopt_peer(s, &peer);
     if (s->handshake_sent != LN_TIME_NEVER && now > s->handshake_sent)
         ln_rto_measure(&s->rto, now - s->handshake_sent);

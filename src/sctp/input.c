@@ -85,6 +85,8 @@ static void on_abort(struct ln_sctp *s, struct input *in, const struct ln_chunk 
     uint16_t cause = chunk->value.len >= 4 ? ln_load16(chunk->value.data) : 0;
 
     in->stop = true;
+    if (ln_handshake_try_bare(s, in->now))
+        return;
     /* Before there is an association, an ABORT is the answer to our INIT. */
     ln_association_end(
         s, in->now, s->state < LN_ASSOCIATION_ESTABLISHED ? LN_ERR_REFUSED : LN_ERR_RESET, cause);
@@ -173,6 +175,7 @@ static const struct row {
     handler *handle;
 } rows[] = {
     { LN_CHUNK_DATA, LN_STATES_RECEIVING, on_data },
+    { LN_CHUNK_IDATA, LN_STATES_RECEIVING, on_data },
     { LN_CHUNK_SACK, LN_STATES_SENDING | IN(SHUTDOWN_SENT), on_sack },
     { LN_CHUNK_INIT, ANY, on_init },
     { LN_CHUNK_INIT_ACK, IN(COOKIE_WAIT), on_init_ack },
@@ -188,6 +191,7 @@ static const struct row {
     { LN_CHUNK_RECONFIG, IN(ESTABLISHED) | IN(SHUTDOWN_PENDING) | IN(SHUTDOWN_RECEIVED),
       on_reconfig },
     { LN_CHUNK_FORWARD_TSN, LN_STATES_RECEIVING, on_forward_tsn },
+    { LN_CHUNK_IFORWARD_TSN, LN_STATES_RECEIVING, on_forward_tsn },
 };
 
 static const struct row *row_of(uint8_t type)
@@ -209,11 +213,17 @@ static void on_unknown(struct ln_sctp *s, struct input *in, const struct ln_chun
         in->stop = true;
 }
 
+/* Chunks of an extension that was not agreed on are unknown ones. */
+static bool spoken(const struct ln_sctp *s, uint8_t type)
+{
+    return s->queue.interleaving || (type != LN_CHUNK_IDATA && type != LN_CHUNK_IFORWARD_TSN);
+}
+
 static void dispatch(struct ln_sctp *s, struct input *in, const struct ln_chunk *chunk)
 {
     const struct row *row = row_of(chunk->type);
 
-    if (!row)
+    if (!row || !spoken(s, chunk->type))
         on_unknown(s, in, chunk);
     else if (row->states & LN_STATE_BIT(s->state))
         row->handle(s, in, chunk);
@@ -277,7 +287,7 @@ void ln_sctp_receive(struct ln_sctp *s, ln_time now, const uint8_t *data, size_t
     s->stats.packets_received++;
     s->stats.bytes_received += len;
     ln_reader_init(&r, data, len);
-    error = ln_sctp_header_read(&r, &header);
+    error = ln_sctp_header_read(&r, s->zero_accepted, &header);
     if (error) {
         if (error == LN_ERR_INTEGRITY)
             s->stats.dropped_checksum++;

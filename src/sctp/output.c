@@ -82,23 +82,38 @@ static size_t take_control(struct ln_sctp *s, uint8_t *out, size_t cap)
 
 /* User data. */
 
+static uint8_t *write_data_head(const struct ln_sctp *s, uint8_t *p, uint64_t tsn,
+                                const struct ln_slot *slot, uint8_t flags)
+{
+    const struct ln_outgoing *m = slot->message;
+    size_t head = ln_association_data_head(s);
+
+    p[0] = s->queue.interleaving ? LN_CHUNK_IDATA : LN_CHUNK_DATA;
+    p[1] = flags;
+    ln_store16(p + 2, (uint16_t)(head + slot->len));
+    ln_store32(p + 4, (uint32_t)tsn);
+    ln_store16(p + 8, m->stream);
+    if (s->queue.interleaving) {
+        ln_store16(p + 10, 0);
+        ln_store32(p + 12, m->mid);
+        ln_store32(p + 16, flags & LN_DATA_BEGIN ? m->ppid : slot->fsn);
+    } else {
+        ln_store16(p + 10, (uint16_t)m->mid);
+        ln_store32(p + 12, m->ppid);
+    }
+    return p + head;
+}
+
 static void write_data(struct ln_sctp *s, struct ln_writer *w, uint64_t tsn, uint8_t extra_flags)
 {
     const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
-    const struct ln_outgoing *m = slot->message;
     size_t padding = (4 - (slot->len & 3u)) & 3u;
-    uint8_t *p = ln_write_reserve(w, LN_SCTP_DATA_HEAD_BYTES + slot->len + padding);
+    uint8_t *p = ln_write_reserve(w, ln_association_data_head(s) + slot->len + padding);
 
     assert(p);
-    p[0] = LN_CHUNK_DATA;
-    p[1] = slot->flags | extra_flags;
-    ln_store16(p + 2, (uint16_t)(LN_SCTP_DATA_HEAD_BYTES + slot->len));
-    ln_store32(p + 4, (uint32_t)tsn);
-    ln_store16(p + 8, m->stream);
-    ln_store16(p + 10, m->ssn);
-    ln_store32(p + 12, m->ppid);
-    memcpy(p + LN_SCTP_DATA_HEAD_BYTES, m->data + slot->offset, slot->len);
-    memset(p + LN_SCTP_DATA_HEAD_BYTES + slot->len, 0, padding);
+    p = write_data_head(s, p, tsn, slot, slot->flags | extra_flags);
+    memcpy(p, slot->message->data + slot->offset, slot->len);
+    memset(p + slot->len, 0, padding);
     s->stats.data_chunks_sent++;
     s->last_sent = slot->sent_at;
 }
@@ -158,7 +173,7 @@ static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 
     while ((tsn = ln_outstanding_next_lost(&s->outstanding)) != 0) {
         const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
-        size_t bytes = LN_SCTP_DATA_HEAD_BYTES + ((slot->len + 3u) & ~3u);
+        size_t bytes = ln_association_data_head(s) + ((slot->len + 3u) & ~3u);
 
         if (!window_open(s))
             return false;
@@ -182,9 +197,9 @@ static size_t fragment_bytes(const struct ln_sctp *s, const struct ln_outgoing *
 {
     size_t left = message->len - message->assigned;
 
-    if (room <= LN_SCTP_DATA_HEAD_BYTES)
+    if (room <= ln_association_data_head(s))
         return 0;
-    room -= LN_SCTP_DATA_HEAD_BYTES;
+    room -= ln_association_data_head(s);
     if (left <= room)
         return left;
     if (message->assigned == 0 && left <= ln_association_fragment_bytes(s))
@@ -313,7 +328,7 @@ static size_t packet_limit(struct ln_sctp *s, size_t cap)
     uint64_t tsn = ln_outstanding_next_lost(&s->outstanding);
 
     if (tsn != 0) {
-        size_t whole = LN_SCTP_HEADER_BYTES + LN_SCTP_DATA_HEAD_BYTES +
+        size_t whole = LN_SCTP_HEADER_BYTES + ln_association_data_head(s) +
                        ((ln_outstanding_slot(&s->outstanding, tsn)->len + 3u) & ~(size_t)3);
 
         if (whole > limit && whole <= cap)
@@ -324,6 +339,7 @@ static size_t packet_limit(struct ln_sctp *s, size_t cap)
 
 size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_t cap)
 {
+    bool with_sum = !s->zero_checksum || s->cookie_echo_due || s->init_due;
     struct ln_writer w;
 
     s->want_now = false;
@@ -351,7 +367,8 @@ size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_
     if (w.len == LN_SCTP_HEADER_BYTES)
         return 0;
     assert(w.ok);
-    ln_sctp_packet_finish(&w);
+    if (with_sum)
+        ln_sctp_packet_finish(&w);
     s->stats.packets_sent++;
     s->stats.bytes_sent += w.len;
     return w.len;

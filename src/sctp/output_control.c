@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The control chunks of a packet being composed: each writes what is due, if there is room, and
- * counts it as said. RFC 9260, 3.3; RFC 3758, 3.2. */
+ * counts it as said. RFC 9260, 3.3; RFC 3758, 3.2; RFC 8260, 2.3. */
 #include "sctp/association.h"
 
 #include "base/rng.h"
 #include "base/time.h"
+#include "sctp/tsn.h"
 
 #define FORWARD_STREAMS   64u
 #define HEARTBEAT_BYTES   16u
@@ -33,51 +34,68 @@ void ln_output_write_handshake(struct ln_sctp *s, struct ln_writer *w)
 }
 
 struct skipped {
-    uint16_t stream, ssn;
+    uint16_t stream;
+    bool unordered;
+    uint32_t mid;
 };
 
-/* Notes the sequence number of one abandoned fragment. Returns false when the list is full. */
-static bool note_skipped(struct skipped *list, size_t *count, size_t limit,
-                         const struct ln_outgoing *message)
+/* Notes the number of one abandoned fragment's message. Returns false when the list is full. */
+static bool note_skipped(const struct ln_sctp *s, struct skipped *list, size_t *count, size_t limit,
+                         const struct ln_outgoing *m)
 {
-    if (message->unordered)
+    if (m->unordered && !s->queue.interleaving)
         return true;
     for (size_t i = 0; i < *count; i++) {
-        if (list[i].stream == message->stream) {
-            list[i].ssn = message->ssn; /* TSNs ascend, so do a stream's sequence numbers */
-            return true;
-        }
+        struct skipped *at = &list[i];
+
+        if (at->stream != m->stream || at->unordered != m->unordered)
+            continue;
+        if (ln_mid_distance(s->queue.interleaving, at->mid, m->mid) > 0)
+            at->mid = m->mid;
+        return true;
     }
     if (*count >= limit)
         return false;
-    list[(*count)++] = (struct skipped){ message->stream, message->ssn };
+    list[(*count)++] = (struct skipped){ m->stream, m->unordered, m->mid };
     return true;
 }
 
+static void write_skipped(const struct ln_sctp *s, struct ln_writer *w,
+                          const struct skipped *skipped)
+{
+    ln_write16(w, skipped->stream);
+    if (s->queue.interleaving) {
+        ln_write16(w, skipped->unordered ? LN_SKIPPED_UNORDERED : 0);
+        ln_write32(w, skipped->mid);
+    } else {
+        ln_write16(w, (uint16_t)skipped->mid);
+    }
+}
+
+/* FORWARD TSN (RFC 3758, 3.2), or I-FORWARD-TSN (RFC 8260, 2.3.1). */
 void ln_output_write_forward_tsn(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 {
     uint64_t end = ln_outstanding_advance(&s->outstanding), tsn = s->outstanding.first;
+    size_t count = 0, limit, at, each = s->queue.interleaving ? 8 : 4;
     struct skipped list[FORWARD_STREAMS];
-    size_t count = 0, limit, at;
 
     if (end < tsn) {
         s->forward_due = false;
         return;
     }
-    if (ln_writer_room(w) < CHUNK_SMALL_BYTES + 4)
+    if (ln_writer_room(w) < CHUNK_SMALL_BYTES + each)
         return;
-    limit = (ln_writer_room(w) - CHUNK_SMALL_BYTES) / 4;
+    limit = (ln_writer_room(w) - CHUNK_SMALL_BYTES) / each;
     if (limit > FORWARD_STREAMS)
         limit = FORWARD_STREAMS;
     for (; tsn <= end; tsn++)
-        if (!note_skipped(list, &count, limit, ln_outstanding_slot(&s->outstanding, tsn)->message))
+        if (!note_skipped(s, list, &count, limit,
+                          ln_outstanding_slot(&s->outstanding, tsn)->message))
             break;
-    at = ln_chunk_begin(w, LN_CHUNK_FORWARD_TSN, 0);
+    at = ln_chunk_begin(w, s->queue.interleaving ? LN_CHUNK_IFORWARD_TSN : LN_CHUNK_FORWARD_TSN, 0);
     ln_write32(w, (uint32_t)(tsn - 1));
-    for (size_t i = 0; i < count; i++) {
-        ln_write16(w, list[i].stream);
-        ln_write16(w, list[i].ssn);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_skipped(s, w, &list[i]);
     ln_chunk_finish(w, at);
     s->forwarded = tsn - 1;
     s->forward_due = false;

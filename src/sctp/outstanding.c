@@ -2,7 +2,8 @@
  * RFC 9260, 6.2.1 and 6.3.1; RFC 3758, 3.5.
  *
  * Invariants: in_flight_bytes is the sum of len over IN_FLIGHT slots; lost_count and
- * abandoned_count count theirs; a message's fragments have consecutive TSNs. */
+ * abandoned_count count theirs; a message's fragments have ascending TSNs, without interleaving
+ * consecutive ones. */
 #include "sctp/outstanding.h"
 
 #include "base/alloc.h"
@@ -126,6 +127,7 @@ uint64_t ln_outstanding_push(struct ln_outstanding *o, struct ln_outgoing *messa
     slot->message = message;
     slot->sent_at = now;
     slot->offset = message->assigned;
+    slot->fsn = message->next_fsn++;
     slot->len = (uint16_t)len;
     slot->transmits = 1;
     slot->flags = (uint8_t)((message->begun ? 0 : LN_DATA_BEGIN) |
@@ -381,16 +383,18 @@ static void push_rest(struct ln_outstanding *o, struct ln_outgoing *message)
 void ln_outstanding_abandon(struct ln_outstanding *o, struct ln_outgoing *message)
 {
     uint64_t tsn = message->first_tsn > o->first ? message->first_tsn : o->first;
+    uint32_t left = message->fragments;
 
     assert(message->begun && !message->abandoned);
     message->abandoned = true;
     o->queue->abandoned++;
-    for (; tsn < o->next; tsn++) {
+    for (; tsn < o->next && left > 0; tsn++) {
         struct ln_slot *slot = ln_outstanding_slot(o, tsn);
 
         if (slot->message != message)
-            break;
+            continue;
         abandon_slot(o, tsn, slot);
+        left--;
     }
     if (message->assigned < message->len)
         push_rest(o, message);

@@ -19,7 +19,7 @@ enum ln_slot_state {
 struct ln_slot {
     struct ln_outgoing *message;
     ln_time sent_at;
-    uint32_t offset;
+    uint32_t offset, fsn;
     uint32_t older, newer; /* TSNs of its neighbours among those resent, while one itself */
     uint16_t len;          /* 0: stands for the rest of an abandoned message, never sent */
     uint16_t transmits;

@@ -8,7 +8,14 @@
 
 #include <string.h>
 
-int ln_sctp_header_read(struct ln_reader *r, struct ln_sctp_header *ret_header)
+static bool may_lack_sum(const struct ln_reader *r)
+{
+    uint8_t first = r->data[LN_SCTP_HEADER_BYTES];
+
+    return first != LN_CHUNK_INIT && first != LN_CHUNK_COOKIE_ECHO;
+}
+
+int ln_sctp_header_read(struct ln_reader *r, bool zero_allowed, struct ln_sctp_header *ret_header)
 {
     static const uint8_t zero[4];
     struct ln_sctp_header header;
@@ -20,11 +27,13 @@ int ln_sctp_header_read(struct ln_reader *r, struct ln_sctp_header *ret_header)
     header.destination_port = ln_read16(r);
     header.tag = ln_read32(r);
     header.checksum = __builtin_bswap32(ln_read32(r));
-    sum = ln_crc32c(0, r->data, 8);
-    sum = ln_crc32c(sum, zero, sizeof zero);
-    sum = ln_crc32c(sum, r->data + LN_SCTP_HEADER_BYTES, r->len - LN_SCTP_HEADER_BYTES);
-    if (sum != header.checksum)
-        return LN_ERR_INTEGRITY;
+    if (header.checksum != 0 || !zero_allowed || !may_lack_sum(r)) {
+        sum = ln_crc32c(0, r->data, 8);
+        sum = ln_crc32c(sum, zero, sizeof zero);
+        sum = ln_crc32c(sum, r->data + LN_SCTP_HEADER_BYTES, r->len - LN_SCTP_HEADER_BYTES);
+        if (sum != header.checksum)
+            return LN_ERR_INTEGRITY;
+    }
     *ret_header = header;
     return 0;
 }
@@ -135,6 +144,8 @@ static void read_extensions(struct ln_bytes types, struct ln_sctp_init *init)
             init->partial_reliability = true;
         else if (types.data[i] == LN_CHUNK_RECONFIG)
             init->reset = true;
+        else if (types.data[i] == LN_CHUNK_IDATA)
+            init->interleaving = true;
     }
 }
 
@@ -167,6 +178,10 @@ static bool read_parameter(const struct ln_parameter *parameter, struct ln_sctp_
         return true;
     case LN_PARAMETER_FORWARD_TSN:
         init->partial_reliability = true;
+        return true;
+    case LN_PARAMETER_ZERO_CHECKSUM:
+        init->zero_checksum = parameter->value.len == 4 &&
+                              ln_load32(parameter->value.data) == LN_ZERO_CHECKSUM_DTLS;
         return true;
     case LN_PARAMETER_IPV4:
     case LN_PARAMETER_IPV6:
@@ -221,7 +236,16 @@ void ln_sctp_init_write(struct ln_writer *w, uint8_t type, const struct ln_sctp_
     parameter = ln_parameter_begin(w, LN_PARAMETER_EXTENSIONS);
     ln_write8(w, LN_CHUNK_FORWARD_TSN);
     ln_write8(w, LN_CHUNK_RECONFIG);
+    if (init->interleaving) {
+        ln_write8(w, LN_CHUNK_IDATA);
+        ln_write8(w, LN_CHUNK_IFORWARD_TSN);
+    }
     ln_parameter_finish(w, parameter);
+    if (init->zero_checksum) {
+        parameter = ln_parameter_begin(w, LN_PARAMETER_ZERO_CHECKSUM);
+        ln_write32(w, LN_ZERO_CHECKSUM_DTLS);
+        ln_parameter_finish(w, parameter);
+    }
     if (init->cookie.len > 0) {
         parameter = ln_parameter_begin(w, LN_PARAMETER_STATE_COOKIE);
         ln_write_bytes(w, init->cookie.data, init->cookie.len);

@@ -18,6 +18,7 @@
 #define LN_SCTP_HEADER_BYTES      12u
 #define LN_SCTP_CHUNK_HEAD_BYTES  4u
 #define LN_SCTP_DATA_HEAD_BYTES   16u
+#define LN_SCTP_IDATA_HEAD_BYTES  20u
 #define LN_SCTP_PARAMETERS_REPORT 128u /* bytes of unrecognised parameters reported at most */
 
 enum ln_chunk_type {
@@ -34,19 +35,22 @@ enum ln_chunk_type {
     LN_CHUNK_COOKIE_ECHO = 10,
     LN_CHUNK_COOKIE_ACK = 11,
     LN_CHUNK_SHUTDOWN_COMPLETE = 14,
-    LN_CHUNK_RECONFIG = 130,    /* RFC 6525, 3.1 */
-    LN_CHUNK_FORWARD_TSN = 192, /* RFC 3758, 3.2 */
+    LN_CHUNK_IDATA = 64,         /* RFC 8260, 2.1 */
+    LN_CHUNK_RECONFIG = 130,     /* RFC 6525, 3.1 */
+    LN_CHUNK_FORWARD_TSN = 192,  /* RFC 3758, 3.2 */
+    LN_CHUNK_IFORWARD_TSN = 194, /* RFC 8260, 2.3.1 */
 };
 
 /* What to do with a type that is not known: the two high bits (RFC 9260, 3.2). */
 #define LN_CHUNK_UNKNOWN_GO_ON(type)  (((type)&0x80) != 0)
 #define LN_CHUNK_UNKNOWN_REPORT(type) (((type)&0x40) != 0)
 
-#define LN_DATA_END       0x01u
-#define LN_DATA_BEGIN     0x02u
-#define LN_DATA_UNORDERED 0x04u
-#define LN_DATA_IMMEDIATE 0x08u /* RFC 7053 */
-#define LN_TAG_REFLECTED  0x01u /* the T bit of ABORT and SHUTDOWN COMPLETE */
+#define LN_DATA_END          0x01u
+#define LN_DATA_BEGIN        0x02u
+#define LN_DATA_UNORDERED    0x04u
+#define LN_DATA_IMMEDIATE    0x08u   /* RFC 7053 */
+#define LN_SKIPPED_UNORDERED 0x0001u /* of an I-FORWARD-TSN entry */
+#define LN_TAG_REFLECTED     0x01u   /* the T bit of ABORT and SHUTDOWN COMPLETE */
 
 enum ln_parameter_type {
     LN_PARAMETER_HEARTBEAT_INFO = 1,
@@ -64,8 +68,9 @@ enum ln_parameter_type {
     LN_PARAMETER_ADD_OUTGOING = 17,
     LN_PARAMETER_ADD_INCOMING = 18,
     LN_PARAMETER_ECN_CAPABLE = 0x8000,
-    LN_PARAMETER_EXTENSIONS = 0x8008,  /* RFC 5061, 4.2.7 */
-    LN_PARAMETER_FORWARD_TSN = 0xc000, /* RFC 3758, 3.1 */
+    LN_PARAMETER_ZERO_CHECKSUM = 0x8001, /* RFC 9653, 4 */
+    LN_PARAMETER_EXTENSIONS = 0x8008,    /* RFC 5061, 4.2.7 */
+    LN_PARAMETER_FORWARD_TSN = 0xc000,   /* RFC 3758, 3.1 */
 };
 
 #define LN_PARAMETER_UNKNOWN_GO_ON(type)  (((type)&0x8000) != 0)
@@ -96,6 +101,9 @@ enum ln_reset_result {
     LN_RESET_IN_PROGRESS = 6,
 };
 
+/* Error detection methods of the zero checksum (RFC 9653, 4): the packet is inside DTLS. */
+#define LN_ZERO_CHECKSUM_DTLS 1u
+
 struct ln_sctp_header {
     uint16_t source_port, destination_port;
     uint32_t tag, checksum;
@@ -112,8 +120,11 @@ struct ln_parameter {
     struct ln_bytes value, whole;
 };
 
-/* Reads the head and checks the sum. Returns 0, LN_ERR_MALFORMED (too short), LN_ERR_INTEGRITY. */
-LN_NODISCARD int ln_sctp_header_read(struct ln_reader *r, struct ln_sctp_header *ret_header);
+/* Reads the head and checks the sum; zero_allowed: none is fine too, unless the first chunk is an
+ * INIT or COOKIE ECHO (RFC 9653, 5.3). Returns 0, LN_ERR_MALFORMED (too short), LN_ERR_INTEGRITY.
+ */
+LN_NODISCARD int ln_sctp_header_read(struct ln_reader *r, bool zero_allowed,
+                                     struct ln_sctp_header *ret_header);
 
 /* The next element: 1, 0 at the end, LN_ERR_MALFORMED. Missing padding at the very end is
  * tolerated. Causes are read as parameters. */
@@ -135,7 +146,8 @@ void ln_parameter_finish(struct ln_writer *w, size_t at);
 struct ln_sctp_init {
     uint32_t tag, window, tsn;
     uint16_t outgoing, incoming;
-    bool partial_reliability, reset;
+    bool partial_reliability, reset, interleaving;
+    bool zero_checksum;                              /* is accepted */
     struct ln_bytes cookie;                          /* INIT ACK */
     uint8_t unrecognized[LN_SCTP_PARAMETERS_REPORT]; /* whole parameters to be reported */
     size_t unrecognized_len;
@@ -143,8 +155,8 @@ struct ln_sctp_init {
 
 /* Returns 0 or LN_ERR_MALFORMED. Addresses are passed over: DTLS knows the path (RFC 8261, 6). */
 LN_NODISCARD int ln_sctp_init_read(struct ln_bytes value, struct ln_sctp_init *ret_init);
-/* The whole chunk, with the parameters of the extensions we speak, the cookie (if any) and what was
- * not recognised. */
+/* The whole chunk, with partial reliability and reset, interleaving and zero checksum if so said,
+ * the cookie (if any) and what was not recognised. */
 void ln_sctp_init_write(struct ln_writer *w, uint8_t type, const struct ln_sctp_init *init);
 
 #endif

@@ -12,6 +12,7 @@
 #include "sctp/reassembly.h"
 
 #include "base/alloc.h"
+#include "sctp/interleaved.h"
 #include "sctp/packet.h"
 #include "sctp/sack.h"
 #include "sctp/streams_in.h"
@@ -22,17 +23,17 @@
 #define FIRST_EDGES  64u
 #define RUN_OVERHEAD 192u
 
-void ln_reassembly_init(struct ln_reassembly *r, struct ln_allocator *allocator,
-                        struct ln_blocks *blocks, struct ln_list *news, size_t limit_bytes,
-                        size_t max_message_bytes)
+void ln_reassembly_init(struct ln_reassembly *r, const struct ln_env *env, struct ln_blocks *blocks,
+                        struct ln_list *news, size_t limit_bytes, size_t max_message_bytes)
 {
     memset(r, 0, sizeof *r);
-    r->allocator = allocator;
+    r->allocator = env->allocator;
     r->blocks = blocks;
     r->news = news;
     r->limit_bytes = limit_bytes;
     r->max_message_bytes = max_message_bytes;
     ln_list_init(&r->partial);
+    ln_map_init(&r->assemblies, env, LN_ASSEMBLIES_MAX);
 }
 
 size_t ln_reassembly_window(const struct ln_reassembly *r)
@@ -180,7 +181,7 @@ static int put_bytes(struct ln_reassembly *r, struct ln_sctp_message *run, const
     return 0;
 }
 
-static struct ln_sctp_message *create_run(struct ln_reassembly *r, const struct ln_fragment *f)
+struct ln_sctp_message *ln_reassembly_create(struct ln_reassembly *r, const struct ln_fragment *f)
 {
     struct ln_sctp_message *run;
     size_t own;
@@ -196,7 +197,7 @@ static struct ln_sctp_message *create_run(struct ln_reassembly *r, const struct 
     run->first_tsn = run->last_tsn = f->tsn;
     run->ppid = f->ppid;
     run->stream = f->stream;
-    run->ssn = f->ssn;
+    run->mid = f->mid;
     run->unordered = (f->flags & LN_DATA_UNORDERED) != 0;
     run->begin = (f->flags & LN_DATA_BEGIN) != 0;
     run->end = (f->flags & LN_DATA_END) != 0;
@@ -214,7 +215,7 @@ static bool same_message(const struct ln_sctp_message *run, const struct ln_frag
     bool unordered = (f->flags & LN_DATA_UNORDERED) != 0;
 
     return run->stream == f->stream && run->unordered == unordered &&
-           (unordered || run->ssn == f->ssn);
+           (unordered || run->mid == f->mid);
 }
 
 /* The open run that ends just before the fragment, or begins just after it. */
@@ -258,18 +259,29 @@ static int join(struct ln_reassembly *r, struct ln_sctp_message *run, struct ln_
     return 0;
 }
 
-static void complete(struct ln_reassembly *r, struct ln_sctp_message *run)
+int ln_reassembly_append(struct ln_reassembly *r, struct ln_sctp_message *message,
+                         const uint8_t *data, size_t len)
 {
-    clear_edges(r, run);
-    if (r->current == run)
-        r->current = NULL;
-    ln_list_remove(&run->partial);
+    return put_bytes(r, message, data, len, false);
+}
+
+void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *run)
+{
     if (run->too_big)
         run->news.kind = LN_SCTP_EVENT_MESSAGE_TOO_BIG;
     else
         r->last_message_bytes = run->len;
     r->messages++;
     ln_in_stream_deliver(r, run);
+}
+
+static void complete(struct ln_reassembly *r, struct ln_sctp_message *run)
+{
+    clear_edges(r, run);
+    if (r->current == run)
+        r->current = NULL;
+    ln_list_remove(&run->partial);
+    ln_reassembly_complete(r, run);
 }
 
 /* Adds the fragment to the run before it. */
@@ -315,7 +327,7 @@ static int place(struct ln_reassembly *r, const struct ln_fragment *f,
             return LN_ERR_NOMEM;
         run = after;
     } else {
-        run = create_run(r, f);
+        run = ln_reassembly_create(r, f);
         if (!run)
             return LN_ERR_NOMEM;
         ln_list_append(&r->partial, &run->partial);
@@ -338,17 +350,12 @@ static bool fits(const struct ln_reassembly *r, const struct ln_fragment *f, uin
     return r->used_bytes + f->data.len + RUN_OVERHEAD <= limit;
 }
 
-int ln_reassembly_add(struct ln_reassembly *r, const struct ln_fragment *f, uint64_t cumulative)
+static int add_to_runs(struct ln_reassembly *r, const struct ln_fragment *f, uint64_t cumulative)
 {
     bool begin = (f->flags & LN_DATA_BEGIN) != 0, end = (f->flags & LN_DATA_END) != 0;
     struct ln_sctp_message *before, *after;
-    int error;
+    int error = reserve_edges(r, f->tsn - cumulative);
 
-    if (!fits(r, f, cumulative))
-        return LN_ERR_LIMIT;
-    error = reserve_edges(r, f->tsn - cumulative);
-    if (error == 0)
-        error = ln_in_stream_reserve(r, f->stream, (f->flags & LN_DATA_UNORDERED) == 0, f->ssn);
     if (error)
         return error;
     if (r->current && r->current->last_tsn + 1 == f->tsn && !r->current->end)
@@ -374,6 +381,18 @@ int ln_reassembly_add(struct ln_reassembly *r, const struct ln_fragment *f, uint
     return place(r, f, before, after);
 }
 
+int ln_reassembly_add(struct ln_reassembly *r, const struct ln_fragment *f, uint64_t cumulative)
+{
+    int error;
+
+    if (!fits(r, f, cumulative))
+        return LN_ERR_LIMIT;
+    error = ln_in_stream_reserve(r, f->stream, (f->flags & LN_DATA_UNORDERED) == 0, f->mid);
+    if (error)
+        return error;
+    return r->interleaving ? ln_interleaved_add(r, f) : add_to_runs(r, f, cumulative);
+}
+
 void ln_reassembly_skip_to(struct ln_reassembly *r, uint64_t cumulative)
 {
     LN_LIST_EACH_SAFE (at, next, &r->partial) {
@@ -390,6 +409,7 @@ void ln_reassembly_restart(struct ln_reassembly *r)
 {
     while (!ln_list_empty(&r->partial))
         drop_run(r, LN_CONTAINER(r->partial.next, struct ln_sctp_message, partial));
+    ln_interleaved_clear(r);
     ln_in_streams_clear(r);
     if (r->edges)
         memset(r->edges, 0, r->edge_capacity * sizeof(*r->edges));
@@ -399,6 +419,7 @@ void ln_reassembly_deinit(struct ln_reassembly *r)
 {
     ln_reassembly_restart(r);
     ln_in_streams_free(r);
+    ln_map_deinit(&r->assemblies);
     ln_free(r->allocator, r->edges);
     r->edges = NULL;
     r->edge_capacity = 0;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fragments in, messages out. Fragments of one message have consecutive TSNs (RFC 9260, 6.9), so
  * what arrived forms runs on the line of TSNs; each run's bytes go straight into one buffer that
- * becomes the message. Whole messages are delivered at once (unordered) or by stream sequence
- * number.
+ * becomes the message. With interleaving (RFC 8260) fragments are numbered within their message
+ * instead: interleaved.c. Whole messages are delivered at once (unordered) or by their number on
+ * the stream.
  *
  * Every byte held, with an overhead per run, counts in used_bytes, from which the receive window is
  * taken; a message counts until the owner has taken it. */
 #ifndef LN_SCTP_REASSEMBLY_H
 #define LN_SCTP_REASSEMBLY_H
 
+#include "base/map.h"
 #include "sctp/blocks.h"
 #include "sctp/news.h"
 #include "sctp/sctp.h"
@@ -24,16 +26,21 @@ struct ln_sctp_message {
     size_t own_bytes;       /* of this struct's block */
     uint64_t first_tsn, last_tsn;
     uint32_t ppid;
-    uint16_t stream, ssn;
+    uint32_t mid; /* without interleaving the stream sequence number */
+    uint16_t stream;
     bool unordered, begin, end, too_big;
 };
 
 struct ln_in_stream {
-    struct ln_sctp_message **waiting; /* whole ordered ones ahead of next_ssn, by ssn */
+    struct ln_sctp_message **waiting; /* whole ordered ones ahead of next_mid, by mid */
     size_t waiting_first, waiting_count, waiting_capacity;
+    struct ln_list assemblies; /* interleaved messages of which fragments have come */
     struct ln_news reset;
-    uint16_t id, next_ssn;
+    uint32_t next_mid;
+    uint16_t id;
 };
+
+struct ln_assembly; /* interleaved.c */
 
 struct ln_reassembly {
     struct ln_allocator *allocator;
@@ -49,19 +56,22 @@ struct ln_reassembly {
     size_t last_message_bytes; /* a guess at the next one's size */
     uint64_t messages, dropped_malformed;
     uint16_t initial_ssn;
+    bool interleaving;        /* agreed with the peer */
+    struct ln_map assemblies; /* by stream, order and mid */
+    struct ln_assembly *last; /* the one that the last fragment went to */
 };
 
 struct ln_fragment {
     uint64_t tsn;
     uint32_t ppid;
-    uint16_t stream, ssn;
+    uint32_t mid, fsn; /* without interleaving: the stream sequence number, 0 */
+    uint16_t stream;
     uint8_t flags;
     struct ln_bytes data;
 };
 
-void ln_reassembly_init(struct ln_reassembly *r, struct ln_allocator *allocator,
-                        struct ln_blocks *blocks, struct ln_list *news, size_t limit_bytes,
-                        size_t max_message_bytes);
+void ln_reassembly_init(struct ln_reassembly *r, const struct ln_env *env, struct ln_blocks *blocks,
+                        struct ln_list *news, size_t limit_bytes, size_t max_message_bytes);
 void ln_reassembly_deinit(struct ln_reassembly *r);
 
 /* Takes a fragment that was not seen before. cumulative: the point before this fragment counts.
@@ -71,9 +81,9 @@ LN_NODISCARD int ln_reassembly_add(struct ln_reassembly *r, const struct ln_frag
                                    uint64_t cumulative);
 
 /* FORWARD TSN: runs that cannot be completed any more are dropped; then for each stream named, what
- * waits up to ssn is delivered. */
+ * waits up to mid is delivered, and what is not whole up to it dropped. */
 void ln_reassembly_skip_to(struct ln_reassembly *r, uint64_t cumulative);
-void ln_reassembly_skip_ssn(struct ln_reassembly *r, uint16_t stream, uint16_t ssn);
+void ln_reassembly_skip_mid(struct ln_reassembly *r, uint16_t stream, bool unordered, uint32_t mid);
 
 /* RFC 6525: the stream begins anew; news of it follow what was delivered before. Returns 0 or
  * LN_ERR_NOMEM. */
@@ -89,5 +99,12 @@ void ln_reassembly_hand_over(struct ln_reassembly *r, struct ln_sctp_message *me
 
 /* What may still come (a_rwnd). */
 size_t ln_reassembly_window(const struct ln_reassembly *r);
+
+/* Shared with interleaved.c: a message with its first bytes, more bytes at its end, its delivery,
+ * its end without one. */
+struct ln_sctp_message *ln_reassembly_create(struct ln_reassembly *r, const struct ln_fragment *f);
+LN_NODISCARD int ln_reassembly_append(struct ln_reassembly *r, struct ln_sctp_message *message,
+                                      const uint8_t *data, size_t len);
+void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *message);
 
 #endif

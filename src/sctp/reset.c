@@ -68,7 +68,7 @@ static void finish_stream(struct ln_sctp *s, struct ln_out_stream *stream, int e
 {
     ln_list_remove(&stream->resetting);
     if (error == 0)
-        stream->next_ssn = 0;
+        stream->next_mid = stream->next_unordered_mid = 0;
     stream->reset = LN_STREAM_OPEN;
     stream->reset_error = error;
     ln_news_tell(&s->news, &stream->reset_done);

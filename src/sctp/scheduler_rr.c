@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Round robin by message (RFC 8260, 3.2): after each whole message the next stream has its turn. */
+ * Round robin (RFC 8260, 3.2): after each whole message, with interleaving after each fragment, the
+ * next stream has its turn. */
 #include "sctp/scheduler.h"
 
 struct round_robin {
@@ -31,12 +32,13 @@ static struct ln_schedulable *rr_next(void *scheduler)
     return LN_CONTAINER(r->waiting.next, struct ln_schedulable, link);
 }
 
-static void rr_sent(void *scheduler, struct ln_schedulable *stream, size_t bytes, bool whole)
+static void rr_sent(void *scheduler, struct ln_schedulable *stream, size_t bytes, bool whole,
+                    bool interleaving)
 {
     struct round_robin *r = scheduler;
 
     (void)bytes;
-    if (!whole || !stream->waiting)
+    if (!whole && !interleaving)
         return;
     ln_list_remove(&stream->link);
     ln_list_append(&r->waiting, &stream->link);

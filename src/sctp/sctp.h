@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An SCTP association without IO: whole SCTP packets in and out (the owner wraps them in DTLS,
  * RFC 8261), messages on streams in between. RFC 9260 with partial reliability (RFC 3758), stream
- * reset (RFC 6525) and the I bit (RFC 7053).
+ * reset (RFC 6525), the I bit (RFC 7053), interleaving (RFC 8260) and zero checksums (RFC 9653).
  *
  * Sans-IO rules of the house: every call that takes `now` may do work; send() and the other calls
  * without it only queue, and next_timeout() is then LN_TIME_IMMEDIATE until the next call with
@@ -42,10 +42,13 @@ struct ln_sctp_config {
     ln_duration cookie_lifetime;
     size_t initial_window_packets; /* of the congestion window */
     size_t max_window_bytes;       /* of the congestion window */
-    /* NULL: ln_sctp_cc_cubic, ln_sctp_loss_rack, ln_sctp_scheduler_round_robin. */
+    /* NULL: ln_sctp_cc_cubic, ln_sctp_loss_rack, ln_sctp_scheduler_weighted_fair. */
     const struct ln_sctp_cc_ops *cc;
     const struct ln_sctp_loss_ops *loss;
     const struct ln_sctp_scheduler_ops *scheduler;
+    bool interleaving; /* offer and take I-DATA (RFC 8260); default true */
+    bool
+        zero_checksum; /* offer and take packets without a sum, inside DTLS only (RFC 9653); true */
     bool initial_tsn_fixed; /* tests of number wrap only: initial_tsn and initial_ssn hold */
     uint32_t initial_tsn;
     uint16_t initial_ssn;  /* of every stream and both directions */
@@ -125,6 +128,7 @@ struct ln_sctp_stats {
     const char *congestion_control;
     uint16_t outgoing_streams, incoming_streams; /* negotiated; 0 before */
     bool peer_partial_reliability, peer_reset;   /* extensions that the peer announced */
+    bool interleaving, zero_checksum_sent;       /* in use */
 };
 
 /* env is borrowed. Returns 0, LN_ERR_INVALID_ARGUMENT or LN_ERR_NOMEM. */

@@ -6,11 +6,13 @@
 
 #include "base/alloc.h"
 #include "base/time.h"
+#include "sctp/tsn.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define STREAMS_MAX 65536u
+#define STREAMS_MAX   65536u
+#define SHORT_MESSAGE 1024u /* goes in one packet, mostly */
 
 int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocator,
                        struct ln_blocks *blocks, struct ln_list *news,
@@ -22,6 +24,7 @@ int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocat
     queue->news = news;
     queue->ops = ops;
     ln_list_init(&queue->unstamped);
+    ln_list_init(&queue->unfinished);
     queue->scheduler = ln_alloc_zero(allocator, ops->state_bytes);
     if (!queue->scheduler)
         return LN_ERR_NOMEM;
@@ -36,15 +39,23 @@ static void free_message(struct ln_send_queue *queue, struct ln_outgoing *messag
     ln_blocks_put(queue->blocks, message, message->block_bytes);
 }
 
-static void set_waiting(struct ln_send_queue *queue, struct ln_out_stream *stream, bool waiting)
+/* The stream's list of messages has changed: the scheduler sees whether it has any, and when the
+ * first of them came. */
+static void update_schedule(struct ln_send_queue *queue, struct ln_out_stream *stream)
 {
-    if (stream->schedule.waiting == waiting)
+    bool waiting = !ln_list_empty(&stream->messages);
+    uint64_t arrival = waiting
+                           ? LN_CONTAINER(stream->messages.next, struct ln_outgoing, link)->arrival
+                           : 0;
+
+    if (stream->schedule.waiting == waiting && stream->schedule.arrival == arrival)
         return;
+    if (stream->schedule.waiting)
+        queue->ops->remove(queue->scheduler, &stream->schedule);
     stream->schedule.waiting = waiting;
+    stream->schedule.arrival = arrival;
     if (waiting)
         queue->ops->add(queue->scheduler, &stream->schedule);
-    else
-        queue->ops->remove(queue->scheduler, &stream->schedule);
 }
 
 static void reduce_buffered(struct ln_send_queue *queue, struct ln_out_stream *stream, size_t bytes)
@@ -58,6 +69,20 @@ static void reduce_buffered(struct ln_send_queue *queue, struct ln_out_stream *s
         ln_news_tell(queue->news, &stream->low);
 }
 
+static void set_unfinished(struct ln_send_queue *queue, struct ln_outgoing *message,
+                           bool unfinished)
+{
+    if (ln_list_empty(&message->unfinished) != unfinished)
+        return;
+    if (unfinished) {
+        ln_list_append(&queue->unfinished, &message->unfinished);
+        queue->unfinished_bytes += message->len;
+    } else {
+        ln_list_remove(&message->unfinished);
+        queue->unfinished_bytes -= message->len;
+    }
+}
+
 /* Takes a message out of its stream; what of it was not sent will not be. */
 static void unlink_message(struct ln_send_queue *queue, struct ln_out_stream *stream,
                            struct ln_outgoing *message)
@@ -65,8 +90,8 @@ static void unlink_message(struct ln_send_queue *queue, struct ln_out_stream *st
     ln_list_remove(&message->link);
     if (queue->current == message)
         queue->current = NULL;
-    if (ln_list_empty(&stream->messages))
-        set_waiting(queue, stream, false);
+    set_unfinished(queue, message, false);
+    update_schedule(queue, stream);
     reduce_buffered(queue, stream, message->len - message->assigned);
     message->assigned = message->len;
     if (message->fragments == 0)
@@ -116,7 +141,7 @@ struct ln_out_stream *ln_send_queue_make_stream(struct ln_send_queue *queue, uin
     if (!stream)
         return NULL;
     stream->id = id;
-    stream->next_ssn = queue->initial_ssn;
+    stream->next_mid = queue->initial_ssn;
     ln_list_init(&stream->messages);
     ln_list_init(&stream->resetting);
     ln_list_init(&stream->schedule.link);
@@ -148,13 +173,15 @@ int ln_send_queue_push(struct ln_send_queue *queue, struct ln_out_stream *stream
     message->len = (uint32_t)len;
     memcpy(message->data, data, len);
     ln_list_init(&message->unstamped);
+    ln_list_init(&message->unfinished);
     if (message->lifetime != LN_TIME_NEVER)
         ln_list_append(&queue->unstamped, &message->unstamped);
     ln_list_append(&stream->messages, &message->link);
     stream->buffered += len;
     queue->queued_bytes += len;
     queue->held_bytes += bytes;
-    set_waiting(queue, stream, true);
+    message->arrival = ++queue->arrivals;
+    update_schedule(queue, stream);
     return 0;
 }
 
@@ -169,22 +196,45 @@ void ln_send_queue_stamp(struct ln_send_queue *queue, ln_time now)
     }
 }
 
+static struct ln_outgoing *first_unfinished(const struct ln_send_queue *queue)
+{
+    return LN_CONTAINER(queue->unfinished.next, struct ln_outgoing, unfinished);
+}
+
+static bool may_begin(const struct ln_send_queue *queue, const struct ln_outgoing *message)
+{
+    return ln_list_empty(&queue->unfinished) || message->len <= SHORT_MESSAGE ||
+           queue->unfinished_bytes + message->len <= queue->unfinished_limit;
+}
+
 struct ln_outgoing *ln_send_queue_next(struct ln_send_queue *queue, ln_time now)
 {
     struct ln_schedulable *chosen;
 
-    if (queue->current)
+    if (queue->current && !queue->interleaving)
         return queue->current;
     while ((chosen = queue->ops->next(queue->scheduler)) != NULL) {
         struct ln_out_stream *stream = LN_CONTAINER(chosen, struct ln_out_stream, schedule);
         struct ln_outgoing *message = LN_CONTAINER(stream->messages.next, struct ln_outgoing, link);
 
-        if (!ln_time_due(message->deadline, now))
+        if (message->begun)
             return message;
+        if (!ln_time_due(message->deadline, now))
+            return may_begin(queue, message) ? message : first_unfinished(queue);
         queue->abandoned++;
         unlink_message(queue, stream, message);
     }
     return NULL;
+}
+
+static uint32_t take_mid(struct ln_send_queue *queue, struct ln_out_stream *stream, bool unordered)
+{
+    uint32_t *next = unordered ? &stream->next_unordered_mid : &stream->next_mid, mid = *next;
+
+    if (unordered && !queue->interleaving)
+        return 0;
+    *next = ln_mid_next(queue->interleaving, mid);
+    return mid;
 }
 
 void ln_send_queue_assign(struct ln_send_queue *queue, struct ln_outgoing *message, size_t bytes)
@@ -195,19 +245,19 @@ void ln_send_queue_assign(struct ln_send_queue *queue, struct ln_outgoing *messa
     assert(bytes <= message->len - message->assigned);
     if (!message->begun) {
         message->begun = true;
-        message->ssn = message->unordered ? 0 : stream->next_ssn++;
+        message->mid = take_mid(queue, stream, message->unordered);
     }
     message->fragments++;
     message->assigned += (uint32_t)bytes;
     queue->current = whole ? NULL : message;
+    if (queue->interleaving)
+        set_unfinished(queue, message, !whole);
+    queue->ops->sent(queue->scheduler, &stream->schedule, bytes, whole, queue->interleaving);
     if (whole) {
         ln_list_remove(&message->link);
-        if (ln_list_empty(&stream->messages))
-            set_waiting(queue, stream, false);
+        update_schedule(queue, stream);
     }
     reduce_buffered(queue, stream, bytes);
-    if (stream->schedule.waiting)
-        queue->ops->sent(queue->scheduler, &stream->schedule, bytes, whole);
 }
 
 void ln_send_queue_release(struct ln_send_queue *queue, struct ln_outgoing *message)
@@ -230,9 +280,18 @@ void ln_send_queue_discard(struct ln_send_queue *queue, struct ln_out_stream *st
 
 void ln_send_queue_restart(struct ln_send_queue *queue)
 {
-    if (queue->current)
-        unlink_message(queue, queue->streams[queue->current->stream], queue->current);
-    for (size_t i = 0; i < queue->stream_capacity; i++)
-        if (queue->streams[i])
-            queue->streams[i]->next_ssn = 0;
+    queue->current = NULL;
+    for (size_t i = 0; i < queue->stream_capacity; i++) {
+        struct ln_out_stream *stream = queue->streams[i];
+        struct ln_outgoing *first;
+
+        if (!stream)
+            continue;
+        stream->next_mid = stream->next_unordered_mid = 0;
+        if (ln_list_empty(&stream->messages))
+            continue;
+        first = LN_CONTAINER(stream->messages.next, struct ln_outgoing, link);
+        if (first->begun)
+            unlink_message(queue, stream, first);
+    }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Messages waiting to be sent, by stream, and the outgoing streams themselves. A message is one
  * block of memory holding the one copy of the user's data; fragments refer to it until they are
- * acknowledged. The scheduler picks the stream, and a message once begun is sent to its end. */
+ * acknowledged. The scheduler picks the stream; a message once begun is sent to its end, or with
+ * interleaving (RFC 8260) the scheduler picks anew for each fragment. */
 #ifndef LN_SCTP_SEND_QUEUE_H
 #define LN_SCTP_SEND_QUEUE_H
 
@@ -12,16 +13,20 @@
 
 /* A message from send() until its last fragment is acknowledged or abandoned. */
 struct ln_outgoing {
-    struct ln_list link;      /* in its stream, until its last fragment has a TSN */
-    struct ln_list unstamped; /* waiting for a `now` that its lifetime counts from */
+    struct ln_list link;       /* in its stream, until its last fragment has a TSN */
+    struct ln_list unstamped;  /* waiting for a `now` that its lifetime counts from */
+    struct ln_list unfinished; /* begun, with interleaving */
     size_t block_bytes;
     ln_duration lifetime;
     ln_time deadline;
     uint64_t first_tsn;     /* once begun */
     uint32_t len, assigned; /* bytes; those that have TSNs */
     uint32_t fragments;     /* outstanding ones that refer to it */
+    uint32_t next_fsn;      /* of its next fragment (RFC 8260, 2.1) */
     uint32_t ppid, max_retransmits;
-    uint16_t stream, ssn;
+    uint32_t mid; /* of the message, once begun; without interleaving the stream sequence number */
+    uint64_t arrival;
+    uint16_t stream;
     bool unordered, begun, abandoned;
     uint8_t data[];
 };
@@ -35,7 +40,8 @@ struct ln_out_stream {
     struct ln_news low, reset_done, reset_asked;
     size_t buffered, low_threshold;
     int reset_error;
-    uint16_t id, next_ssn;
+    uint32_t next_mid, next_unordered_mid;
+    uint16_t id;
     uint8_t reset; /* enum ln_stream_reset */
 };
 
@@ -52,7 +58,13 @@ struct ln_send_queue {
     size_t queued_bytes;         /* not yet assigned */
     size_t held_bytes;           /* memory of all messages, waiting or outstanding */
     uint64_t abandoned;          /* messages */
+    uint64_t arrivals;
     uint16_t initial_ssn;
+    bool interleaving; /* agreed with the peer */
+    /* Messages begun and not finished, and their bytes: as many as the peer has room for at once,
+     * else its window would fill with pieces and none could be completed. */
+    struct ln_list unfinished;
+    size_t unfinished_bytes, unfinished_limit;
 };
 
 LN_NODISCARD int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocator,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * RFC 9260, 6.5 and 6.6; RFC 3758, 3.6; RFC 6525, 5.2.2.
  *
- * waiting[] is sorted by distance from next_ssn; messages mostly come in order, so that insertion
+ * waiting[] is sorted by distance from next_mid; messages mostly come in order, so that insertion
  * is mostly at the end and removal always at the front. */
 #include "sctp/streams_in.h"
 
 #include "base/alloc.h"
+#include "sctp/interleaved.h"
 #include "sctp/tsn.h"
 
 #include <assert.h>
@@ -37,19 +38,20 @@ static struct ln_in_stream *make(struct ln_reassembly *r, uint16_t id)
     if (!stream)
         return NULL;
     stream->id = id;
-    stream->next_ssn = r->initial_ssn;
+    stream->next_mid = r->initial_ssn;
+    ln_list_init(&stream->assemblies);
     ln_news_init(&stream->reset, LN_SCTP_EVENT_INCOMING_RESET);
     r->streams[id] = stream;
     return stream;
 }
 
-int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered, uint16_t ssn)
+int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered, uint32_t mid)
 {
     struct ln_in_stream *s = make(r, id);
 
     if (!s)
         return LN_ERR_NOMEM;
-    if (!ordered || ssn == s->next_ssn || s->waiting_first + s->waiting_count < s->waiting_capacity)
+    if (!ordered || mid == s->next_mid || s->waiting_first + s->waiting_count < s->waiting_capacity)
         return 0;
     if (s->waiting_first > 0) {
         memmove(s->waiting, s->waiting + s->waiting_first, s->waiting_count * sizeof(*s->waiting));
@@ -81,30 +83,36 @@ static struct ln_sctp_message *take_first(struct ln_in_stream *s)
 
 static void deliver_ready(struct ln_reassembly *r, struct ln_in_stream *s)
 {
-    while (s->waiting_count > 0 && first_waiting(s)->ssn == s->next_ssn) {
+    while (s->waiting_count > 0 && first_waiting(s)->mid == s->next_mid) {
         tell(r, take_first(s));
-        s->next_ssn++;
+        s->next_mid = ln_mid_next(r->interleaving, s->next_mid);
     }
 }
 
-/* Returns false when that sequence number waits already. */
-static bool insert(struct ln_in_stream *s, struct ln_sctp_message *message)
+static int32_t ahead(const struct ln_reassembly *r, const struct ln_in_stream *s, uint32_t mid)
+{
+    return ln_mid_distance(r->interleaving, s->next_mid, mid);
+}
+
+/* Returns false when that number waits already. */
+static bool insert(const struct ln_reassembly *r, struct ln_in_stream *s,
+                   struct ln_sctp_message *message)
 {
     struct ln_sctp_message **waiting = s->waiting + s->waiting_first;
-    int distance = ln_ssn_distance(s->next_ssn, message->ssn);
+    int32_t distance = ahead(r, s, message->mid);
     size_t low = 0, high = s->waiting_count;
 
-    if (high > 0 && ln_ssn_distance(s->next_ssn, waiting[high - 1]->ssn) < distance)
+    if (high > 0 && ahead(r, s, waiting[high - 1]->mid) < distance)
         low = high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (ln_ssn_distance(s->next_ssn, waiting[middle]->ssn) < distance)
+        if (ahead(r, s, waiting[middle]->mid) < distance)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low < s->waiting_count && waiting[low]->ssn == message->ssn)
+    if (low < s->waiting_count && waiting[low]->mid == message->mid)
         return false;
     assert(s->waiting_first + s->waiting_count < s->waiting_capacity);
     memmove(waiting + low + 1, waiting + low, (s->waiting_count - low) * sizeof(*waiting));
@@ -120,25 +128,29 @@ void ln_in_stream_deliver(struct ln_reassembly *r, struct ln_sctp_message *messa
     assert(s);
     if (message->unordered) {
         tell(r, message);
-    } else if (message->ssn == s->next_ssn) {
-        s->next_ssn++;
+    } else if (message->mid == s->next_mid) {
+        s->next_mid = ln_mid_next(r->interleaving, s->next_mid);
         tell(r, message);
         deliver_ready(r, s);
-    } else if (ln_ssn_distance(s->next_ssn, message->ssn) < 0 || !insert(s, message)) {
+    } else if (ahead(r, s, message->mid) < 0 || !insert(r, s, message)) {
         r->dropped_malformed++;
         ln_reassembly_release(r, message);
     }
 }
 
-void ln_reassembly_skip_ssn(struct ln_reassembly *r, uint16_t id, uint16_t ssn)
+void ln_reassembly_skip_mid(struct ln_reassembly *r, uint16_t id, bool unordered, uint32_t mid)
 {
     struct ln_in_stream *s = make(r, id);
 
-    if (!s || ln_ssn_distance(s->next_ssn, ssn) < 0)
+    if (!s)
         return;
-    while (s->waiting_count > 0 && ln_ssn_distance(first_waiting(s)->ssn, ssn) >= 0)
+    ln_interleaved_skip(r, s, unordered, mid);
+    if (unordered || ahead(r, s, mid) < 0)
+        return;
+    while (s->waiting_count > 0 &&
+           ln_mid_distance(r->interleaving, first_waiting(s)->mid, mid) >= 0)
         tell(r, take_first(s));
-    s->next_ssn = (uint16_t)(ssn + 1);
+    s->next_mid = ln_mid_next(r->interleaving, mid);
     deliver_ready(r, s);
 }
 
@@ -149,7 +161,7 @@ static void drop_waiting(struct ln_reassembly *r, struct ln_in_stream *s)
     ln_free(r->allocator, s->waiting);
     s->waiting = NULL;
     s->waiting_capacity = s->waiting_first = 0;
-    s->next_ssn = 0;
+    s->next_mid = 0;
 }
 
 int ln_reassembly_reset_stream(struct ln_reassembly *r, uint16_t id)
@@ -158,6 +170,7 @@ int ln_reassembly_reset_stream(struct ln_reassembly *r, uint16_t id)
 
     if (!s)
         return LN_ERR_NOMEM;
+    ln_interleaved_drop(r, s);
     drop_waiting(r, s);
     ln_news_tell(r->news, &s->reset);
     return 0;
@@ -168,6 +181,7 @@ void ln_reassembly_reset_all(struct ln_reassembly *r)
     for (size_t i = 0; i < r->stream_capacity; i++) {
         if (!r->streams[i])
             continue;
+        ln_interleaved_drop(r, r->streams[i]);
         drop_waiting(r, r->streams[i]);
         ln_news_tell(r->news, &r->streams[i]->reset);
     }

@@ -21,14 +21,14 @@ int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
     };
     int error;
 
-    ln_reassembly_init(&s->reassembly, allocator, &s->blocks, &s->news,
-                       s->config.receive_window_bytes, s->config.max_message_bytes);
+    ln_reassembly_init(&s->reassembly, s->env, &s->blocks, &s->news, s->config.receive_window_bytes,
+                       s->config.max_message_bytes);
     ln_received_init(&s->received, allocator, ln_tsn_first(0));
     ln_outstanding_init(&s->outstanding, allocator, &s->queue, ln_tsn_first(local_tsn));
     s->forwarded = s->outstanding.first - 1;
     error = ln_send_queue_init(&s->queue, allocator, &s->blocks, &s->news,
                                s->config.scheduler ? s->config.scheduler
-                                                   : &ln_sctp_scheduler_round_robin);
+                                                   : &ln_sctp_scheduler_weighted_fair);
     if (s->config.initial_tsn_fixed)
         s->queue.initial_ssn = s->reassembly.initial_ssn = s->config.initial_ssn;
     s->cc = ln_alloc_zero(allocator, s->cc_ops->state_bytes);
@@ -48,6 +48,12 @@ void ln_transfer_deinit(struct ln_sctp *s)
     ln_reassembly_deinit(&s->reassembly);
     ln_free(s->env->allocator, s->cc);
     ln_free(s->env->allocator, s->loss);
+}
+
+void ln_transfer_set_interleaving(struct ln_sctp *s, bool interleaving)
+{
+    s->queue.interleaving = s->reassembly.interleaving = interleaving;
+    s->cc_ops->set_packet_bytes(s->cc, ln_association_fragment_bytes(s));
 }
 
 void ln_transfer_begin_receiving(struct ln_sctp *s, uint32_t peer_tsn)
@@ -110,8 +116,13 @@ static bool read_fragment(const struct ln_sctp *s, const struct ln_chunk *chunk,
     ret_fragment->flags = chunk->flags;
     ret_fragment->tsn = ln_tsn_widen(s->received.cumulative, ln_read32(&r));
     ret_fragment->stream = ln_read16(&r);
-    ret_fragment->ssn = ln_read16(&r);
+    ret_fragment->mid = ln_read16(&r);
+    ret_fragment->fsn = 0;
+    if (chunk->type == LN_CHUNK_IDATA)
+        ret_fragment->mid = ln_read32(&r);
     ret_fragment->ppid = ln_read32(&r);
+    if (chunk->type == LN_CHUNK_IDATA && !(chunk->flags & LN_DATA_BEGIN))
+        ret_fragment->fsn = ret_fragment->ppid;
     ret_fragment->data = ln_read_rest(&r);
     return r.ok;
 }
@@ -149,6 +160,10 @@ void ln_transfer_on_data(struct ln_sctp *s, ln_time now, const struct ln_chunk *
     struct ln_fragment fragment;
 
     s->stats.data_chunks_received++;
+    if (chunk->type == LN_CHUNK_DATA && s->queue.interleaving) { /* RFC 8260, 2.2.2 */
+        ln_association_abort(s, now, LN_ERR_MALFORMED, LN_CAUSE_PROTOCOL_VIOLATION);
+        return;
+    }
     if (!read_fragment(s, chunk, &fragment)) {
         s->stats.dropped_malformed++;
         return;
@@ -177,21 +192,43 @@ void ln_transfer_on_data(struct ln_sctp *s, ln_time now, const struct ln_chunk *
     }
 }
 
+struct skipped {
+    uint16_t stream;
+    bool unordered;
+    uint32_t mid;
+};
+
+/* The next entry of a FORWARD TSN (RFC 3758, 3.2) or I-FORWARD-TSN (RFC 8260, 2.3.1). */
+static bool read_skipped(struct ln_reader *r, bool interleaving, struct skipped *ret_skipped)
+{
+    if (ln_reader_left(r) < (interleaving ? 8u : 4u))
+        return false;
+    ret_skipped->stream = ln_read16(r);
+    ret_skipped->mid = ln_read16(r);
+    ret_skipped->unordered = interleaving && (ret_skipped->mid & LN_SKIPPED_UNORDERED) != 0;
+    if (interleaving)
+        ret_skipped->mid = ln_read32(r);
+    return true;
+}
+
 void ln_transfer_on_forward_tsn(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk)
 {
+    bool interleaving = s->queue.interleaving;
     struct ln_reader r, streams;
+    struct skipped skipped;
     uint64_t tsn;
 
     (void)now;
+    if ((chunk->type == LN_CHUNK_IFORWARD_TSN) != interleaving) {
+        s->stats.dropped_state++;
+        return;
+    }
     ln_reader_init(&r, chunk->value.data, chunk->value.len);
     tsn = ln_tsn_widen(s->received.cumulative, ln_read32(&r));
     streams = r;
-    while (r.ok && ln_reader_left(&r) >= 4) {
-        uint16_t stream = ln_read16(&r);
-
-        ln_read_skip(&r, 2);
-        if (stream < s->incoming_streams && tsn > s->received.cumulative &&
-            ln_in_stream_reserve(&s->reassembly, stream, false, 0) != 0) {
+    while (r.ok && read_skipped(&r, interleaving, &skipped)) {
+        if (skipped.stream < s->incoming_streams && tsn > s->received.cumulative &&
+            ln_in_stream_reserve(&s->reassembly, skipped.stream, false, 0) != 0) {
             s->stats.dropped_memory++;
             return; /* the peer says it again */
         }
@@ -203,12 +240,9 @@ void ln_transfer_on_forward_tsn(struct ln_sctp *s, ln_time now, const struct ln_
     }
     ln_received_skip_to(&s->received, tsn);
     ln_reassembly_skip_to(&s->reassembly, tsn);
-    while (ln_reader_left(&streams) >= 4) {
-        uint16_t stream = ln_read16(&streams), ssn = ln_read16(&streams);
-
-        if (stream < s->incoming_streams)
-            ln_reassembly_skip_ssn(&s->reassembly, stream, ssn);
-    }
+    while (read_skipped(&streams, interleaving, &skipped))
+        if (skipped.stream < s->incoming_streams)
+            ln_reassembly_skip_mid(&s->reassembly, skipped.stream, skipped.unordered, skipped.mid);
     ln_reset_on_cumulative(s);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Serial numbers (RFC 1982 as RFC 9260, 1.6 uses it). TSNs are widened to 64 bits where they enter,
  * beginning at 2^32 plus the initial TSN, and compared as plain numbers from there on. Stream
- * sequence numbers stay 16 bits wide and are compared in a circle. */
+ * sequence numbers stay 16 bits wide and are compared in a circle; so are the 32 bits of message
+ * identifiers, which stand in their place with interleaving (RFC 8260). */
 #ifndef LN_SCTP_TSN_H
 #define LN_SCTP_TSN_H
 
@@ -25,6 +26,17 @@ static inline uint64_t ln_tsn_widen(uint64_t reference, uint32_t wire)
 static inline int ln_ssn_distance(uint16_t a, uint16_t b)
 {
     return (int16_t)(uint16_t)(b - a);
+}
+
+/* The same for the number of a message on its stream, of either kind. */
+static inline int32_t ln_mid_distance(bool interleaving, uint32_t a, uint32_t b)
+{
+    return interleaving ? (int32_t)(b - a) : ln_ssn_distance((uint16_t)a, (uint16_t)b);
+}
+
+static inline uint32_t ln_mid_next(bool interleaving, uint32_t mid)
+{
+    return interleaving ? mid + 1 : (uint16_t)(mid + 1);
 }
 
 #endif

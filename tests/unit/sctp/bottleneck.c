@@ -89,7 +89,7 @@ static void use(struct bottleneck *b)
     for (int i = 0; i < b->flows; i++) {
         while (b->sending[i] && ln_sctp_buffered_amount(b->end[i][0], 0) < UNSENT_BYTES)
             CHECK(ln_sctp_send(b->end[i][0], 0, 53, message, sizeof message, NULL) == 0);
-        for (int k = 0; k < 2; k++)
+        for (int k = 0; k < 2 && !b->keep_events; k++)
             while (ln_sctp_poll_event(b->end[i][k], &event))
                 if (event.kind == LN_SCTP_EVENT_MESSAGE)
                     b->delivered[i] += event.len;
@@ -126,13 +126,19 @@ void bottleneck_run(struct bottleneck *b, ln_duration length)
 int bottleneck_add(struct bottleneck *b, const struct ln_sctp_cc_ops *cc)
 {
     struct ln_sctp_config config;
+
+    ln_sctp_config_init(&config);
+    config.cc = cc;
+    return bottleneck_add_with(b, &config);
+}
+
+int bottleneck_add_with(struct bottleneck *b, const struct ln_sctp_config *config)
+{
     int flow = b->flows;
 
     CHECK(flow < BOTTLENECK_FLOWS_MAX);
-    ln_sctp_config_init(&config);
-    config.cc = cc;
     for (int k = 0; k < 2; k++)
-        CHECK(ln_sctp_create(&b->end[flow][k], &config, test_env()) == 0);
+        CHECK(ln_sctp_create(&b->end[flow][k], config, test_env()) == 0);
     b->flows++;
     ln_sctp_start(b->end[flow][0], b->now);
     b->sending[flow] = true;

@@ -30,6 +30,7 @@ struct bottleneck {
     bool sending[BOTTLENECK_FLOWS_MAX];       /* keep this one's queue filled */
     double bytes_per_s, loss;
     size_t queue_bytes;
+    bool keep_events;                /* the test takes them itself */
     ln_duration one_way, queue_most; /* the longest wait seen */
     size_t dropped;                  /* by a full queue */
     size_t burst, burst_most;        /* data packets handed over at one moment */
@@ -40,6 +41,7 @@ struct bottleneck {
 
 void bottleneck_init(struct bottleneck *b, double mbit_per_s, ln_duration rtt, double queue_rtts);
 /* Adds a flow with this congestion control and connects it. */
+int bottleneck_add_with(struct bottleneck *b, const struct ln_sctp_config *config);
 int bottleneck_add(struct bottleneck *b, const struct ln_sctp_cc_ops *cc);
 void bottleneck_run(struct bottleneck *b, ln_duration length);
 /* Forgets what was delivered, dropped and seen of the queue. */

@@ -4,6 +4,7 @@
 #ifndef LN_TEST_SCTP_PIPE_H
 #define LN_TEST_SCTP_PIPE_H
 
+#include "sctp/packet.h"
 #include "sctp/sctp.h"
 #include "tests/support/test.h"
 
@@ -58,6 +59,11 @@ void pipe_connect(struct pipe *pipe);
 static inline bool pipe_sweeping(void)
 {
     return test_allocator()->fail_at != 0;
+}
+
+static inline bool pipe_is_data(uint8_t type)
+{
+    return type == LN_CHUNK_DATA || type == LN_CHUNK_IDATA;
 }
 
 /* Writes the right checksum into a packet. */

@@ -19,7 +19,7 @@ static uint32_t tsn_of(const uint8_t *packet, size_t len)
 {
     size_t at = 12;
 
-    while (at + 16 <= len && packet[at] != LN_CHUNK_DATA)
+    while (at + 16 <= len && !pipe_is_data(packet[at]))
         at += (ln_load16(packet + at + 2) + 3u) & ~3u;
     return at + 16 <= len ? ln_load32(packet + at + 4) : 0;
 }

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "sctp/cc.h"
 #include "sctp/loss.h"
+#include "sctp/scheduler.h"
 
 #include <stdlib.h>
 
@@ -90,6 +91,10 @@ static uint64_t run(uint64_t seed)
 {
     static const struct ln_sctp_cc_ops *const controls[] = { &ln_sctp_cc_cubic, &ln_sctp_cc_model,
                                                              &ln_sctp_cc_delay, &ln_sctp_cc_reno };
+    static const struct ln_sctp_scheduler_ops *const schedulers[] = {
+        &ln_sctp_scheduler_weighted_fair, &ln_sctp_scheduler_first_come,
+        &ln_sctp_scheduler_round_robin, &ln_sctp_scheduler_priority
+    };
     struct ln_sctp_config config;
     static struct side sides[2];
     struct ln_rng rng;
@@ -102,6 +107,9 @@ static uint64_t run(uint64_t seed)
     config.initial_tsn_fixed = true;
     config.initial_tsn = 0u - ln_rng_below(&rng, 300);
     config.initial_ssn = (uint16_t)(0u - ln_rng_below(&rng, 20));
+    config.interleaving = seed % 3 != 0;
+    config.zero_checksum = seed % 2 == 0;
+    config.scheduler = schedulers[seed / 3 % 4];
     config.cc = controls[seed / 4 % 4];
     if (seed % 5 == 0)
         config.loss = &ln_sctp_loss_missing_reports;

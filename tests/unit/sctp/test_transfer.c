@@ -80,7 +80,7 @@ static size_t sizes[70000], size_count;
 static bool note_size(struct pipe *pipe, int from, uint8_t *data, size_t *len)
 {
     (void)pipe;
-    if (from == 0 && data[12] == LN_CHUNK_DATA && size_count < 70000)
+    if (from == 0 && pipe_is_data(data[12]) && size_count < 70000)
         sizes[size_count++] = *len;
     return true;
 }
@@ -144,7 +144,7 @@ static bool drop_some_data(struct pipe *pipe, int from, uint8_t *data, size_t *l
     int *left = pipe->context;
 
     (void)len;
-    if (from != 0 || data[12] != LN_CHUNK_DATA || *left <= 0)
+    if (from != 0 || !pipe_is_data(data[12]) || *left <= 0)
         return true;
     return --*left % 3 != 0;
 }
