@@ -2,8 +2,9 @@
  * An association in each state, fed by a peer that knows the tags.
  *
  * The first byte picks the state (low nibble), whether packets come as they are (0x80) or get a
- * right header and checksum, and whether interleaving is agreed on (0x40); then packets follow, each {length 16, bytes}: with the header made,
- * the bytes are chunks. TSNs begin at 1000 on both sides. */
+ * right header and checksum, and whether interleaving is agreed on (0x40); then packets follow,
+ * each {length 16, bytes}: with the header made, the bytes are chunks. TSNs begin at 1000 on both
+ * sides. */
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/pool.h"

@@ -91,6 +91,10 @@ int ln_data_need_channels(struct ln_peer_connection *pc)
     if (config.sctp.receive_window_bytes < config.sctp.max_message_bytes * 2 &&
         configuration->max_message_size)
         config.sctp.receive_window_bytes = config.sctp.max_message_bytes * 2;
+    if (config.sctp.receive_window_first < config.sctp.max_message_bytes * 2)
+        config.sctp.receive_window_first = config.sctp.max_message_bytes < UINT32_MAX / 8
+                                               ? config.sctp.max_message_bytes * 2
+                                               : config.sctp.receive_window_bytes;
     pc->data.state = LN_SCTP_TRANSPORT_STATE_CONNECTING; /* again, after one that was refused */
     return ln_data_channels_create(&pc->data.channels, &config, &pc->env);
 }

@@ -24,6 +24,7 @@ void ln_sctp_config_init(struct ln_sctp_config *config)
     config->packet_bytes = LN_SCTP_PACKET_BYTES;
     config->streams = 65535;
     config->max_message_bytes = 256u << 10;
+    config->receive_window_first = 1u << 20;
     config->receive_window_bytes = 64u << 20;
     config->send_buffer_bytes = 64u << 20;
     config->rto_initial = LN_MILLISECONDS(500);
@@ -42,10 +43,11 @@ static bool config_valid(const struct ln_sctp_config *c)
     return c->packet_bytes >= LN_SCTP_PACKET_BYTES_MIN &&
            c->packet_bytes <= LN_SCTP_PACKET_BYTES_MAX && c->streams > 0 &&
            c->max_message_bytes > 0 && c->max_message_bytes <= LN_SCTP_MESSAGE_BYTES_MAX &&
-           c->receive_window_bytes >= WINDOW_MIN && c->receive_window_bytes <= UINT32_MAX / 2 &&
-           c->send_buffer_bytes > 0 && c->rto_min > 0 && c->rto_max >= c->rto_min &&
-           c->rto_initial > 0 && c->rto_initial <= c->rto_max && c->initial_window_packets > 0 &&
-           c->sack_delay >= 0 && c->heartbeat_interval >= 0;
+           c->receive_window_first >= WINDOW_MIN && c->receive_window_bytes >= WINDOW_MIN &&
+           c->receive_window_bytes <= UINT32_MAX / 2 && c->send_buffer_bytes > 0 &&
+           c->rto_min > 0 && c->rto_max >= c->rto_min && c->rto_initial > 0 &&
+           c->rto_initial <= c->rto_max && c->initial_window_packets > 0 && c->sack_delay >= 0 &&
+           c->heartbeat_interval >= 0;
 }
 
 static uint32_t random_tag(struct ln_rng *rng)
@@ -66,6 +68,8 @@ static void init_members(struct ln_sctp *s, const struct ln_sctp_config *config,
     s->env = env;
     s->config = *config;
     s->config.packet_bytes &= ~(size_t)3;
+    if (s->config.receive_window_first > s->config.receive_window_bytes)
+        s->config.receive_window_first = s->config.receive_window_bytes;
     ln_list_init(&s->news);
     ln_list_init(&s->controls);
     ln_news_init(&s->connected, LN_SCTP_EVENT_CONNECTED);
@@ -75,7 +79,7 @@ static void init_members(struct ln_sctp *s, const struct ln_sctp_config *config,
     ln_rng_bytes(env->rng, s->cookie_key, sizeof s->cookie_key);
     s->local_tag = random_tag(env->rng);
     s->local_initial_tsn = config->initial_tsn_fixed ? config->initial_tsn : ln_rng_u32(env->rng);
-    s->announced_window = config->receive_window_bytes;
+    s->announced_window = s->config.receive_window_first;
     s->handshake_deadline = s->handshake_sent = LN_TIME_NEVER;
     s->data_deadline = s->heartbeat_deadline = s->paced_until = LN_TIME_NEVER;
     s->cc_ops = config->cc ? config->cc : &ln_sctp_cc_cubic;
@@ -384,6 +388,7 @@ void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
     ret_stats->smoothed_rtt = s->rto.smoothed;
     ret_stats->rto = s->rto.value;
     ret_stats->congestion_window = s->cc_ops->window(s->cc);
+    ret_stats->receive_window_limit = s->reassembly.limit_bytes;
     ret_stats->in_flight_bytes = s->outstanding.in_flight_bytes;
     ret_stats->peer_window_bytes = s->peer_window;
     ret_stats->send_buffered_bytes = s->queue.held_bytes;

@@ -105,13 +105,15 @@ struct ln_sctp {
     void *cc, *loss;
     size_t peer_window;      /* as last announced, less what is in flight */
     size_t announced_window; /* ours, as last announced */
-    uint64_t forwarded;      /* the last TSN told by FORWARD TSN */
-    bool window_limited;     /* sending stopped at the congestion window */
-    bool pace_limited;       /* or to be paced, since the queue was last empty */
-    bool fast_retransmit;    /* the next packet passes the congestion window */
-    ln_time paced_until;     /* data waits for its turn; NEVER: it does not */
-    bool probing;            /* what is in flight was sent into a closed window */
-    ln_time last_sent;       /* data */
+    ln_time window_from;     /* since when the owner took what is counted for its size */
+    uint64_t window_taken;
+    uint64_t forwarded;   /* the last TSN told by FORWARD TSN */
+    bool window_limited;  /* sending stopped at the congestion window */
+    bool pace_limited;    /* or to be paced, since the queue was last empty */
+    bool fast_retransmit; /* the next packet passes the congestion window */
+    ln_time paced_until;  /* data waits for its turn; NEVER: it does not */
+    bool probing;         /* what is in flight was sent into a closed window */
+    ln_time last_sent;    /* data */
 
     struct ln_list controls;
     size_t control_count;
@@ -175,6 +177,7 @@ void ln_transfer_deinit(struct ln_sctp *s);
 void ln_transfer_begin_receiving(struct ln_sctp *s, uint32_t peer_tsn);
 /* What was agreed about I-DATA. */
 void ln_transfer_set_interleaving(struct ln_sctp *s, bool interleaving);
+void ln_transfer_tune_window(struct ln_sctp *s, ln_time now);
 void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn);
 /* DATA or I-DATA, FORWARD TSN or I-FORWARD-TSN. */
 void ln_transfer_on_data(struct ln_sctp *s, ln_time now, const struct ln_chunk *chunk);

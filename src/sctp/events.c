@@ -64,7 +64,7 @@ static void fill_message_event(struct ln_sctp *s, struct ln_news *news, struct l
  * 4.2.3.3's rule). */
 static void consider_window_update(struct ln_sctp *s)
 {
-    size_t window = ln_reassembly_window(&s->reassembly), limit = s->config.receive_window_bytes;
+    size_t window = ln_reassembly_window(&s->reassembly), limit = s->reassembly.limit_bytes;
 
     if (s->announced_window < limit / 2 && window >= s->announced_window + limit / 4 &&
         ln_association_in(s, LN_STATES_RECEIVING) && !s->received.due) {

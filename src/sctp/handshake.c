@@ -34,7 +34,7 @@ void ln_handshake_write_init(struct ln_sctp *s, struct ln_writer *w)
 
     memset(&init, 0, sizeof init);
     init.tag = s->local_tag;
-    init.window = (uint32_t)s->config.receive_window_bytes;
+    init.window = (uint32_t)ln_reassembly_window(&s->reassembly);
     init.outgoing = init.incoming = s->config.streams;
     init.tsn = s->local_initial_tsn;
     init.interleaving = s->config.interleaving && !s->bare_init;

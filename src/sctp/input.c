@@ -306,6 +306,7 @@ void ln_sctp_receive(struct ln_sctp *s, ln_time now, const uint8_t *data, size_t
     }
     in.tag = header.tag;
     s->sack_immediate = false;
+    ln_transfer_tune_window(s, now);
     read_chunks(s, &in, &r);
     ln_received_packet_end(&s->received, now, s->config.sack_delay, s->sack_immediate);
     if (s->state == LN_ASSOCIATION_ENDED)

@@ -70,7 +70,7 @@ static void free_assembly(struct ln_reassembly *r, struct ln_assembly *a)
     if (r->last == a)
         r->last = NULL;
     if (a->message)
-        ln_reassembly_release(r, a->message);
+        ln_reassembly_drop(r, a->message);
     r->used_bytes -= a->charge;
     ln_blocks_put(r->blocks, a, a->block_bytes);
 }

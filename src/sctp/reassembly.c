@@ -99,6 +99,11 @@ static void free_run(struct ln_reassembly *r, struct ln_sctp_message *run)
     ln_blocks_put(r->blocks, run, run->own_bytes);
 }
 
+void ln_reassembly_drop(struct ln_reassembly *r, struct ln_sctp_message *message)
+{
+    free_run(r, message);
+}
+
 static void drop_run(struct ln_reassembly *r, struct ln_sctp_message *run)
 {
     clear_edges(r, run);
@@ -110,11 +115,13 @@ static void drop_run(struct ln_reassembly *r, struct ln_sctp_message *run)
 
 void ln_reassembly_release(struct ln_reassembly *r, struct ln_sctp_message *message)
 {
+    r->taken_bytes += message->len;
     free_run(r, message);
 }
 
 void ln_reassembly_hand_over(struct ln_reassembly *r, struct ln_sctp_message *message)
 {
+    r->taken_bytes += message->len;
     discharge(r, message);
 }
 

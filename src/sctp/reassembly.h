@@ -53,6 +53,7 @@ struct ln_reassembly {
     struct ln_sctp_message *current; /* the run that the last fragment went to, if it is open */
     struct ln_list partial;
     size_t used_bytes, limit_bytes, max_message_bytes;
+    uint64_t taken_bytes;      /* of messages that the owner has had */
     size_t last_message_bytes; /* a guess at the next one's size */
     uint64_t messages, dropped_malformed;
     uint16_t initial_ssn;
@@ -106,5 +107,6 @@ struct ln_sctp_message *ln_reassembly_create(struct ln_reassembly *r, const stru
 LN_NODISCARD int ln_reassembly_append(struct ln_reassembly *r, struct ln_sctp_message *message,
                                       const uint8_t *data, size_t len);
 void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *message);
+void ln_reassembly_drop(struct ln_reassembly *r, struct ln_sctp_message *message);
 
 #endif

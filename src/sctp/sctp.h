@@ -29,11 +29,13 @@ struct ln_sctp_scheduler_ops; /* sctp/scheduler.h */
 
 struct ln_sctp_config {
     uint16_t local_port, remote_port;
-    size_t packet_bytes;         /* the largest SCTP packet to be sent; rounded down to words */
-    uint16_t streams;            /* announced in both directions; memory grows with use only */
-    size_t max_message_bytes;    /* larger ones from the peer are discarded with an event */
-    size_t receive_window_bytes; /* also the bound on memory held for undelivered data */
-    size_t send_buffer_bytes;    /* queued and unacknowledged in all; send() beyond: LN_ERR_LIMIT */
+    size_t packet_bytes;      /* the largest SCTP packet to be sent; rounded down to words */
+    uint16_t streams;         /* announced in both directions; memory grows with use only */
+    size_t max_message_bytes; /* larger ones from the peer are discarded with an event */
+    /* The window begins with the first and grows with what the owner takes in a round trip, up to
+     * the second, which is also the bound on memory held for undelivered data. */
+    size_t receive_window_first, receive_window_bytes;
+    size_t send_buffer_bytes; /* queued and unacknowledged in all; send() beyond: LN_ERR_LIMIT */
     uint32_t max_init_retransmits; /* 0: no limit (consent freshness ends a dead path) */
     uint32_t max_retransmits;      /* of the association in a row; 0: no limit */
     ln_duration rto_initial, rto_min, rto_max;
@@ -55,8 +57,8 @@ struct ln_sctp_config {
     uint64_t trace_object; /* name of this association in the trace */
 };
 
-/* Fills in the defaults: ports 5000, LN_SCTP_PACKET_BYTES, 65535 streams, 256 KiB messages, 8 MiB
- * receive window, 64 MiB send buffer, RTO 500 ms, at least 300 ms, at most 5 s. */
+/* Fills in the defaults: ports 5000, LN_SCTP_PACKET_BYTES, 65535 streams, 256 KiB messages, a
+ * receive window from 1 to 64 MiB, 64 MiB send buffer, RTO 500 ms, at least 300 ms, at most 3 s. */
 void ln_sctp_config_init(struct ln_sctp_config *config);
 
 enum ln_sctp_state {
@@ -123,6 +125,7 @@ struct ln_sctp_stats {
     ln_duration smoothed_rtt; /* 0: not measured */
     ln_duration rto;
     size_t congestion_window, in_flight_bytes, peer_window_bytes;
+    size_t receive_window_limit;   /* as it has grown */
     size_t send_buffered_bytes;    /* queued and unacknowledged */
     size_t receive_buffered_bytes; /* not yet taken by ln_sctp_poll_event(), with overhead */
     const char *congestion_control;

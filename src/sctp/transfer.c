@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define UNKNOWN_RTT LN_MILLISECONDS(100)
+
 int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
 {
     struct ln_allocator *allocator = s->env->allocator;
@@ -21,7 +23,7 @@ int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
     };
     int error;
 
-    ln_reassembly_init(&s->reassembly, s->env, &s->blocks, &s->news, s->config.receive_window_bytes,
+    ln_reassembly_init(&s->reassembly, s->env, &s->blocks, &s->news, s->config.receive_window_first,
                        s->config.max_message_bytes);
     ln_received_init(&s->received, allocator, ln_tsn_first(0));
     ln_outstanding_init(&s->outstanding, allocator, &s->queue, ln_tsn_first(local_tsn));
@@ -86,6 +88,26 @@ void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
 }
 
 /* Receiving. */
+
+/* Whoever takes more than a third of a window in a round trip could take more: it is doubled, so
+ * that it never is what limits a path of any length, and stays small where little comes. */
+void ln_transfer_tune_window(struct ln_sctp *s, ln_time now)
+{
+    ln_duration rtt = s->rto.smoothed > 0 ? s->rto.smoothed : UNKNOWN_RTT;
+    struct ln_reassembly *r = &s->reassembly;
+    uint64_t taken = r->taken_bytes - s->window_taken;
+
+    if (now - s->window_from < rtt)
+        return;
+    s->window_from = now;
+    s->window_taken = r->taken_bytes;
+    if (taken * 3 <= r->limit_bytes || r->limit_bytes == s->config.receive_window_bytes)
+        return;
+    r->limit_bytes = r->limit_bytes * 2 < s->config.receive_window_bytes
+                         ? r->limit_bytes * 2
+                         : s->config.receive_window_bytes;
+    s->received.due = s->received.due || s->received.packets > 0;
+}
 
 static void report_invalid_stream(struct ln_sctp *s, uint16_t stream)
 {
@@ -356,6 +378,8 @@ static void apply_window(struct ln_sctp *s, uint32_t window)
         ln_outstanding_lose_all(&s->outstanding);
         ln_rto_recover(&s->rto);
     }
+    if (s->queue.unfinished_limit < window / 2)
+        s->queue.unfinished_limit = window / 2;
     s->peer_window = window > s->outstanding.in_flight_bytes
                          ? window - s->outstanding.in_flight_bytes
                          : 0;

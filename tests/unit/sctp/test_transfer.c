@@ -88,12 +88,15 @@ static bool note_size(struct pipe *pipe, int from, uint8_t *data, size_t *len)
 LN_TEST(sctp_transfer, bulk_data_leaves_in_packets_of_one_size)
 {
     static uint8_t data[65536];
+    struct ln_sctp_config config;
     struct pipe pipe;
     size_t full = 0;
 
+    ln_sctp_config_init(&config);
+    config.receive_window_first = config.receive_window_bytes; /* nobody takes */
     size_count = 0;
     pipe_init(&pipe, 1);
-    pipe_create(&pipe, NULL, NULL);
+    pipe_create(&pipe, NULL, &config);
     pipe_connect(&pipe);
     pipe.filter = note_size;
     for (int i = 0; i < (pipe_sweeping() ? 2 : 60); i++)
@@ -319,4 +322,36 @@ LN_TEST(sctp_transfer, a_withdrawn_gap_report_is_sent_again)
     }
     ln_outstanding_deinit(&o);
     ln_send_queue_deinit(&queue);
+}
+
+LN_TEST(sctp_transfer, the_receive_window_grows_with_what_is_taken_and_stays_small_else)
+{
+    static uint8_t data[100000];
+    struct ln_sctp_config config;
+    struct ln_sctp_stats stats;
+    struct ln_sctp_event event;
+    struct pipe pipe;
+
+    if (pipe_sweeping())
+        return;
+    ln_sctp_config_init(&config);
+    config.receive_window_first = 200000;
+    config.receive_window_bytes = 3000000;
+    pipe_init(&pipe, 1);
+    pipe.delay = LN_MILLISECONDS(50);
+    pipe_create(&pipe, &config, &config);
+    pipe_connect(&pipe);
+    for (int i = 0; i < 300; i++) {
+        while (ln_sctp_buffered_amount(pipe.end[0], 0) < 4000000)
+            CHECK(ln_sctp_send(pipe.end[0], 0, 53, data, sizeof data, NULL) == 0);
+        pipe_run(&pipe, pipe.now + LN_MILLISECONDS(10), NULL);
+        while (ln_sctp_poll_event(pipe.end[1], &event))
+            ;
+    }
+    ln_sctp_stats(pipe.end[1], &stats);
+    CHECK_EQUAL(stats.receive_window_limit, 3000000);
+    ln_sctp_stats(pipe.end[0], &stats);
+    CHECK(stats.in_flight_bytes > 2000000);
+    CHECK_EQUAL(stats.receive_window_limit, 200000);
+    pipe_free(&pipe);
 }
