@@ -22,6 +22,7 @@ def main():
             for module in modules:
                 if hasattr(module, "report"):
                     module.report()
+            world.close_browsers()
             coturn.__exit__()
             world.end()
 

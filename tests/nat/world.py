@@ -14,6 +14,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 from support import LINNET, SECONDS, Program, connect, kill, started  # noqa: E402
 from topology import KINDS, SERVER, SERVER_2, Internet  # noqa: E402, F401
 
+CHROMIUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "chromium.mjs")
 USER, PASSWORD = "ada", "lovelace"
 STUN = f"stun:{SERVER}:3478"
 
@@ -24,7 +25,9 @@ class World(Internet):
     def __enter__(self):
         super().__enter__()
         self.made = {}
+        self.browsers = {}
         self.lock = threading.Lock()
+        self.browser_lock = threading.Lock()
         self.folder = tempfile.TemporaryDirectory(prefix="linnet-nat-")
         return self
 
@@ -43,6 +46,18 @@ class World(Internet):
             if (kind, side) not in self.made:
                 self.made[kind, side] = self.client(kind, "-" + side, **options)
             return self.made[kind, side]
+
+    def browser(self, client):
+        """Chromium on a client, started when first asked for."""
+        with self.browser_lock:
+            if client not in self.browsers:
+                self.browsers[client] = Browser(client)
+            return self.browsers[client]
+
+    def close_browsers(self):
+        for browser in self.browsers.values():
+            browser.send("end")
+            browser.close()
 
     def start_coturn(self):
         """STUN with RFC 5780 on two addresses, TURN over UDP and TCP, and over TLS on port 443."""
@@ -66,11 +81,17 @@ class World(Internet):
             assert time.monotonic() < deadline, "the STUN server does not answer"
 
 
-class Peer(Program):
-    """`linnet peer` on a client."""
+class Browser(Program):
+    """Chromium on a client, for Chromium(...)."""
 
-    def __init__(self, client, *arguments):
-        super().__init__(*client.command(LINNET, "peer", *arguments))
+    def __init__(self, client):
+        super().__init__(*client.command("node", CHROMIUM, "host"))
+        self.client = client
+        self.endpoint = self.expect_json(lambda m: "browser" in m, 60)["browser"]
+
+
+class End(Program):
+    """An end of a call that speaks the lines of `linnet peer`."""
 
     def opened(self, label="chat", seconds=SECONDS):
         return self.expect_json(lambda m: m.get("channel") == label and m.get("state") == "open", seconds)
@@ -87,6 +108,20 @@ class Peer(Program):
         return stats[pair["localCandidateId"]], stats[pair["remoteCandidateId"]]
 
 
+class Peer(End):
+    """`linnet peer` on a client."""
+
+    def __init__(self, client, *arguments):
+        super().__init__(*client.command(LINNET, "peer", *arguments))
+
+
+class Chromium(End):
+    """A page of a browser."""
+
+    def __init__(self, browser, *arguments):
+        super().__init__(*browser.client.command("node", CHROMIUM, browser.endpoint, *arguments))
+
+
 def path_of(peer):
     """`direct`, or `relay` when either end is one."""
     kinds = [candidate["candidateType"] for candidate in peer.selected()]
@@ -100,9 +135,13 @@ class Call:
         self.ada = ada if isinstance(ada, Program) else Peer(ada, "--offer", "--data", "chat", *arguments)
         self.ben = ben if isinstance(ben, Program) else Peer(ben, "--answer", "--echo", *arguments)
         begin = time.monotonic()
-        connect(self.ada, self.ben)
-        self.ada.opened(seconds=wait)
-        self.ben.opened()
+        try:
+            connect(self.ada, self.ben)
+            self.ada.opened(seconds=wait)
+            self.ben.opened()
+        except AssertionError as error:
+            self.__exit__()
+            raise AssertionError(f"they do not connect: {error}\n{self.ben}") from None
         self.seconds = time.monotonic() - begin
 
     def echo(self, text="hello"):
