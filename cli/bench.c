@@ -106,7 +106,7 @@ static void print(const char *bench, json_t *rows, bool json)
 int cli_bench(int argc, char **argv)
 {
     struct arguments arguments = { 0 };
-    struct cli_texts names = { .count = 0 };
+    struct cli_words names;
     struct bench_options wanted;
     json_t *rows;
     int error;

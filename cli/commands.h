@@ -7,6 +7,8 @@ int cli_bench(int argc, char **argv);
 int cli_diagnose(int argc, char **argv);
 int cli_peer(int argc, char **argv);
 int cli_join(int argc, char **argv);
+int cli_receive(int argc, char **argv);
+int cli_send(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 
 #endif

@@ -87,7 +87,7 @@ static bool is_ice_server(const char *text)
 }
 
 /* Returns 0 or the exit code. */
-static int add_servers(struct diagnosis *d, const struct cli_texts *arguments)
+static int add_servers(struct diagnosis *d, const struct cli_words *arguments)
 {
     for (size_t i = 0; i < arguments->count; i++) {
         const char *text = arguments->items[i];
@@ -103,7 +103,7 @@ static int add_servers(struct diagnosis *d, const struct cli_texts *arguments)
     return 0;
 }
 
-static int steps(struct diagnosis *d, const struct cli_texts *arguments)
+static int steps(struct diagnosis *d, const struct cli_words *arguments)
 {
     enum verdict verdict;
     const char *sentence;
@@ -130,7 +130,7 @@ static int steps(struct diagnosis *d, const struct cli_texts *arguments)
 int cli_diagnose(int argc, char **argv)
 {
     static struct diagnosis d;
-    struct cli_texts arguments = { .count = 0 };
+    struct cli_words arguments;
     int code;
 
     switch (cli_parse(&command, argc, argv, &d.arguments, &arguments)) {

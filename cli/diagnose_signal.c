@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "cli/diagnose.h"
-#include "cli/guest.h"
+#include "cli/url.h"
 #include "http/websocket_client.h"
 
 #include <linnet/error.h>
@@ -23,7 +23,7 @@ struct signalling {
     struct ln_http_loop *loop;
     struct ln_websocket_client *socket;
     struct ln_http_timer *timer;
-    char url[GUEST_URL_MAX];
+    char url[CLI_URL_MAX];
     ln_time begun;
     ln_duration connected_after, joined_after; /* -1: not yet */
     json_t *view;                              /* the server's answer; NULL: none (an older one) */
@@ -208,7 +208,7 @@ static int begin(struct signalling *s)
 bool diagnose_signalling(struct diagnosis *d, const char *url)
 {
     struct signalling s = { .d = d, .connected_after = -1, .joined_after = -1 };
-    int error = guest_websocket_url(url, s.url);
+    int error = cli_socket_url(url, s.url);
     bool good;
 
     if (!error)

@@ -4,6 +4,7 @@
 
 #include "cli/guest_view.h"
 #include "cli/options.h"
+#include "cli/url.h"
 #include "io/thread.h"
 
 #include <errno.h>
@@ -286,37 +287,12 @@ static int run(struct guest *guest, int stop_fd)
     return code;
 }
 
-int guest_websocket_url(const char *url, char out[GUEST_URL_MAX])
-{
-    const char *scheme = "", *rest = url, *path;
-    int len;
-
-    if (strncmp(url, "http://", 7) == 0) {
-        scheme = "ws://";
-        rest = url + 7;
-    } else if (strncmp(url, "https://", 8) == 0) {
-        scheme = "wss://";
-        rest = url + 8;
-    } else if (!strstr(url, "://")) {
-        scheme = "ws://";
-    }
-    len = snprintf(out, GUEST_URL_MAX, "%s%.*s", scheme, (int)strcspn(rest, "#"), rest);
-    if (len < 0 || len >= GUEST_URL_MAX - 4)
-        return LN_ERR_SYNTAX;
-    path = strchr(strstr(out, "://") + 3, '/');
-    if (!path)
-        strcat(out, "/ws");
-    else if (strcmp(path, "/") == 0)
-        strcat(out, "ws");
-    return 0;
-}
-
 static int enter(struct guest *guest)
 {
     const struct guest_options *options = guest->options;
     struct ln_client_config config;
     struct ln_room_options room;
-    char url[GUEST_URL_MAX];
+    char url[CLI_URL_MAX];
     int error;
 
     ln_client_config_init(&config);
@@ -339,7 +315,7 @@ static int enter(struct guest *guest)
     room.on_message = on_message;
     room.on_figures = on_figures;
     room.on_snapshot = on_snapshot;
-    error = guest_websocket_url(options->url, url);
+    error = cli_socket_url(options->url, url);
     if (!error)
         error = ln_room_join(guest->client, url, options->room, &room, &guest->room);
     if (error == LN_ERR_SYNTAX)

@@ -28,11 +28,6 @@ struct guest_options {
  * exit code; has written a sentence to standard error when that is not 0. */
 int guest_run(const struct guest_options *options, int stop_fd);
 
-#define GUEST_URL_MAX 2048
-/* The page's address is as good as the WebSocket's: http becomes ws, and without a path it is /ws.
- * Returns 0 or LN_ERR_SYNTAX (too long). */
-int guest_websocket_url(const char *url, char out[GUEST_URL_MAX]);
-
 /* The studio: test picture and tone, echoes; on a thread of its own, with lines on standard output.
  * Texts are copied. NULL when it could not be started. */
 struct studio;

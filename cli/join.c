@@ -70,7 +70,7 @@ static int open_signals(void)
 int cli_join(int argc, char **argv)
 {
     struct arguments a = { .name = "guest", .room = "demo" };
-    struct cli_texts positional = { .count = 0 };
+    struct cli_words positional;
     struct guest_options guest;
     int signals, code;
 

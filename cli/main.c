@@ -20,6 +20,8 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
     { "serve", "the server: page, signalling, STUN", cli_serve },
     { "join", "a participant at the terminal", cli_join },
+    { "send", "sends files to whoever has the code it prints", cli_send },
+    { "receive", "receives them", cli_receive },
     { "peer", "one connection, signalled by lines of JSON", cli_peer },
     { "diagnose", "why calls work or do not work from here", cli_diagnose },
     { "bench", "measures this machine with this program", cli_bench },

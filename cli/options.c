@@ -163,6 +163,24 @@ static enum cli_result store(const struct cli_command *command, const struct cli
     return CLI_USAGE;
 }
 
+/* "-o VALUE": as if the whole name stood there. */
+static enum cli_result take_letter(const struct cli_command *command, int argc, char **argv,
+                                   int *at, void *arguments)
+{
+    const char *word = argv[*at];
+    const struct cli_option *option = command->options;
+
+    while (option && option->kind != CLI_KIND_END && option->letter != word[1])
+        option++;
+    if (!option || option->kind == CLI_KIND_END || word[2] != '\0')
+        return unknown(command, word);
+    if (*at + 1 >= argc) {
+        fprintf(stderr, "linnet %s: %s takes a value (%s)\n", command->name, word, option->value);
+        return CLI_USAGE;
+    }
+    return store(command, option, argv[++*at], arguments);
+}
+
 /* Takes the option at argv[*at], and its value if that is the next word. */
 static enum cli_result take_option(const struct cli_command *command, int argc, char **argv,
                                    int *at, void *arguments)
@@ -191,10 +209,10 @@ static enum cli_result take_option(const struct cli_command *command, int argc, 
     return store(command, option, value, arguments);
 }
 
-static enum cli_result take_positional(const struct cli_command *command, const char *word,
-                                       struct cli_texts *positional)
+static enum cli_result take_positional(const struct cli_command *command, char *word,
+                                       struct cli_words *positional)
 {
-    if (positional->count == command->arguments_max || positional->count == CLI_TEXTS_MAX) {
+    if (positional->count == command->arguments_max) {
         fprintf(stderr, "linnet %s: \"%s\" is one argument too many; see linnet help %s\n",
                 command->name, word, command->name);
         return CLI_USAGE;
@@ -204,16 +222,17 @@ static enum cli_result take_positional(const struct cli_command *command, const 
 }
 
 enum cli_result cli_parse(const struct cli_command *command, int argc, char **argv, void *arguments,
-                          struct cli_texts *positional)
+                          struct cli_words *positional)
 {
-    struct cli_texts own = { .count = 0 };
+    struct cli_words own;
     enum cli_result result = CLI_PARSED;
     bool options_end = false;
 
     if (!positional)
         positional = &own;
+    *positional = (struct cli_words){ argv + 1, 0 };
     for (int at = 1; at < argc && result == CLI_PARSED; at++) {
-        const char *word = argv[at];
+        char *word = argv[at];
 
         if (options_end || word[0] != '-' || word[1] == '\0') {
             result = take_positional(command, word, positional);
@@ -223,7 +242,7 @@ enum cli_result cli_parse(const struct cli_command *command, int argc, char **ar
             cli_write_help(command, stdout);
             return CLI_HELP;
         } else if (word[1] != '-') {
-            result = unknown(command, word);
+            result = take_letter(command, argc, argv, &at, arguments);
         } else {
             result = take_option(command, argc, argv, &at, arguments);
         }
@@ -245,7 +264,8 @@ void cli_write_help(const struct cli_command *command, FILE *out)
         const char *value = o->kind == CLI_KIND_CHOICE ? "" : o->value ? o->value : "";
         char left[128];
 
-        snprintf(left, sizeof left, "--%s%s%s", o->name, *value ? " " : "", value);
+        snprintf(left, sizeof left, "--%s%s%.1s%s%s", o->name, o->letter ? ", -" : "",
+                 o->letter ? &o->letter : "", *value ? " " : "", value);
         fprintf(out, "  %-26s %s%s", left,
                 strlen(left) > 26 ? "\n                             " : "", o->help);
         if (o->kind == CLI_KIND_CHOICE)

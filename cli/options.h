@@ -38,9 +38,16 @@ struct cli_texts {
     size_t count;
 };
 
+/* Words of the command line that are no options, in their order; they are moved to its front. */
+struct cli_words {
+    char **items;
+    size_t count;
+};
+
 struct cli_option {
     enum cli_kind kind;
     const char *name;  /* without the dashes */
+    char letter;       /* `-o VALUE` is the same; '\0': none */
     const char *value; /* what help calls the value */
     const char *choices;
     long min, max;
@@ -56,6 +63,11 @@ struct cli_option {
     {                                                                                              \
         .kind = CLI_KIND_TEXT, .name = name_, .value = value_, .offset = offsetof(type_, field_),  \
         .help = help_                                                                              \
+    }
+#define CLI_TEXT_OR_LETTER(letter_, name_, value_, type_, field_, help_)                           \
+    {                                                                                              \
+        .kind = CLI_KIND_TEXT, .name = name_, .letter = letter_, .value = value_,                  \
+        .offset = offsetof(type_, field_), .help = help_                                           \
     }
 #define CLI_CHOICE(name_, choices_, type_, field_, help_)                                          \
     {                                                                                              \
@@ -93,9 +105,9 @@ enum cli_result {
 };
 
 /* Parses argv[1..argc) into `arguments` (a struct with its defaults set); argv[0] is the command's
- * name. Positional ones go to `positional` if it is not NULL. */
+ * name. Positional ones go to `positional` if it is not NULL; argv is put in another order then. */
 enum cli_result cli_parse(const struct cli_command *command, int argc, char **argv, void *arguments,
-                          struct cli_texts *positional);
+                          struct cli_words *positional);
 void cli_write_help(const struct cli_command *command, FILE *out);
 
 /* The word of a NULL-terminated list that is most like `word`, or NULL if none is near. */

@@ -5,7 +5,7 @@
 
 struct arguments {
     bool dev;
-    const char *listen, *video;
+    const char *listen, *video, *output;
     long duration;
     struct cli_texts servers;
 };
@@ -13,6 +13,7 @@ struct arguments {
 static const struct cli_option options[] = {
     CLI_FLAG("dev", struct arguments, dev, "a flag"),
     CLI_TEXT("listen", "ADDR", struct arguments, listen, "a text"),
+    CLI_TEXT_OR_LETTER('o', "output", "DIR", struct arguments, output, "a text with a letter"),
     CLI_CHOICE("video", "test none", struct arguments, video, "a choice"),
     CLI_INTEGER("duration", "SECONDS", 1, 100, struct arguments, duration, "a number"),
     CLI_LIST("ice-server", "URL", struct arguments, servers, "a list"),
@@ -27,13 +28,13 @@ static const struct cli_command command = { .name = "probe",
                                             .arguments_min = 0 };
 
 static struct arguments a;
-static struct cli_texts positional;
+static struct cli_words positional;
 
 /* Words by blanks; standard error is closed meanwhile. */
 static enum cli_result parse(const char *line)
 {
-    static char text[512];
-    char *argv[64], *word, *state = NULL;
+    static char text[512], *argv[64];
+    char *word, *state = NULL;
     enum cli_result result;
     FILE *null = fopen("/dev/null", "w"), *err = stderr, *out = stdout;
     int argc = 0;
@@ -64,15 +65,35 @@ LN_TEST(options, all_kinds_are_taken)
     CHECK_TEXT(positional.items[0], "url");
     CHECK_TEXT(positional.items[1], "--dev");
     CHECK(parse("") == CLI_PARSED && !a.dev);
+    CHECK(parse("x -o there y") == CLI_PARSED && positional.count == 2);
+    CHECK_TEXT(a.output, "there");
+    CHECK_TEXT(positional.items[1], "y");
+    CHECK(parse("--output=-") == CLI_PARSED);
+    CHECK_TEXT(a.output, "-");
     CHECK(parse("--help") == CLI_HELP && parse("-h") == CLI_HELP);
 }
 
 LN_TEST(options, what_is_wrong_is_a_usage_error)
 {
     static const char *const lines[] = {
-        "--deV",          "--de",        "-d",           "--dev=1",         "--listen",
-        "--listen --dev", "--video x",   "--duration 0", "--duration 101",  "--duration x",
-        "--duration 5x",  "--duration=", "a b c",        "--no-such-thing", "--",
+        "--deV",
+        "--de",
+        "-d",
+        "--dev=1",
+        "--listen",
+        "--listen --dev",
+        "--video x",
+        "--duration 0",
+        "--duration 101",
+        "--duration x",
+        "--duration 5x",
+        "--duration=",
+        "a b c",
+        "--no-such-thing",
+        "-o",
+        "-ox",
+        "-x",
+        "--",
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines - 1; i++)

@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The meeting: client/room_session.h on a wire, and a peer connection for each link.
+ *
+ * A link that was closed or broke lives on for a moment, so that its farewell leaves and whoever is
+ * just handling an event of it finds it there; the reaper frees it. */
+#include "cli/meeting.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "client/loop_driver.h"
+#include "client/room_session.h"
+#include "client/wire.h"
+#include "crypto/certificate.h"
+#include "io/thread.h"
+
+#include <linnet/linnet.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHANNEL_LABEL   "transfer"
+#define OPEN_WITHIN     LN_SECONDS(20) /* of dialling */
+#define SILENT_FOR      LN_SECONDS(6)  /* disconnected so long is broken */
+#define REAP_AFTER      LN_MILLISECONDS(300)
+#define LAST_WORDS      LN_MILLISECONDS(1500) /* for what was said last to arrive */
+#define LINKS_MAX       16u
+#define ICE_SERVERS_MAX 8u
+#define ICE_URLS_MAX    4u
+
+enum link_state { LINK_OPENING, LINK_OPEN, LINK_CLOSING, LINK_DEAD };
+
+struct link {
+    struct ln_list in_meeting;
+    struct meeting *meeting;
+    char id[64];
+    enum link_state state;
+    ln_peer_connection *pc;
+    struct ln_loop_endpoint *handle;
+    ln_data_channel *channel;
+    ln_op_id remote_op, local_op;
+    struct ln_loop_timer timer; /* to open in time, to end the silence, to be reaped */
+    enum ln_peer_connection_state connection;
+    void *user_data;
+};
+
+struct ice_servers {
+    json_t *texts; /* what the pointers below point into */
+    struct ln_ice_server servers[ICE_SERVERS_MAX];
+    const char *urls[ICE_SERVERS_MAX][ICE_URLS_MAX];
+    size_t count;
+};
+
+struct meeting {
+    struct meeting_config config;
+    char *url, *name, *token;
+    struct ln_driver *driver;
+    struct ln_loop *loop;
+    struct ln_http_loop *control;
+    struct ln_thread control_thread;
+    bool control_running;
+    ln_certificate *certificate;
+    struct ln_wire *wire;
+    struct ln_room_session session;
+    bool in_room, left;
+    struct ln_loop_timer timer; /* of the session */
+    struct ice_servers ice;
+    struct ln_list links;
+    size_t link_count;
+};
+
+/* --- links */
+
+static void kill_link(struct link *link)
+{
+    link->state = LINK_DEAD;
+    ln_peer_connection_close(link->pc);
+    ln_loop_touch(link->handle);
+    ln_loop_timer_set(&link->timer, ln_loop_now(link->meeting->loop) + REAP_AFTER);
+}
+
+static void break_link(struct link *link, const char *sentence)
+{
+    bool wanted = link->state == LINK_OPENING || link->state == LINK_OPEN;
+
+    if (link->state != LINK_DEAD)
+        kill_link(link);
+    if (wanted)
+        link->meeting->config.broken(link->meeting->config.ctx, link, sentence);
+}
+
+void link_close(struct link *link)
+{
+    if (link->state != LINK_DEAD)
+        kill_link(link);
+}
+
+void link_close_soon(struct link *link)
+{
+    if (link->state != LINK_OPEN) {
+        link_close(link);
+        return;
+    }
+    link->state = LINK_CLOSING;
+    ln_loop_timer_set(&link->timer, ln_loop_now(link->meeting->loop) + LAST_WORDS);
+}
+
+static void free_link(struct link *link)
+{
+    ln_loop_timer_deinit(&link->timer);
+    ln_loop_remove_endpoint(link->handle);
+    ln_peer_connection_free(link->pc);
+    ln_list_remove(&link->in_meeting);
+    link->meeting->link_count--;
+    free(link);
+}
+
+static void on_link_timer(void *ctx, ln_time now)
+{
+    struct link *link = ctx;
+
+    (void)now;
+    if (link->state == LINK_DEAD)
+        free_link(link);
+    else if (link->state == LINK_CLOSING)
+        kill_link(link);
+    else if (link->state == LINK_OPENING)
+        break_link(link, "no path to the other side was found in time");
+    else if (link->connection != LN_PEER_CONNECTION_STATE_CONNECTED)
+        break_link(link, "nothing comes from the other side any more");
+}
+
+static void send_local_description(struct link *link)
+{
+    struct ln_session_description description;
+
+    if (ln_peer_connection_local_description(link->pc, &description) && description.sdp)
+        (void)!ln_room_session_send_description(
+            &link->meeting->session, link->id, ln_sdp_type_name(description.type), description.sdp);
+}
+
+static void on_operation(struct link *link, const struct ln_event *event)
+{
+    if (event->u.operation.op != link->local_op && event->u.operation.op != link->remote_op)
+        return; /* of a candidate: one that does not fit does no harm */
+    if (event->u.operation.error.error) {
+        break_link(link, event->u.operation.error.message);
+    } else if (event->u.operation.op == link->local_op) {
+        send_local_description(link);
+    } else if (ln_peer_connection_signaling_state(link->pc) != LN_SIGNALING_STATE_STABLE &&
+               ln_peer_connection_set_local_description(link->pc, NULL, &link->local_op) != 0) {
+        break_link(link, "no answer could be made");
+    }
+}
+
+static void on_connection(struct link *link, ln_time now, enum ln_peer_connection_state state)
+{
+    link->connection = state;
+    if (link->state == LINK_CLOSING)
+        return; /* its time is set */
+    if (state == LN_PEER_CONNECTION_STATE_FAILED)
+        break_link(link, link->state == LINK_OPEN ? "the connection was lost"
+                                                  : "no path to the other side was found");
+    else if (state == LN_PEER_CONNECTION_STATE_DISCONNECTED && link->state == LINK_OPEN)
+        ln_loop_timer_set(&link->timer, now + SILENT_FOR);
+}
+
+static void on_channel_event(struct link *link, const struct ln_event *event)
+{
+    struct meeting *m = link->meeting;
+
+    switch (event->kind) {
+    case LN_EVENT_DATA_CHANNEL:
+        if (!link->channel && strcmp(ln_data_channel_label(event->u.channel), CHANNEL_LABEL) == 0)
+            link->channel = event->u.channel;
+        break;
+    case LN_EVENT_OPEN:
+        if (event->u.channel != link->channel)
+            break;
+        link->state = LINK_OPEN;
+        ln_loop_timer_set(&link->timer, LN_TIME_NEVER);
+        ln_data_channel_set_buffered_amount_low_threshold(link->channel, MEETING_BUFFER_LOW);
+        m->config.open(m->config.ctx, link);
+        break;
+    case LN_EVENT_MESSAGE:
+        if (event->u.message.channel == link->channel && !event->u.message.text &&
+            link->state == LINK_OPEN)
+            m->config.message(m->config.ctx, link, event->u.message.data, event->u.message.len);
+        break;
+    case LN_EVENT_BUFFERED_AMOUNT_LOW:
+        if (event->u.channel == link->channel && link->state == LINK_OPEN)
+            m->config.writable(m->config.ctx, link);
+        break;
+    case LN_EVENT_CLOSE:
+        if (event->u.channel == link->channel)
+            break_link(link, "the other side closed the connection");
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_candidate_out(struct link *link, const struct ln_event *event)
+{
+    const struct ln_ice_candidate *c = &event->u.ice_candidate.candidate;
+
+    if (!event->u.ice_candidate.last)
+        (void)!ln_room_session_send_candidate(&link->meeting->session, link->id, c->candidate,
+                                              c->sdp_mid, c->sdp_m_line_index,
+                                              c->username_fragment);
+}
+
+static void after(void *ctx, ln_time now)
+{
+    struct link *link = ctx;
+    struct ln_event event;
+
+    while (link->state != LINK_DEAD && ln_peer_connection_poll_event(link->pc, &event) == 1) {
+        if (event.kind == LN_EVENT_OPERATION_DONE)
+            on_operation(link, &event);
+        else if (event.kind == LN_EVENT_ICE_CANDIDATE)
+            on_candidate_out(link, &event);
+        else if (event.kind == LN_EVENT_CONNECTION_STATE_CHANGE)
+            on_connection(link, now, event.u.connection_state);
+        else
+            on_channel_event(link, &event);
+    }
+    ln_loop_touch(link->handle);
+}
+
+static int create_connection(struct link *link)
+{
+    struct meeting *m = link->meeting;
+    struct ln_configuration configuration;
+
+    ln_configuration_init(&configuration);
+    configuration.ice_servers = m->ice.servers;
+    configuration.ice_server_count = m->ice.count;
+    configuration.include_loopback = m->config.loopback;
+    configuration.wall_offset = ln_loop_wall_offset(m->loop);
+    configuration.certificates = &m->certificate;
+    configuration.certificate_count = 1;
+    if (m->config.relay_only)
+        configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
+    return ln_peer_connection_create(&configuration, ln_driver_env(m->driver), &link->pc);
+}
+
+static int create_link(struct meeting *m, const char *id, struct link **ret_link)
+{
+    struct link *link;
+    int error;
+
+    if (m->link_count == LINKS_MAX || strlen(id) >= sizeof link->id)
+        return LN_ERR_LIMIT;
+    link = calloc(1, sizeof *link);
+    if (!link)
+        return LN_ERR_NOMEM;
+    link->meeting = m;
+    snprintf(link->id, sizeof link->id, "%s", id);
+    ln_list_append(&m->links, &link->in_meeting);
+    m->link_count++;
+    error = create_connection(link);
+    if (!error)
+        error = ln_loop_timer_init(m->loop, &link->timer, on_link_timer, link);
+    if (!error)
+        error = ln_loop_add_endpoint(m->loop, ln_peer_connection_endpoint(link->pc), after, link,
+                                     &link->handle);
+    if (error) {
+        free_link(link);
+        return error;
+    }
+    ln_loop_timer_set(&link->timer, ln_loop_now(m->loop) + OPEN_WITHIN);
+    *ret_link = link;
+    return 0;
+}
+
+int meeting_dial(struct meeting *m, const char *id, struct link **ret_link)
+{
+    struct link *link;
+    int error = create_link(m, id, &link);
+
+    if (error)
+        return error;
+    error = ln_peer_connection_create_data_channel(link->pc, CHANNEL_LABEL, NULL, &link->channel);
+    if (!error)
+        error = ln_peer_connection_set_local_description(link->pc, NULL, &link->local_op);
+    ln_loop_touch(link->handle);
+    if (error)
+        kill_link(link);
+    else
+        *ret_link = link;
+    return error;
+}
+
+int link_send(struct link *link, const uint8_t *data, size_t len)
+{
+    int error = link->state == LINK_OPEN ? ln_data_channel_send(link->channel, data, len)
+                                         : LN_ERR_INVALID_STATE;
+
+    ln_loop_touch(link->handle);
+    return error;
+}
+
+size_t link_buffered(const struct link *link)
+{
+    return link->state == LINK_OPEN ? (size_t)ln_data_channel_buffered_amount(link->channel) : 0;
+}
+
+const char *link_id(const struct link *link)
+{
+    return link->id;
+}
+
+void link_set_user_data(struct link *link, void *user_data)
+{
+    link->user_data = user_data;
+}
+
+void *link_user_data(const struct link *link)
+{
+    return link->user_data;
+}
+
+struct ln_bytes link_own_certificate(const struct link *link)
+{
+    return ln_certificate_der(link->meeting->certificate);
+}
+
+static ln_dtls_transport *transport_of(const struct link *link)
+{
+    ln_sctp_transport *sctp = ln_peer_connection_sctp(link->pc);
+
+    return sctp ? ln_sctp_transport_transport(sctp) : NULL;
+}
+
+struct ln_bytes link_other_certificate(const struct link *link)
+{
+    ln_dtls_transport *dtls = transport_of(link);
+
+    return dtls ? ln_dtls_transport_remote_certificate(dtls, 0) : (struct ln_bytes){ NULL, 0 };
+}
+
+/* A path is as long as its farther end. */
+const char *link_path(const struct link *link)
+{
+    static const char *const types[] = { "relay", "srflx", "prflx", "host" };
+    ln_dtls_transport *dtls = link->state == LINK_OPEN ? transport_of(link) : NULL;
+    struct ln_ice_candidate local, remote;
+
+    if (!dtls || !ln_ice_transport_selected_candidate_pair(ln_dtls_transport_ice_transport(dtls),
+                                                           &local, &remote))
+        return "";
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if ((local.type && strcmp(local.type, types[i]) == 0) ||
+            (remote.type && strcmp(remote.type, types[i]) == 0))
+            return types[i];
+    return "";
+}
+
+bool link_alive(const struct link *link)
+{
+    return link->state == LINK_OPEN && link->connection == LN_PEER_CONNECTION_STATE_CONNECTED;
+}
+
+bool meeting_is_closing(const struct meeting *m)
+{
+    LN_LIST_EACH (at, &m->links)
+        if (LN_CONTAINER(at, struct link, in_meeting)->state == LINK_CLOSING)
+            return true;
+    return false;
+}
+
+/* --- what the session says */
+
+static void set_timer(struct meeting *m)
+{
+    ln_loop_timer_set(&m->timer,
+                      m->in_room ? ln_room_session_next_timeout(&m->session) : LN_TIME_NEVER);
+}
+
+static struct link *find_link(struct meeting *m, const char *id)
+{
+    LN_LIST_EACH (at, &m->links) {
+        struct link *link = LN_CONTAINER(at, struct link, in_meeting);
+
+        if (link->state != LINK_DEAD && strcmp(link->id, id) == 0)
+            return link;
+    }
+    return NULL;
+}
+
+static void on_open(void *ctx)
+{
+    ln_wire_open(((struct meeting *)ctx)->wire);
+}
+
+static void on_send(void *ctx, const char *text, size_t len)
+{
+    ln_wire_send(((struct meeting *)ctx)->wire, text, len);
+}
+
+static void on_close(void *ctx)
+{
+    ln_wire_close(((struct meeting *)ctx)->wire);
+}
+
+static void on_state(void *ctx, enum ln_room_state state, int error, const char *sentence)
+{
+    struct meeting *m = ctx;
+
+    if (!m->in_room)
+        return; /* we leave it */
+    m->left = state == LN_ROOM_STATE_LEFT;
+    m->config.state(m->config.ctx, state, error, sentence);
+}
+
+static size_t read_urls(const json_t *urls, const char **list)
+{
+    size_t count = 0, i;
+    json_t *url;
+
+    if (json_is_string(urls)) {
+        list[0] = json_string_value(urls);
+        return 1;
+    }
+    json_array_foreach(urls, i, url)
+    {
+        if (json_is_string(url) && count < ICE_URLS_MAX)
+            list[count++] = json_string_value(url);
+    }
+    return count;
+}
+
+static void on_joined(void *ctx, const json_t *servers)
+{
+    struct meeting *m = ctx;
+    struct ice_servers *ice = &m->ice;
+    json_t *server;
+    size_t i;
+
+    json_decref(ice->texts);
+    ice->texts = servers ? json_deep_copy(servers) : NULL;
+    ice->count = 0;
+    json_array_foreach(ice->texts, i, server)
+    {
+        struct ln_ice_server *to = &ice->servers[ice->count];
+
+        if (ice->count == ICE_SERVERS_MAX)
+            break;
+        to->urls = ice->urls[ice->count];
+        to->url_count = read_urls(json_object_get(server, "urls"), ice->urls[ice->count]);
+        to->username = json_string_value(json_object_get(server, "username"));
+        to->credential = json_string_value(json_object_get(server, "credential"));
+        if (to->url_count > 0)
+            ice->count++;
+    }
+}
+
+static void on_participant(void *ctx, const char *id, const char *name, bool present)
+{
+    struct meeting *m = ctx;
+
+    m->config.came(m->config.ctx, id, name, present);
+}
+
+static void on_left(void *ctx, const char *id)
+{
+    struct meeting *m = ctx;
+
+    m->config.went(m->config.ctx, id);
+}
+
+/* An offer replaces what there was with this participant. */
+static void take_offer(struct meeting *m, const char *from, const char *sdp)
+{
+    struct ln_session_description description = { LN_SDP_TYPE_OFFER, sdp };
+    struct link *link = find_link(m, from);
+
+    if (link)
+        break_link(link, "the other side connects again");
+    if (create_link(m, from, &link) != 0)
+        return;
+    if (ln_peer_connection_set_remote_description(link->pc, &description, &link->remote_op) != 0)
+        kill_link(link);
+    ln_loop_touch(link->handle);
+}
+
+static void on_description(void *ctx, const char *from, const char *type, const char *sdp)
+{
+    struct meeting *m = ctx;
+    struct ln_session_description description = { LN_SDP_TYPE_ANSWER, sdp };
+    struct link *link;
+
+    if (strcmp(type, "offer") == 0) {
+        if (m->config.answers)
+            take_offer(m, from, sdp);
+        return;
+    }
+    link = find_link(m, from);
+    if (link && strcmp(type, "answer") == 0 &&
+        ln_peer_connection_set_remote_description(link->pc, &description, &link->remote_op) == 0)
+        ln_loop_touch(link->handle);
+}
+
+static void on_candidate_in(void *ctx, const char *from, const json_t *candidate)
+{
+    struct link *link = find_link(ctx, from);
+    const json_t *line = json_object_get(candidate, "sdpMLineIndex");
+    struct ln_ice_candidate_init init = {
+        .candidate = json_string_value(json_object_get(candidate, "candidate")),
+        .sdp_mid = json_string_value(json_object_get(candidate, "sdpMid")),
+        .sdp_m_line_index = -1,
+        .username_fragment = json_string_value(json_object_get(candidate, "usernameFragment")),
+    };
+    ln_op_id op;
+
+    if (json_is_integer(line) && json_integer_value(line) >= 0 && json_integer_value(line) < 1024)
+        init.sdp_m_line_index = (int32_t)json_integer_value(line);
+    if (link && init.candidate && ln_peer_connection_add_ice_candidate(link->pc, &init, &op) == 0)
+        ln_loop_touch(link->handle);
+}
+
+static const struct ln_room_session_ops session_ops = {
+    .open = on_open,
+    .send = on_send,
+    .close = on_close,
+    .state = on_state,
+    .joined = on_joined,
+    .participant = on_participant,
+    .left = on_left,
+    .description = on_description,
+    .candidate = on_candidate_in,
+};
+
+static void on_wire_opened(void *ctx)
+{
+    struct meeting *m = ctx;
+
+    ln_room_session_opened(&m->session, ln_loop_now(m->loop));
+    set_timer(m);
+}
+
+static void on_wire_message(void *ctx, const char *text, size_t len)
+{
+    struct meeting *m = ctx;
+
+    ln_room_session_message(&m->session, ln_loop_now(m->loop), text, len);
+    set_timer(m);
+}
+
+static void on_wire_closed(void *ctx, unsigned code, const char *sentence)
+{
+    struct meeting *m = ctx;
+
+    ln_room_session_closed(&m->session, ln_loop_now(m->loop), code, sentence);
+    set_timer(m);
+}
+
+static void on_timer(void *ctx, ln_time now)
+{
+    struct meeting *m = ctx;
+
+    ln_room_session_on_timeout(&m->session, now);
+    set_timer(m);
+}
+
+/* --- life */
+
+static void run_control(void *ctx)
+{
+    ln_http_loop_run(((struct meeting *)ctx)->control);
+}
+
+static void stop_control(void *ctx)
+{
+    ln_http_loop_stop(((struct meeting *)ctx)->control);
+}
+
+static int make_wire(struct meeting *m)
+{
+    struct ln_wire_config config = { .loop = m->loop,
+                                     .control = m->control,
+                                     .allocator = ln_allocator_libc(),
+                                     .url = m->url,
+                                     .insecure = m->config.insecure,
+                                     .opened = on_wire_opened,
+                                     .message = on_wire_message,
+                                     .closed = on_wire_closed,
+                                     .ctx = m };
+
+    return ln_wire_create(&m->wire, &config);
+}
+
+static int start(struct meeting *m)
+{
+    struct ln_http_loop_config control = { .allocator = ln_allocator_libc() };
+    int error = ln_driver_create(&m->driver);
+
+    if (error)
+        return error;
+    m->loop = ln_driver_loop(m->driver);
+    error = ln_peer_connection_generate_certificate(
+        ln_driver_env(m->driver), LN_KEY_ALGORITHM_ECDSA_P256,
+        ln_loop_now(m->loop) + ln_loop_wall_offset(m->loop), &m->certificate);
+    if (!error)
+        error = ln_loop_timer_init(m->loop, &m->timer, on_timer, m);
+    if (!error)
+        error = ln_http_loop_create(&m->control, &control);
+    if (!error)
+        error = make_wire(m);
+    return error;
+}
+
+/* Not before signals are watched: threads of io block them, this one shall inherit that. */
+static int start_control(struct meeting *m)
+{
+    int error = m->control_running ? 0
+                                   : ln_thread_start(&m->control_thread, "control", run_control, m);
+
+    m->control_running = !error;
+    return error;
+}
+
+int meeting_create(struct meeting **ret_meeting, const struct meeting_config *config)
+{
+    struct meeting *m = calloc(1, sizeof *m);
+    int error;
+
+    if (!m)
+        return LN_ERR_NOMEM;
+    m->config = *config;
+    m->url = strdup(config->url);
+    m->name = strdup(config->name);
+    m->token = config->token ? strdup(config->token) : NULL;
+    ln_list_init(&m->links);
+    error = m->url && m->name && (m->token || !config->token) ? start(m) : LN_ERR_NOMEM;
+    if (error)
+        meeting_free(m);
+    else
+        *ret_meeting = m;
+    return error;
+}
+
+static void leave_room(struct meeting *m)
+{
+    if (!m->in_room)
+        return;
+    m->in_room = false;
+    if (!m->left)
+        ln_room_session_leave(&m->session, ln_loop_now(m->loop));
+    ln_wire_close(m->wire);
+    ln_room_session_deinit(&m->session);
+}
+
+int meeting_enter(struct meeting *m, const char *room)
+{
+    int error = start_control(m);
+
+    if (error)
+        return error;
+    leave_room(m);
+    error = ln_room_session_init(&m->session, room, m->name, m->token, &session_ops, m,
+                                 ln_driver_env(m->driver));
+    if (error)
+        return error;
+    m->in_room = true;
+    m->left = false;
+    ln_room_session_start(&m->session, ln_loop_now(m->loop));
+    set_timer(m);
+    return 0;
+}
+
+void meeting_free(struct meeting *m)
+{
+    if (!m)
+        return;
+    if (m->loop)
+        leave_room(m);
+    LN_LIST_EACH_SAFE (at, next, &m->links)
+        link_close(LN_CONTAINER(at, struct link, in_meeting));
+    if (m->loop)
+        (void)!ln_loop_run_once(m->loop, 0); /* the farewells leave */
+    LN_LIST_EACH_SAFE (at, next, &m->links)
+        free_link(LN_CONTAINER(at, struct link, in_meeting));
+    ln_wire_free(m->wire);
+    if (m->control_running) {
+        while (ln_http_loop_post(m->control, stop_control, m) != 0)
+            ;
+        ln_thread_join(&m->control_thread);
+        (void)!ln_loop_run_once(m->loop, 0); /* its last word frees the wire */
+    }
+    ln_http_loop_free(m->control);
+    json_decref(m->ice.texts);
+    ln_loop_timer_deinit(&m->timer);
+    ln_certificate_unref(m->certificate);
+    ln_driver_free(m->driver);
+    free(m->url);
+    free(m->name);
+    free(m->token);
+    free(m);
+}
+
+struct ln_loop *meeting_loop(struct meeting *m)
+{
+    return m->loop;
+}
+
+struct ln_env *meeting_env(struct meeting *m)
+{
+    return ln_driver_env(m->driver);
+}
