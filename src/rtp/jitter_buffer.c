@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#define AUDIO_MARGIN LN_MILLISECONDS(5) /* a sink's own grain */
-#define AUDIO_START  LN_MILLISECONDS(40)
+#define AUDIO_MARGIN LN_MILLISECONDS(5)  /* a sink's own grain */
+#define AUDIO_START  LN_MILLISECONDS(60) /* the threads of a sender that begins take turns */
 #define VIDEO_MARGIN LN_MILLISECONDS(2)
 
 void ln_jitter_buffer_init(struct ln_jitter_buffer *jb, const struct ln_env *env,
