@@ -57,8 +57,9 @@ static const struct cli_command command = {
                 "ADDR:PORT|none] [--config FILE]",
     .summary = "Serves the page, the signalling of rooms and STUN, until Ctrl-C.",
     .details =
-        "Paths: / the page, /linnet.js the browser library, /ws signalling, /healthz,\n"
-        "/metrics (Prometheus). Exit codes: 0 ended by a signal, 1 could not start, 2 wrong\n"
+        "Paths: / the page, /receive files, /linnet.js the browser library, /ws signalling,\n"
+        "/healthz, /metrics (Prometheus). Exit codes: 0 ended by a signal, 1 could not start, 2 "
+        "wrong\n"
         "command line.",
     .options = options,
 };

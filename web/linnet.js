@@ -68,7 +68,7 @@ function socketUrl(url) {
 // ------------------------------------------------------------------ signalling
 
 // The WebSocket and the messages that must neither be lost nor come twice. Knows no peer connection.
-class Signalling extends EventTarget {
+export class Signalling extends EventTarget {
   constructor(url, joinMessage) {
     super();
     this.url = socketUrl(url);
