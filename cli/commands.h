@@ -10,5 +10,6 @@ int cli_join(int argc, char **argv);
 int cli_receive(int argc, char **argv);
 int cli_send(int argc, char **argv);
 int cli_serve(int argc, char **argv);
+int cli_turn(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ enum kind {
     KIND_TEXT,
     KIND_NUMBER,
     KIND_YES_NO,
+    KIND_TEXTS,
     KIND_ORIGINS,
     KIND_ROOMS,
     KIND_ICE_SERVERS
@@ -60,6 +61,31 @@ static const struct key keys[] = {
     { "http.keep_alive_seconds", KIND_NUMBER, AT(keep_alive_seconds), 1, 3600 },
     { "http.stall_seconds", KIND_NUMBER, AT(stall_seconds), 1, 3600 },
     { "http.pings_per_minute", KIND_NUMBER, AT(pings_per_minute), 1, 100000 },
+    { "turn.listen", KIND_TEXTS, AT(turn.listen), 0, 0 },
+    { "turn.relay", KIND_TEXTS, AT(turn.relay), 0, 0 },
+    { "turn.realm", KIND_TEXT, AT(turn.realm), 0, 0 },
+    { "turn.users", KIND_TEXTS, AT(turn.users), 0, 0 },
+    { "turn.secrets", KIND_TEXTS, AT(turn.secrets), 0, 0 },
+    { "turn.nonce_key", KIND_TEXT, AT(turn.nonce_key), 0, 0 },
+    { "turn.allow_peers", KIND_TEXTS, AT(turn.allow_peers), 0, 0 },
+    { "turn.deny_peers", KIND_TEXTS, AT(turn.deny_peers), 0, 0 },
+    { "turn.port_min", KIND_NUMBER, AT(turn.port_min), 1, 65535 },
+    { "turn.port_max", KIND_NUMBER, AT(turn.port_max), 1, 65535 },
+    { "turn.workers", KIND_NUMBER, AT(turn.workers), 0, LN_TURN_WORKERS_MAX },
+    { "turn.allocations", KIND_NUMBER, AT(turn.allocations), 1, LN_TURN_CLIENTS_MAX },
+    { "turn.user_allocations", KIND_NUMBER, AT(turn.user_allocations), 0, LN_TURN_CLIENTS_MAX },
+    { "turn.permissions", KIND_NUMBER, AT(turn.permissions), 1, LN_TURN_PERMISSIONS_MAX },
+    { "turn.channels", KIND_NUMBER, AT(turn.channels), 1, LN_TURN_CHANNELS_MAX },
+    { "turn.strict_channels", KIND_YES_NO, AT(turn.strict_channels), 0, 0 },
+    { "turn.kbit_per_second", KIND_NUMBER, AT(turn.kbit_per_second), 0, 1000000000 },
+    { "turn.user_kbit_per_second", KIND_NUMBER, AT(turn.user_kbit_per_second), 0, 1000000000 },
+    { "turn.lifetime_seconds", KIND_NUMBER, AT(turn.lifetime_seconds), 600, 86400 },
+    { "turn.nonce_seconds", KIND_NUMBER, AT(turn.nonce_seconds), 60, 86400 },
+    { "turn.credential_seconds", KIND_NUMBER, AT(turn.credential_seconds), 60, 31536000 },
+    { "turn.streams", KIND_NUMBER, AT(turn.streams), 1, 65536 },
+    { "turn.source_streams", KIND_NUMBER, AT(turn.source_streams), 1, 65536 },
+    { "turn.stream_seconds", KIND_NUMBER, AT(turn.stream_seconds), 1, 3600 },
+    { "turn.drain_seconds", KIND_NUMBER, AT(turn.drain_seconds), 0, 86400 },
     { NULL, KIND_END, 0, 0, 0 },
 };
 #define KEY_COUNT (sizeof keys / sizeof *keys - 1)
@@ -108,6 +134,7 @@ void serve_config_init(struct serve_config *config)
         .stall_seconds = (long)h.stall_seconds,
         .pings_per_minute = (long)h.pings_per_minute,
     };
+    turn_settings_init(&config->turn);
 }
 
 void serve_config_free(struct serve_config *config)
@@ -272,6 +299,29 @@ static int read_members(const struct reader *r, const yaml_node_t *node, const c
     return 0;
 }
 
+static int read_texts(const struct reader *r, const yaml_node_t *node, const struct key *key)
+{
+    struct turn_texts *list = (struct turn_texts *)(void *)((char *)r->config + key->offset);
+
+    if (node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0)
+        return 0;
+    if (node->type != YAML_SEQUENCE_NODE)
+        return complain(r, node, "%s must be a list", key->path);
+    for (yaml_node_item_t *at = node->data.sequence.items.start; at < node->data.sequence.items.top;
+         at++) {
+        const yaml_node_t *item = yaml_document_get_node(r->document, *at);
+        const char *text = NULL;
+
+        if (list->count == TURN_TEXTS_MAX)
+            return complain(r, item, "there are too many %s", key->path);
+        if (read_text(r, item, key->path, &text) != 0)
+            return -1;
+        if (text)
+            list->items[list->count++] = text;
+    }
+    return 0;
+}
+
 static int read_origin(const struct reader *r, const yaml_node_t *node)
 {
     struct serve_config *c = r->config;
@@ -334,6 +384,8 @@ static int read_value(const struct reader *r, const yaml_node_t *node, const str
         return read_number(r, node, key);
     case KIND_YES_NO:
         return read_yes_no(r, node, key);
+    case KIND_TEXTS:
+        return read_texts(r, node, key);
     case KIND_ORIGINS:
         return read_list(r, node, key->path, read_origin);
     case KIND_ROOMS:
@@ -396,6 +448,8 @@ static int read_mapping(const struct reader *r, const yaml_node_t *node, const c
         if (key->path) {
             error = read_value(r, value, key);
         } else if (*prefix == '\0' && is_section(path)) {
+            if (strcmp(path, "turn") == 0)
+                r->config->turn.present = value->type == YAML_MAPPING_NODE;
             snprintf(path, sizeof path, "%s.", (const char *)name->data.scalar.value);
             error = read_mapping(r, value, path);
         } else {

@@ -5,6 +5,7 @@
 #ifndef LN_CLI_CONFIG_H
 #define LN_CLI_CONFIG_H
 
+#include "cli/turn_settings.h"
 #include "servers/signal/wiring/service.h"
 
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct serve_config {
     size_t origin_count;
     struct ln_signal_ice_server ice_servers[CONFIG_ICE_SERVERS_MAX];
     size_t ice_server_count;
-    void *texts; /* what the texts above stand in */
+    struct turn_settings turn; /* docs/linnet.yaml's section turn */
+    void *texts;               /* what the texts above stand in */
 };
 
 /* All defaults. */

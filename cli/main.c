@@ -19,6 +19,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     { "serve", "the server: page, signalling, STUN", cli_serve },
+    { "turn", "a STUN and TURN server", cli_turn },
     { "join", "a participant at the terminal", cli_join },
     { "send", "sends files to whoever has the code it prints", cli_send },
     { "receive", "receives them", cli_receive },

@@ -89,6 +89,7 @@ struct ln_request {
     ln_link link;       /* LN_REQUEST_CLOSE */
     const char *name;   /* LN_REQUEST_RESOLVE; borrowed until the next call on the object */
     bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
+    bool exclusive;     /* LN_REQUEST_OPEN_UDP: shares its port with no other driver's socket */
     uint8_t family;     /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
 };
 

@@ -46,8 +46,10 @@ static void set_buffers(int fd, size_t bytes)
         set_option(fd, SOL_SOCKET, SO_SNDBUF, size);
 }
 
-static void set_options(int fd, const struct ln_address *local, const struct ln_loop_config *config)
+static void set_options(int fd, const struct ln_request *request,
+                        const struct ln_loop_config *config)
 {
+    const struct ln_address *local = &request->local;
     bool any = ln_address_is_unspecified(local) || ln_address_is_multicast(local);
 
     set_buffers(fd, config->socket_buffer);
@@ -62,7 +64,7 @@ static void set_options(int fd, const struct ln_address *local, const struct ln_
         set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
         set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, any);
     }
-    if (config->reuse_port && local->port != 0)
+    if (config->reuse_port && local->port != 0 && !request->exclusive)
         set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
@@ -128,7 +130,7 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
 
     if (fd < 0)
         return ln_error_from_errno(-fd);
-    set_options(fd, &request->local, &loop->config);
+    set_options(fd, request, &loop->config);
     if (request->dont_fragment)
         forbid_fragments(fd, &request->local);
     error = multicast ? bind_multicast(fd, request) : ln_io_bind(fd, &request->local);

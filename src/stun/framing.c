@@ -14,6 +14,11 @@
 
 #define HELD_MIN 256u
 
+static bool begins_channel(uint8_t first)
+{
+    return (first & 0xc0) == 0x40;
+}
+
 int ln_stun_frame_length(const void *prefix, size_t len)
 {
     const uint8_t *p = prefix;
@@ -27,7 +32,7 @@ int ln_stun_frame_length(const void *prefix, size_t len)
             return LN_ERR_MALFORMED;
         return (int)(LN_STUN_HEADER_LEN + value);
     }
-    if (!ln_channel_valid(ln_load16(p)))
+    if (!begins_channel(p[0]))
         return LN_ERR_MALFORMED;
     return (int)(LN_CHANNEL_HEADER_LEN + value + ln_channel_data_padding(value));
 }
@@ -49,7 +54,7 @@ int ln_channel_data_read(const void *data, size_t len, uint16_t *ret_channel,
     ln_reader_init(&r, data, len);
     channel = ln_read16(&r);
     payload = ln_read_bytes(&r, ln_read16(&r));
-    if (!r.ok || !ln_channel_valid(channel))
+    if (!r.ok || !begins_channel((uint8_t)(channel >> 8)))
         return LN_ERR_MALFORMED;
     *ret_channel = channel;
     *ret_payload = payload;

@@ -6,8 +6,11 @@
  *
  * The length counts the data alone. On a stream the padding is always there and is zero; in a
  * datagram it may be missing, and receivers ignore what follows the data. A STUN message is a
- * multiple of four bytes by itself, and its first two bits are zero; a channel's first byte is 0x40
- * to 0x4F. Anything else begins no frame, and a stream that brings it is out of step for good. */
+ * multiple of four bytes by itself, and its first two bits are zero; a channel's are 01. Anything
+ * else begins no frame, and a stream that brings it is out of step for good.
+ *
+ * RFC 8656 leaves channels 0x4000 to 0x4FFF, RFC 5766 had 0x4000 to 0x7FFF: both are read here,
+ * ln_channel_valid() is the newer. */
 #ifndef LN_STUN_FRAMING_H
 #define LN_STUN_FRAMING_H
 
@@ -17,6 +20,7 @@
 
 #define LN_CHANNEL_MIN        0x4000u /* RFC 8656, 12 */
 #define LN_CHANNEL_MAX        0x4FFFu
+#define LN_CHANNEL_MAX_OLD    0x7FFFu /* RFC 5766, 11 */
 #define LN_CHANNEL_HEADER_LEN 4u
 #define LN_CHANNEL_DATA_MAX   65535u
 #define LN_STUN_FRAME_PREFIX  4u                  /* bytes that tell a frame's length */

@@ -38,7 +38,7 @@ LN_TEST(config, the_sample_in_docs_is_all_defaults)
     struct serve_config defaults;
     size_t len;
     char *text = (char *)test_file("docs/linnet.yaml", &len);
-    char copy[8192];
+    char copy[16384];
 
     CHECK(len < sizeof copy);
     memcpy(copy, text, len);
@@ -48,6 +48,9 @@ LN_TEST(config, the_sample_in_docs_is_all_defaults)
     serve_config_init(&defaults);
     defaults.listen = c.listen;
     defaults.texts = c.texts;
+    defaults.turn.present = c.turn.present;
+    CHECK_TEXT(c.turn.realm, defaults.turn.realm);
+    defaults.turn.realm = c.turn.realm;
     CHECK_BYTES(&defaults, &c, sizeof c);
     serve_config_free(&c);
 }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the configuration says of TURN, and what the service takes: texts become addresses, users
+ * and prefixes, and what does not fit is one sentence. */
+#ifndef LN_CLI_TURN_SETTINGS_H
+#define LN_CLI_TURN_SETTINGS_H
+
+#include "servers/turn/wiring/service.h"
+
+#include <stdio.h>
+
+#define TURN_TEXTS_MAX 64
+
+struct turn_texts {
+    const char *items[TURN_TEXTS_MAX];
+    size_t count;
+};
+
+struct turn_settings {
+    bool present; /* the section is there */
+    bool strict_channels;
+    struct turn_texts listen, relay, users, secrets, allow_peers, deny_peers;
+    const char *realm, *nonce_key;
+    long port_min, port_max, workers, allocations, user_allocations, permissions, channels;
+    long kbit_per_second, user_kbit_per_second, lifetime_seconds, nonce_seconds;
+    long credential_seconds, streams, source_streams, stream_seconds, drain_seconds;
+};
+
+void turn_settings_init(struct turn_settings *settings); /* all defaults */
+/* Whether anybody could get in. */
+bool turn_settings_usable(const struct turn_settings *settings);
+
+/* What the service reads: its arrays stand here. */
+struct turn_plan {
+    struct ln_turn_listen listen[LN_TURN_LISTEN_MAX];
+    struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
+    struct ln_turn_service_config config;
+    struct ln_turn_credentials *credentials; /* goes to the service */
+};
+
+/* `env` outlives the credentials. Without `listen` in the settings the caller's addresses are
+ * taken (each for UDP and TCP). Returns 0, or -1 after one sentence to `errors`; then nothing is
+ * left behind. */
+int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
+                   const struct ln_address *fallback, const struct ln_env *env, FILE *errors);
+
+/* The value itself, or with "@FILE" the first line of that file in `memory`. NULL after one
+ * sentence to `errors`. */
+const char *turn_secret_text(const char *value, char *memory, size_t cap, FILE *errors);
+
+/* Writes the settings as they are in force, in the form of the file; secrets are left out. */
+void turn_settings_print(const struct turn_settings *settings, FILE *out);
+
+#endif

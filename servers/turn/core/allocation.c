@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Allocations (RFC 8656, 6 to 8; RFC 6156): made, refreshed, ended; their relay ports and the
+ * reserved next one.
+ *
+ * An allocation is opening until its driver has answered for each socket; only then is the request
+ * answered, and a repetition of that request gets the same answer again. Ports come by chance from
+ * the range (RFC 8656, 21.1: a peer must not guess them); one that another program holds is passed
+ * over a few times, then the request ends with 508. */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "servers/turn/core/internal.h"
+
+#include <linnet/error.h>
+
+#include <string.h>
+
+#define PROTOCOL_UDP      17u
+#define FAMILY_IPV4       1u
+#define FAMILY_IPV6       2u
+#define OPEN_ATTEMPTS_MAX 8u
+#define PORT_GUESSES      64u
+
+/* ---- what the request asks for ---- */
+
+enum turn_even { EVEN_NO, EVEN, EVEN_AND_NEXT };
+
+struct wish {
+    bool families[TURN_FAMILIES];
+    bool dual; /* the second family may fail */
+    enum turn_even even;
+    uint64_t token; /* 0: none */
+    ln_duration lifetime;
+};
+
+static bool family_index(uint32_t value, size_t *ret_index)
+{
+    if (value >> 24 != FAMILY_IPV4 && value >> 24 != FAMILY_IPV6)
+        return false;
+    *ret_index = value >> 24 == FAMILY_IPV4 ? 0 : 1;
+    return true;
+}
+
+static ln_duration lifetime_of(const struct turn_request *request, ln_duration least)
+{
+    uint32_t seconds;
+
+    if (!ln_stun_find_u32(request->message, LN_STUN_LIFETIME, &seconds))
+        return LN_TURN_LIFETIME_DEFAULT;
+    return ln_time_max(
+        ln_time_min(LN_SECONDS((int64_t)seconds), request->server->config.lifetime_max), least);
+}
+
+/* The relay address of the family, as an index; relay_count when there is none. */
+static size_t place_of(const struct ln_turn_server *server, size_t index)
+{
+    uint8_t family = index == 0 ? LN_FAMILY_IPV4 : LN_FAMILY_IPV6;
+    size_t place = 0;
+
+    while (place < server->config.relay_count && server->relays[place].bind.family != family)
+        place++;
+    return place;
+}
+
+/* 0, or the code of the error. */
+static uint16_t read_families(const struct turn_request *request, bool reserved, bool even,
+                              struct wish *wish)
+{
+    const struct ln_stun_message *m = request->message;
+    uint32_t value;
+    struct ln_bytes any;
+    size_t index = 0;
+    bool requested = ln_stun_find(m, LN_STUN_REQUESTED_ADDRESS_FAMILY, &any);
+
+    if (requested) {
+        if (reserved || any.len != 4)
+            return 400;
+        if (!family_index(ln_load32(any.data), &index))
+            return 440;
+    }
+    wish->families[index] = true;
+    if (!reserved && place_of(request->server, index) == request->server->config.relay_count)
+        return 440;
+    if (ln_stun_find(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &any)) {
+        if (!ln_stun_find_u32(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &value) ||
+            !family_index(value, &index) || index != 1 || requested || reserved || even)
+            return 400; /* RFC 8656, 7.2: only IPv6, only beside the default */
+        wish->families[1] = true;
+        wish->dual = true;
+    }
+    return 0;
+}
+
+static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
+{
+    const struct ln_stun_message *m = request->message;
+    struct ln_bytes even, token;
+    uint32_t transport;
+    bool has_even = ln_stun_find(m, LN_STUN_EVEN_PORT, &even);
+    bool has_token = ln_stun_find(m, LN_STUN_RESERVATION_TOKEN, &token);
+
+    memset(wish, 0, sizeof *wish);
+    if (!ln_stun_find_u32(m, LN_STUN_REQUESTED_TRANSPORT, &transport))
+        return 400;
+    if (transport >> 24 != PROTOCOL_UDP)
+        return 442;
+    if (has_even && (has_token || even.len != 1))
+        return 400;
+    if (has_even)
+        wish->even = even.data[0] & 0x80 ? EVEN_AND_NEXT : EVEN;
+    if (has_token) {
+        if (token.len != 8)
+            return 400;
+        wish->token = ln_load64(token.data);
+    }
+    wish->lifetime = lifetime_of(request, LN_TURN_LIFETIME_DEFAULT);
+    return read_families(request, has_token, has_even, wish);
+}
+
+/* ---- sockets ---- */
+
+struct turn_relay *turn_relay_of(struct turn_allocation *allocation, uint8_t family)
+{
+    struct turn_relay *relay = &allocation->relays[family == LN_FAMILY_IPV6];
+
+    return relay->state == TURN_RELAY_OPEN ? relay : NULL;
+}
+
+static bool claim(struct ln_turn_server *server, size_t place, uint16_t port, bool with_next)
+{
+    struct ln_turn_shared *shared = server->config.shared;
+
+    if (!ln_turn_port_claim(shared, place, port))
+        return false;
+    if (!with_next || ln_turn_port_claim(shared, place, (uint16_t)(port + 1)))
+        return true;
+    ln_turn_port_release(shared, place, port);
+    return false;
+}
+
+/* A free port of the range for this relay address, claimed; 0 when there is none. */
+static uint16_t choose_port(struct ln_turn_server *server, size_t place, enum turn_even even)
+{
+    uint32_t first = server->config.port_min, last = server->config.port_max;
+    uint32_t step = even == EVEN_NO ? 1 : 2, count, start;
+
+    if (even != EVEN_NO)
+        first += first % 2;
+    if (even == EVEN_AND_NEXT)
+        last -= 1;
+    if (first > last)
+        return 0;
+    count = (last - first) / step + 1;
+    for (unsigned i = 0; i < PORT_GUESSES; i++) {
+        uint32_t port = first + step * ln_rng_below(server->env->rng, count);
+
+        if (claim(server, place, (uint16_t)port, even == EVEN_AND_NEXT))
+            return (uint16_t)port;
+    }
+    start = ln_rng_below(server->env->rng, count); /* nearly full: look at each */
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t port = first + step * ((start + i) % count);
+
+        if (claim(server, place, (uint16_t)port, even == EVEN_AND_NEXT))
+            return (uint16_t)port;
+    }
+    return 0;
+}
+
+/* Asks for the relay's socket at its address. */
+static bool ask_for(struct ln_turn_server *server, struct turn_relay *relay)
+{
+    struct ln_request request = { .kind = LN_REQUEST_OPEN_UDP,
+                                  .local = relay->local,
+                                  .exclusive = true };
+    uint64_t id;
+
+    do {
+        server->next_id = server->next_id < LN_TURN_LISTEN_MAX ? LN_TURN_LISTEN_MAX
+                                                               : server->next_id + 1;
+        id = server->next_id;
+    } while (ln_map_get_u64(&server->asked, id));
+    relay->id = request.id = (uint32_t)id;
+    if (ln_map_set_u64(&server->asked, id, relay) != 0)
+        return false;
+    if (!turn_ask(server, &request)) {
+        ln_map_remove_u64(&server->asked, id);
+        return false;
+    }
+    relay->state = TURN_RELAY_ASKED;
+    return true;
+}
+
+static void settle_address(struct ln_turn_server *server, struct turn_relay *relay, size_t place,
+                           uint16_t port)
+{
+    const struct ln_turn_relay *own = &server->relays[place];
+
+    relay->kind = TURN_RELAY;
+    relay->place = (uint8_t)place;
+    relay->local = own->bind;
+    relay->told = own->external.family ? own->external : own->bind;
+    relay->local.port = relay->told.port = port;
+}
+
+/* Chooses a port for the relay, with the next one if that is to be reserved, and asks for it. */
+static bool choose_and_ask(struct ln_turn_server *server, struct turn_relay *relay, size_t place)
+{
+    struct turn_allocation *a = relay->allocation;
+    uint16_t port = choose_port(server, place, (enum turn_even)a->even);
+
+    if (port == 0)
+        return false;
+    settle_address(server, relay, place, port);
+    a->next_port = a->even == EVEN_AND_NEXT ? (uint16_t)(port + 1) : 0;
+    return ask_for(server, relay);
+}
+
+static bool begin_relay(struct ln_turn_server *server, struct turn_allocation *allocation,
+                        size_t index)
+{
+    struct turn_relay *relay = &allocation->relays[index];
+    size_t place = place_of(server, index);
+
+    relay->allocation = allocation;
+    if (place == server->config.relay_count)
+        return false;
+    if (choose_and_ask(server, relay, place))
+        return true;
+    turn_relay_close(server, relay);
+    return false;
+}
+
+void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay)
+{
+    uint8_t key[LN_ADDRESS_KEY_LEN];
+
+    if (relay->local.port == 0)
+        return;
+    if (relay->state == TURN_RELAY_ASKED)
+        ln_map_remove_u64(&server->asked, relay->id);
+    if (relay->state == TURN_RELAY_OPEN) {
+        ln_address_key(&relay->told, key);
+        ln_map_remove(&server->relayed, key, sizeof key);
+        ln_map_remove_u64(&server->links, relay->link);
+        turn_close_link(server, relay->link);
+    }
+    if (server->last_relay == relay)
+        server->last_relay = NULL;
+    ln_turn_port_release(server->config.shared, relay->place, relay->local.port);
+    if (relay->allocation->next_port)
+        ln_turn_port_release(server->config.shared, relay->place, relay->allocation->next_port);
+    relay->allocation->next_port = 0;
+    relay->local.port = 0;
+    relay->state = TURN_RELAY_FAILED;
+}
+
+static bool relay_opened(struct ln_turn_server *server, struct turn_relay *relay, ln_link link)
+{
+    uint8_t key[LN_ADDRESS_KEY_LEN];
+
+    relay->link = link;
+    ln_address_key(&relay->told, key);
+    if (ln_map_set_u64(&server->links, link, relay) != 0) {
+        turn_close_link(server, link);
+        return false;
+    }
+    if (ln_map_set(&server->relayed, key, sizeof key, relay) != 0) {
+        ln_map_remove_u64(&server->links, link);
+        turn_close_link(server, link);
+        return false;
+    }
+    relay->state = TURN_RELAY_OPEN;
+    return true;
+}
+
+/* ---- life ---- */
+
+static void allocation_free(struct ln_turn_server *server, struct turn_allocation *a)
+{
+    struct ln_allocator *allocator = server->env->allocator;
+
+    for (size_t i = 0; i < TURN_FAMILIES; i++)
+        turn_relay_close(server, &a->relays[i]);
+    ln_heap_remove(&server->heap, &a->timer.node);
+    ln_list_remove(&a->siblings);
+    server->allocation_count--;
+    server->counts.transport[a->client->transport].allocations--;
+    a->client->allocation = NULL;
+    if (a->user)
+        ln_turn_user_leave(server->config.shared, a->user);
+    ln_wipe(&a->key, sizeof a->key);
+    ln_free(allocator, a->name);
+    ln_free(allocator, a->permissions);
+    ln_free(allocator, a->channels);
+    ln_free(allocator, a);
+}
+
+void turn_reservation_end(struct ln_turn_server *server, struct turn_reservation *reservation)
+{
+    ln_turn_token_drop(server->config.shared, reservation->token);
+    ln_heap_remove(&server->heap, &reservation->timer.node);
+    ln_free(server->env->allocator, reservation);
+}
+
+void turn_allocation_end(struct ln_turn_server *server, ln_time now,
+                         struct turn_allocation *allocation, enum ln_turn_end end)
+{
+    struct turn_client *client = allocation->client;
+    struct ln_turn_event event = { .kind = LN_TURN_EVENT_ENDED,
+                                   .transport = client->transport,
+                                   .allocation = allocation->number,
+                                   .client = client->path.remote,
+                                   .end = end,
+                                   .duration = now - allocation->born,
+                                   .bytes_from_client = allocation->bytes_from_client,
+                                   .bytes_to_client = allocation->bytes_to_client };
+
+    turn_event_name(&event, (struct ln_bytes){ (uint8_t *)allocation->name, allocation->name_len });
+    if (!allocation->opening)
+        turn_tell(server, &event);
+    allocation_free(server, allocation);
+    if (client->transport == LN_TURN_UDP)
+        turn_client_free(server, client);
+    else
+        turn_stream_has_allocation(server, now, client, false);
+}
+
+/* A token that nobody guesses for the claimed next port; its end is in the heap. */
+static bool reserve_next(struct ln_turn_server *server, ln_time now, struct turn_allocation *a)
+{
+    const struct turn_relay *relay = &a->relays[a->relays[0].state != TURN_RELAY_OPEN];
+    struct turn_reservation *r = ln_alloc_zero(server->env->allocator, sizeof *r);
+
+    if (!r)
+        return false;
+    r->timer.kind = TURN_RESERVATION;
+    r->token = ln_rng_u64(server->env->rng);
+    if (ln_heap_set(&server->heap, &r->timer.node, now + LN_TURN_RESERVATION_LIFETIME) != 0) {
+        ln_free(server->env->allocator, r);
+        return false;
+    }
+    if (ln_turn_token_put(server->config.shared, r->token, a->user, relay->place, a->next_port) !=
+        0) {
+        ln_heap_remove(&server->heap, &r->timer.node);
+        ln_free(server->env->allocator, r);
+        return false;
+    }
+    a->token = r->token;
+    a->next_port = 0; /* the token's from now on */
+    return true;
+}
+
+/* The object, its name and its place in the heap and at its client; no socket yet. */
+static struct turn_allocation *allocation_create(struct turn_request *request,
+                                                 struct ln_turn_user *user)
+{
+    struct ln_turn_server *server = request->server;
+    struct ln_allocator *allocator = server->env->allocator;
+    struct turn_allocation *a = ln_alloc_zero(allocator, sizeof *a);
+
+    if (!a)
+        return NULL;
+    a->timer.kind = TURN_ALLOCATION;
+    a->name = ln_alloc_copy(allocator, request->name.data, request->name.len);
+    a->client = a->name ? turn_client_keep(server, request->client) : NULL;
+    if (!a->client || ln_heap_set(&server->heap, &a->timer.node, LN_TIME_NEVER) != 0) {
+        if (a->client && a->client != request->client)
+            turn_client_free(server, a->client);
+        ln_free(allocator, a->name);
+        ln_free(allocator, a);
+        return NULL;
+    }
+    a->name_len = request->name.len;
+    a->user = user;
+    a->key = request->key;
+    a->strong = request->strong;
+    a->id = request->message->id;
+    a->born = request->now;
+    a->number = ++server->next_number;
+    a->opening = true;
+    a->client->allocation = a;
+    ln_list_append(&server->allocations, &a->siblings);
+    server->allocation_count++;
+    server->counts.transport[a->client->transport].allocations++;
+    request->client = a->client;
+    return a;
+}
+
+/* ---- the answer ---- */
+
+static void answer_allocated(struct ln_turn_server *server, ln_time now,
+                             const struct turn_allocation *a)
+{
+    struct ln_stun_message message = { .method = LN_STUN_ALLOCATE, .id = a->id };
+    struct turn_request request = { .server = server,
+                                    .now = now,
+                                    .client = a->client,
+                                    .message = &message,
+                                    .key = a->key,
+                                    .strong = a->strong };
+    uint8_t data[LN_TURN_ANSWER_MAX];
+    struct ln_stun_builder b;
+
+    turn_answer_begin(&b, data, &request, LN_STUN_SUCCESS);
+    for (size_t i = 0; i < TURN_FAMILIES; i++)
+        if (a->relays[i].state == TURN_RELAY_OPEN)
+            ln_stun_add_xor_address(&b, LN_STUN_XOR_RELAYED_ADDRESS, &a->relays[i].told);
+    ln_stun_add_u32(&b, LN_STUN_LIFETIME, (uint32_t)(a->lifetime / LN_SECONDS(1)));
+    if (a->token)
+        ln_stun_add_u64(&b, LN_STUN_RESERVATION_TOKEN, a->token);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &a->client->path.remote);
+    if (a->dual && a->relays[1].state != TURN_RELAY_OPEN) {
+        static const uint8_t value[4] = { FAMILY_IPV6, 0, 4, 40 }; /* 440 (RFC 8656, 18.12) */
+
+        ln_stun_add(&b, LN_STUN_ADDRESS_ERROR_CODE, value, sizeof value);
+    }
+    turn_answer_send(&b, &request);
+}
+
+static void tell_refused(const struct turn_request *request, uint16_t code)
+{
+    struct ln_turn_event event = { .kind = LN_TURN_EVENT_REFUSED,
+                                   .transport = request->client->transport,
+                                   .client = request->client->path.remote,
+                                   .code = code };
+
+    if (code == 486)
+        request->server->counts.refused_user_quota++;
+    else
+        request->server->counts.refused_capacity++;
+    turn_event_name(&event, request->name);
+    turn_tell(request->server, &event);
+}
+
+/* Every socket has been answered for: the allocation begins, or its request ends with 508. */
+static void opening_done(struct ln_turn_server *server, ln_time now, struct turn_allocation *a)
+{
+    struct ln_turn_event event = { .kind = LN_TURN_EVENT_ALLOCATED,
+                                   .transport = a->client->transport,
+                                   .allocation = a->number,
+                                   .client = a->client->path.remote };
+    struct ln_stun_message message = { .method = LN_STUN_ALLOCATE, .id = a->id };
+    struct turn_request request = { .server = server,
+                                    .now = now,
+                                    .client = a->client,
+                                    .message = &message,
+                                    .name = { (uint8_t *)a->name, a->name_len },
+                                    .key = a->key,
+                                    .strong = a->strong };
+    const struct turn_relay *first = a->relays[0].state == TURN_RELAY_OPEN ? &a->relays[0]
+                                                                           : &a->relays[1];
+
+    if (first->state != TURN_RELAY_OPEN || (a->dual && first != &a->relays[0]) ||
+        (a->next_port && !reserve_next(server, now, a))) {
+        tell_refused(&request, 508);
+        turn_refuse(&request, 508);
+        turn_allocation_end(server, now, a, LN_TURN_END_SERVER);
+        return;
+    }
+    a->opening = false;
+    turn_set_timer(server, &a->timer, now + a->lifetime);
+    server->counts.allocations++;
+    event.relayed = first->told;
+    turn_event_name(&event, request.name);
+    turn_tell(server, &event);
+    turn_stream_has_allocation(server, now, a->client, true);
+    answer_allocated(server, now, a);
+}
+
+static bool opening_waits(const struct turn_allocation *a)
+{
+    return a->relays[0].state == TURN_RELAY_ASKED || a->relays[1].state == TURN_RELAY_ASKED;
+}
+
+/* Another port, unless it had to be this one. False when the relay has failed for good. */
+static bool try_again(struct ln_turn_server *server, struct turn_relay *relay)
+{
+    struct turn_allocation *a = relay->allocation;
+    size_t place = relay->place;
+
+    if (a->redeemed || ++relay->attempts >= OPEN_ATTEMPTS_MAX)
+        return false;
+    turn_relay_close(server, relay);
+    return choose_and_ask(server, relay, place);
+}
+
+void turn_relay_answer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                       const struct ln_answer *answer)
+{
+    struct turn_allocation *allocation = relay->allocation;
+
+    ln_map_remove_u64(&server->asked, relay->id);
+    relay->state = TURN_RELAY_FAILED;
+    if (answer->kind == LN_ANSWER_OPENED)
+        (void)relay_opened(server, relay, answer->link);
+    else if (answer->error == LN_ERR_ADDRESS_IN_USE && try_again(server, relay))
+        return;
+    if (relay->state != TURN_RELAY_OPEN)
+        turn_relay_close(server, relay);
+    if (!opening_waits(allocation))
+        opening_done(server, now, allocation);
+}
+
+/* ---- requests ---- */
+
+/* Enters the user's quota, or takes over what his token holds: then the relay's address is settled.
+ * 0, or the code of the error. */
+static uint16_t enter(struct turn_request *request, const struct wish *wish,
+                      struct ln_turn_user **ret_user, size_t *ret_place, uint16_t *ret_port)
+{
+    struct ln_turn_shared *shared = request->server->config.shared;
+    struct ln_bytes name = ln_turn_quota_name(request->name);
+    int error;
+
+    *ret_port = 0;
+    if (wish->token)
+        return ln_turn_token_take(shared, wish->token, name, ret_user, ret_place, ret_port) ? 0
+                                                                                            : 508;
+    error = ln_turn_user_enter(shared, name, ret_user);
+    if (!error)
+        return 0;
+    return error == LN_ERR_LIMIT ? 486 : 508;
+}
+
+static bool begin_relays(struct ln_turn_server *server, struct turn_allocation *a,
+                         const struct wish *wish, size_t place, uint16_t port)
+{
+    bool any = false;
+
+    if (port != 0) {
+        struct turn_relay *relay = &a->relays[server->relays[place].bind.family == LN_FAMILY_IPV6];
+
+        relay->allocation = a;
+        a->redeemed = true;
+        settle_address(server, relay, place, port);
+        return ask_for(server, relay);
+    }
+    for (size_t i = 0; i < TURN_FAMILIES; i++)
+        if (wish->families[i])
+            any |= begin_relay(server, a, i);
+    return any;
+}
+
+/* 0, or the code of the error; nothing is left behind then. */
+static uint16_t allocate(struct turn_request *request, const struct wish *wish)
+{
+    struct ln_turn_server *server = request->server;
+    struct turn_client *original = request->client;
+    struct ln_turn_user *user = NULL;
+    struct turn_allocation *a;
+    size_t place = 0;
+    uint16_t port, code;
+
+    if (server->draining)
+        return 508;
+    code = enter(request, wish, &user, &place, &port);
+    if (code)
+        return code;
+    a = allocation_create(request, user);
+    if (!a) {
+        if (port != 0)
+            ln_turn_port_release(server->config.shared, place, port);
+        ln_turn_user_leave(server->config.shared, user);
+        return 508;
+    }
+    a->lifetime = wish->lifetime;
+    a->dual = wish->dual;
+    a->even = (uint8_t)wish->even;
+    if (begin_relays(server, a, wish, place, port))
+        return 0;
+    turn_allocation_end(server, request->now, a, LN_TURN_END_SERVER);
+    request->client = original;
+    return 508;
+}
+
+void turn_allocate(struct turn_request *request)
+{
+    struct turn_allocation *allocation = request->client->allocation;
+    struct ln_bytes none;
+    struct wish wish;
+    uint16_t code;
+
+    if (allocation) {
+        if (!ln_stun_id_equal(&allocation->id, &request->message->id))
+            turn_refuse(request, 437);
+        else if (!allocation->opening)
+            answer_allocated(request->server, request->now, allocation); /* it was lost */
+        return;
+    }
+    if (ln_stun_find(request->message, LN_STUN_DONT_FRAGMENT, &none)) {
+        struct ln_stun_message message = *request->message;
+
+        message.unknown[0] = LN_STUN_DONT_FRAGMENT; /* not offered (RFC 8656, 7.2) */
+        message.unknown_count = 1;
+        request->message = &message;
+        turn_refuse(request, 420);
+        return;
+    }
+    code = read_wish(request, &wish);
+    if (!code) {
+        code = allocate(request, &wish);
+        if (code)
+            tell_refused(request, code);
+    }
+    if (code)
+        turn_refuse(request, code);
+}
+
+void turn_refresh(struct turn_request *request)
+{
+    struct turn_allocation *a = request->client->allocation;
+    ln_duration lifetime = lifetime_of(request, 0);
+    struct turn_request answer = *request;
+    struct turn_client client = *request->client;
+    uint8_t data[LN_TURN_ANSWER_MAX];
+    struct ln_stun_builder b;
+    uint32_t family;
+    size_t index = 0;
+
+    if (ln_stun_find_u32(request->message, LN_STUN_REQUESTED_ADDRESS_FAMILY, &family)) {
+        if (!family_index(family, &index) || a->relays[index].state != TURN_RELAY_OPEN) {
+            turn_refuse(request, 443);
+            return;
+        }
+        if (lifetime == 0 && a->relays[1 - index].state == TURN_RELAY_OPEN) {
+            turn_relay_close(request->server, &a->relays[index]); /* the other family goes on */
+            goto done;
+        }
+    }
+    if (lifetime > 0) {
+        lifetime = ln_time_max(lifetime, LN_TURN_LIFETIME_DEFAULT);
+        a->lifetime = lifetime;
+        turn_set_timer(request->server, &a->timer, request->now + lifetime);
+    } else {
+        bool datagram = client.transport == LN_TURN_UDP;
+
+        turn_allocation_end(request->server, request->now, a, LN_TURN_END_DELETED);
+        if (datagram)
+            answer.client = &client; /* the kept one is gone */
+    }
+done:
+    turn_answer_begin(&b, data, &answer, LN_STUN_SUCCESS);
+    ln_stun_add_u32(&b, LN_STUN_LIFETIME, (uint32_t)(lifetime / LN_SECONDS(1)));
+    turn_answer_send(&b, &answer);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Clients: 5-tuples of UDP that hold an allocation, and streams from the moment they open.
+ *
+ * A stream without an allocation is a guest: few from one source, few in all, and for a short
+ * while. So is half a frame: what does not complete in time ends the stream. */
+#include "base/alloc.h"
+#include "base/time.h"
+#include "servers/turn/core/internal.h"
+
+#include <linnet/error.h>
+
+#include <string.h>
+
+#define TUPLE_KEY_LEN  (LN_ADDRESS_KEY_LEN + 4u + 16u)
+#define SOURCE_KEY_LEN 8u
+
+/* ---- by 5-tuple ---- */
+
+static void tuple_key(const struct ln_path *path, uint8_t key[TUPLE_KEY_LEN])
+{
+    ln_address_key(&path->remote, key);
+    memcpy(key + LN_ADDRESS_KEY_LEN, &path->link, 4);
+    memcpy(key + LN_ADDRESS_KEY_LEN + 4, path->local.ip, 16);
+}
+
+static bool same_tuple(const struct ln_path *a, const struct ln_path *b)
+{
+    return a->link == b->link && a->remote.port == b->remote.port &&
+           memcmp(a->remote.ip, b->remote.ip, 16) == 0 &&
+           memcmp(a->local.ip, b->local.ip, 16) == 0 && a->remote.scope == b->remote.scope;
+}
+
+struct turn_client *turn_client_find(struct ln_turn_server *server, const struct ln_path *path)
+{
+    uint8_t key[TUPLE_KEY_LEN];
+
+    if (!server->last_client || !same_tuple(&server->last_client->path, path)) {
+        tuple_key(path, key);
+        server->last_client = ln_map_get(&server->clients, key, sizeof key);
+    }
+    return server->last_client;
+}
+
+struct turn_client *turn_client_keep(struct ln_turn_server *server,
+                                     const struct turn_client *client)
+{
+    struct turn_client *kept;
+    uint8_t key[TUPLE_KEY_LEN];
+
+    if (client->transport != LN_TURN_UDP)
+        return (struct turn_client *)(uintptr_t)client; /* it lives as long as its stream */
+    kept = ln_alloc_copy(server->env->allocator, client, sizeof *client);
+    if (!kept)
+        return NULL;
+    ln_list_init(&kept->siblings);
+    tuple_key(&client->path, key);
+    if (ln_map_set(&server->clients, key, sizeof key, kept) != 0) {
+        ln_free(server->env->allocator, kept);
+        return NULL;
+    }
+    server->last_client = kept;
+    return kept;
+}
+
+void turn_client_free(struct ln_turn_server *server, struct turn_client *client)
+{
+    uint8_t key[TUPLE_KEY_LEN];
+
+    if (server->last_client == client)
+        server->last_client = NULL;
+    tuple_key(&client->path, key);
+    if (ln_map_get(&server->clients, key, sizeof key) == client)
+        ln_map_remove(&server->clients, key, sizeof key);
+    ln_heap_remove(&server->heap, &client->timer.node);
+    ln_list_remove(&client->siblings);
+    if (client->frames.allocator)
+        ln_stun_stream_deinit(&client->frames);
+    ln_free(server->env->allocator, client);
+}
+
+/* ---- messages ---- */
+
+void turn_client_message(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         const uint8_t *data, size_t len)
+{
+    struct ln_stun_message message;
+
+    if (len > 0 && (data[0] & 0xc0) != 0) {
+        turn_from_client_channel(server, now, client, data, len);
+        return;
+    }
+    if (ln_stun_parse(data, len, &message) != 0) {
+        server->counts.dropped_malformed++;
+        return;
+    }
+    if (message.kind == LN_STUN_REQUEST)
+        turn_request_receive(server, now, client, &message);
+    else if (message.kind == LN_STUN_INDICATION && message.method == LN_STUN_SEND)
+        turn_from_client_send(server, now, client, &message);
+    else if (message.kind != LN_STUN_INDICATION || message.method != LN_STUN_BINDING)
+        server->counts.dropped_malformed++; /* else a sign of life: nothing to do */
+}
+
+/* ---- streams ---- */
+
+static void source_key(const struct ln_address *source, uint8_t key[SOURCE_KEY_LEN])
+{
+    memset(key, 0, SOURCE_KEY_LEN);
+    key[0] = source->family;
+    memcpy(key + 1, source->ip, source->family == LN_FAMILY_IPV4 ? 4 : 7); /* /32, /56 */
+}
+
+/* Guests of a source; the count stands in the map as a pointer. */
+static size_t guests_of(const struct ln_turn_server *server, const struct ln_address *source)
+{
+    uint8_t key[SOURCE_KEY_LEN];
+
+    source_key(source, key);
+    return (size_t)(uintptr_t)ln_map_get(&server->sources, key, sizeof key);
+}
+
+static bool set_guests(struct ln_turn_server *server, const struct ln_address *source, size_t count)
+{
+    uint8_t key[SOURCE_KEY_LEN];
+
+    source_key(source, key);
+    if (count == 0)
+        ln_map_remove(&server->sources, key, sizeof key);
+    return count == 0 ||
+           ln_map_set(&server->sources, key, sizeof key, (void *)(uintptr_t)count) == 0;
+}
+
+static bool guest_enters(struct ln_turn_server *server, const struct ln_address *source)
+{
+    size_t count = guests_of(server, source);
+
+    if (server->waiting_streams >= server->config.streams_max ||
+        count >= server->config.streams_per_source_max || !set_guests(server, source, count + 1))
+        return false;
+    server->waiting_streams++;
+    return true;
+}
+
+static void guest_leaves(struct ln_turn_server *server, const struct ln_address *source)
+{
+    size_t count = guests_of(server, source);
+
+    if (count > 0)
+        (void)set_guests(server, source, count - 1);
+    server->waiting_streams--;
+}
+
+void turn_stream_opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
+{
+    struct turn_client *client = NULL;
+
+    if (guest_enters(server, &answer->remote)) {
+        client = ln_alloc_zero(server->env->allocator, sizeof *client);
+        if (!client)
+            guest_leaves(server, &answer->remote);
+    }
+    if (!client) {
+        server->counts.streams_refused++;
+        turn_close_link(server, answer->link);
+        return;
+    }
+    client->kind = client->timer.kind = TURN_CLIENT;
+    client->guest = true;
+    client->transport = LN_TURN_TCP;
+    client->path = (struct ln_path){ answer->link, answer->local, answer->remote };
+    client->room = answer->bytes;
+    client->frames.allocator = server->env->allocator;
+    client->frames.limit = LN_STUN_FRAME_MAX;
+    ln_list_append(&server->streams, &client->siblings);
+    server->counts.transport[client->transport].sessions++;
+    if (ln_map_set_u64(&server->links, answer->link, &client->kind) != 0 ||
+        ln_heap_set(&server->heap, &client->timer.node, now + server->config.stream_patience) !=
+            0) {
+        server->counts.streams_refused++;
+        turn_stream_end(server, now, client);
+    }
+}
+
+void turn_stream_end(struct ln_turn_server *server, ln_time now, struct turn_client *client)
+{
+    if (client->allocation)
+        turn_allocation_end(server, now, client->allocation, LN_TURN_END_CLOSED);
+    if (client->guest)
+        guest_leaves(server, &client->path.remote);
+    server->counts.transport[client->transport].sessions--;
+    ln_map_remove_u64(&server->links, client->path.link);
+    turn_close_link(server, client->path.link);
+    turn_client_free(server, client);
+}
+
+/* Until when the stream must have brought something whole. */
+static void set_patience(struct ln_turn_server *server, ln_time now, struct turn_client *client)
+{
+    bool waits = client->guest || ln_stun_stream_inside(&client->frames);
+
+    if (!waits)
+        turn_set_timer(server, &client->timer, LN_TIME_NEVER);
+    else if (client->timer.node.time == LN_TIME_NEVER)
+        turn_set_timer(server, &client->timer, now + server->config.stream_patience);
+}
+
+void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
+                                struct turn_client *client, bool has)
+{
+    if (client->transport == LN_TURN_UDP || client->guest == !has)
+        return;
+    client->guest = !has;
+    turn_set_timer(server, &client->timer, LN_TIME_NEVER);
+    if (has) {
+        guest_leaves(server, &client->path.remote);
+    } else if (!guest_enters(server, &client->path.remote)) {
+        client->guest = false; /* not counted: it leaves at once */
+        turn_set_timer(server, &client->timer, now);
+        return;
+    }
+    set_patience(server, now, client);
+}
+
+void turn_stream_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         struct ln_packet *packet)
+{
+    struct ln_bytes piece = { packet->data, packet->len }, frame;
+    int result;
+
+    while ((result = ln_stun_stream_next(&client->frames, &piece, &frame)) == 1) {
+        if (!client->guest)
+            turn_set_timer(server, &client->timer, LN_TIME_NEVER);
+        turn_client_message(server, now, client, frame.data, frame.len);
+    }
+    if (result < 0) {
+        server->counts.streams_broken++;
+        turn_stream_end(server, now, client);
+        return;
+    }
+    set_patience(server, now, client);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the files of the TURN server share. Not for other folders.
+ *
+ *   listener or stream --> client (a 5-tuple) --> allocation --> relay (a socket) --> peers
+ *
+ * Invariants: a client of UDP exists exactly as long as its allocation, one of a stream as long as
+ * the stream; an allocation has one client; every open socket is a listener, a stream or a relay,
+ * and `links` finds all but the listeners; whatever has a deadline is in the heap. */
+#ifndef LN_TURN_INTERNAL_H
+#define LN_TURN_INTERNAL_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/ring.h"
+#include "servers/turn/core/turn.h"
+#include "stun/framing.h"
+#include "stun/message.h"
+#include "stun/server.h"
+
+struct turn_allocation;
+
+/* What a deadline, and what a link, belongs to. */
+enum turn_kind { TURN_ALLOCATION, TURN_CLIENT, TURN_RESERVATION, TURN_RELAY };
+
+struct turn_timer {
+    struct ln_heap_node node;
+    enum turn_kind kind;
+};
+
+struct turn_client {
+    struct turn_timer timer; /* streams: until an allocation is there */
+    enum turn_kind kind;     /* as `links` finds it */
+    struct ln_path path;
+    enum ln_turn_transport transport;
+    struct turn_allocation *allocation;
+    /* streams only */
+    struct ln_list siblings; /* of all streams */
+    struct ln_stun_stream frames;
+    size_t room; /* what the driver's queue takes */
+    bool guest;  /* without an allocation, and counted as such */
+};
+
+enum turn_relay_state { TURN_RELAY_NONE, TURN_RELAY_ASKED, TURN_RELAY_OPEN, TURN_RELAY_FAILED };
+
+/* One socket towards peers, of an allocation or of a reservation. */
+struct turn_relay {
+    enum turn_kind kind; /* TURN_RELAY, as `links` finds it */
+    enum turn_relay_state state;
+    struct turn_allocation *allocation;
+    struct ln_address local, told; /* with the port */
+    uint8_t place;                 /* in server->relays */
+    uint8_t attempts;
+    uint32_t id; /* of the request, while asked */
+    ln_link link;
+};
+
+/* The end of a token that this worker gave out, redeemed or not. */
+struct turn_reservation {
+    struct turn_timer timer;
+    uint64_t token;
+};
+
+struct turn_permission {
+    struct ln_address peer; /* port 0 */
+    ln_time expires;
+};
+
+struct turn_channel {
+    struct ln_address peer;
+    ln_time expires;
+    uint16_t number;
+};
+
+#define TURN_FAMILIES 2u
+
+struct turn_allocation {
+    struct turn_timer timer; /* its expiry; never while it is being opened */
+    struct ln_list siblings;
+    struct turn_client *client;
+    struct ln_turn_user *user;
+    char *name;
+    size_t name_len;
+    struct ln_turn_key key;
+    uint64_t number;
+    struct turn_relay relays[TURN_FAMILIES]; /* IPv4, IPv6 */
+    uint8_t even;                            /* enum turn_even: what the request asked for */
+    uint16_t next_port;                      /* claimed behind the relay's; 0: none */
+    struct turn_permission *permissions;
+    struct turn_channel *channels;
+    size_t permission_count, permission_cap, channel_count, channel_cap;
+    size_t last_channel, last_permission; /* where the last look-up ended */
+    ln_time born;
+    uint64_t bytes_from_client, bytes_to_client;
+
+    /* the request that made it, to answer it (again) */
+    struct ln_stun_id id;
+    ln_duration lifetime;
+    uint64_t token;
+    bool opening, strong, dual, redeemed;
+};
+
+/* One request, and who sent it. */
+struct turn_request {
+    struct ln_turn_server *server;
+    ln_time now;
+    struct turn_client *client;
+    const struct ln_stun_message *message;
+    struct ln_bytes name; /* after authentication */
+    struct ln_turn_key key;
+    bool strong; /* MESSAGE-INTEGRITY-SHA256 */
+};
+
+/* Datagrams of one size for one path, or pieces of one stream, that wait to be sent. */
+struct turn_train {
+    struct ln_path path;
+    struct ln_buffer *first, *last;
+    size_t segment, len, count;
+    bool stream, closed;
+};
+
+struct turn_listener {
+    enum { LISTEN_WANTED, LISTEN_ASKED, LISTEN_OPEN, LISTEN_FAILED } state;
+    struct ln_turn_listen what; /* address: asked for, then bound */
+    ln_link link;
+    int error;
+};
+
+struct ln_turn_server {
+    const struct ln_env *env;
+    struct ln_turn_config config; /* its arrays are not kept */
+    struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
+    struct turn_listener listeners[LN_TURN_LISTEN_MAX];
+    ln_duration wall_offset;
+    bool draining;
+    struct ln_stun_rate_limit limit;
+
+    struct ln_map clients; /* struct turn_client of UDP, by 5-tuple */
+    struct ln_map links;   /* struct turn_relay, struct turn_client of streams; by link */
+    struct ln_map asked;   /* struct turn_relay, by id of the request */
+    struct ln_map relayed; /* struct turn_relay, by the address told */
+    struct ln_map sources; /* streams without an allocation, by address: a count as a pointer */
+    struct ln_heap heap;   /* struct turn_timer */
+    struct ln_list allocations, streams;
+    size_t allocation_count, waiting_streams;
+    uint32_t next_id;
+    uint64_t next_number;
+    struct turn_client *last_client;
+    struct turn_relay *last_relay;
+
+    struct ln_ring requests, events; /* struct ln_request, struct ln_turn_event */
+    ln_link *closes; /* to be closed; room for every open link is made when it opens */
+    size_t close_count, close_cap, open_links;
+    struct turn_train *trains;
+    size_t train_head, train_count, queued;
+    uint32_t slots[256];  /* by destination: its open train's number + 1 */
+    uint32_t first_train; /* number of trains[train_head] */
+    struct ln_turn_counts counts;
+};
+
+/* server.c */
+int64_t turn_wall_seconds(const struct ln_turn_server *server, ln_time now);
+/* Asks for a socket. False when too much is asked for already, or there is no memory. */
+bool turn_ask(struct ln_turn_server *server, const struct ln_request *request);
+void turn_close_link(struct ln_turn_server *server, ln_link link);
+void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when);
+void turn_tell(struct ln_turn_server *server, const struct ln_turn_event *event);
+void turn_event_name(struct ln_turn_event *event, struct ln_bytes name);
+
+/* client.c */
+struct turn_client *turn_client_find(struct ln_turn_server *server, const struct ln_path *path);
+struct turn_client *turn_client_keep(struct ln_turn_server *server,
+                                     const struct turn_client *client);
+void turn_client_free(struct ln_turn_server *server, struct turn_client *client);
+void turn_stream_opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer);
+void turn_stream_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         struct ln_packet *packet);
+void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
+                                struct turn_client *client, bool has);
+void turn_stream_end(struct ln_turn_server *server, ln_time now, struct turn_client *client);
+/* A message of a client, whatever brought it: STUN or ChannelData. */
+void turn_client_message(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         const uint8_t *data, size_t len);
+
+/* request.c */
+void turn_request_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                          const struct ln_stun_message *message);
+void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct turn_request *request,
+                       enum ln_stun_class kind);
+void turn_answer_send(struct ln_stun_builder *b, const struct turn_request *request);
+void turn_refuse(const struct turn_request *request, uint16_t code);
+
+/* allocation.c */
+void turn_allocate(struct turn_request *request);
+void turn_refresh(struct turn_request *request);
+void turn_allocation_end(struct ln_turn_server *server, ln_time now,
+                         struct turn_allocation *allocation, enum ln_turn_end end);
+struct turn_relay *turn_relay_of(struct turn_allocation *allocation, uint8_t family);
+void turn_relay_answer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                       const struct ln_answer *answer);
+void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay);
+void turn_reservation_end(struct ln_turn_server *server, struct turn_reservation *reservation);
+
+/* permission.c */
+void turn_create_permission(struct turn_request *request);
+void turn_channel_bind(struct turn_request *request);
+struct turn_permission *turn_permission_find(struct turn_allocation *allocation, ln_time now,
+                                             const struct ln_address *peer);
+struct turn_channel *turn_channel_by_number(struct turn_allocation *allocation, ln_time now,
+                                            uint16_t number);
+struct turn_channel *turn_channel_by_peer(struct turn_allocation *allocation, ln_time now,
+                                          const struct ln_address *peer);
+/* Whether the address is one of our relays', and whether data may be sent to that very port. */
+bool turn_peer_is_own(const struct ln_turn_server *server, const struct ln_address *peer,
+                      size_t *ret_place);
+bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer);
+
+/* relay.c */
+void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
+                              struct turn_client *client, const uint8_t *data, size_t len);
+void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                           const struct ln_stun_message *message);
+void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                    const struct ln_address *peer, const uint8_t *data, size_t len);
+
+/* transmit.c */
+/* A buffer of len bytes for a message to this client; NULL is counted. */
+struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len);
+void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
+               struct ln_buffer *buffer);
+/* Sends a message to the client by its transport; takes the buffer. False when it was dropped. */
+bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         struct ln_buffer *buffer);
+int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out);
+void turn_transmit_free(struct ln_turn_server *server);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The data path (RFC 8656, 11 and 12): from a client to a peer, from a peer to a client, and from
+ * one client of this worker to another without a socket in between.
+ *
+ * Data that may not pass is dropped and counted, never answered. A payload is copied once, behind
+ * its new header, into a buffer that the kernel then reads. */
+#include "base/rng.h"
+#include "servers/turn/core/internal.h"
+
+#include <string.h>
+
+#define DATA_HEADER_MAX (LN_STUN_HEADER_LEN + 4 + 20 + 4) /* Data indication with an IPv6 peer */
+
+/* ---- to a client ---- */
+
+static struct ln_buffer *channel_data(struct ln_turn_server *server,
+                                      const struct turn_client *client, uint16_t number,
+                                      const uint8_t *data, size_t len)
+{
+    bool stream = client->transport == LN_TURN_TCP || client->transport == LN_TURN_TLS;
+    size_t padding = stream ? ln_channel_data_padding(len) : 0;
+    struct ln_buffer *buffer = turn_buffer(server, LN_CHANNEL_HEADER_LEN + len + padding);
+    uint8_t *at;
+
+    if (!buffer)
+        return NULL;
+    at = ln_buffer_bytes(buffer);
+    ln_channel_data_write_header(at, number, len);
+    memcpy(at + LN_CHANNEL_HEADER_LEN, data, len);
+    memset(at + LN_CHANNEL_HEADER_LEN + len, 0, padding);
+    return buffer;
+}
+
+static struct ln_buffer *data_indication(struct ln_turn_server *server,
+                                         const struct ln_address *peer, const uint8_t *data,
+                                         size_t len)
+{
+    struct ln_buffer *buffer = turn_buffer(server, DATA_HEADER_MAX + len + 3);
+    struct ln_stun_builder b;
+    struct ln_stun_id id;
+    int total;
+
+    if (!buffer)
+        return NULL;
+    ln_rng_bytes(server->env->rng, id.bytes, sizeof id.bytes);
+    ln_stun_begin(&b, ln_buffer_bytes(buffer), buffer->len, LN_STUN_INDICATION, LN_STUN_DATA, &id);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
+    ln_stun_add(&b, LN_STUN_DATA_VALUE, data, len);
+    total = ln_stun_finish(&b);
+    if (total < 0) {
+        server->counts.dropped_malformed++;
+        ln_buffer_unref(buffer);
+        return NULL;
+    }
+    buffer->len = (uint32_t)total;
+    return buffer;
+}
+
+static void to_client(struct ln_turn_server *server, ln_time now,
+                      struct turn_allocation *allocation, const struct ln_address *peer,
+                      const uint8_t *data, size_t len)
+{
+    struct turn_client *client = allocation->client;
+    const struct turn_channel *channel;
+    struct ln_buffer *buffer;
+
+    if (!turn_permission_find(allocation, now, peer)) {
+        server->counts.dropped_no_permission++;
+        return;
+    }
+    if (!ln_turn_user_take(server->config.shared, allocation->user, now, len)) {
+        server->counts.dropped_rate++;
+        return;
+    }
+    channel = turn_channel_by_peer(allocation, now, peer);
+    buffer = channel ? channel_data(server, client, channel->number, data, len)
+                     : data_indication(server, peer, data, len);
+    if (!buffer || !turn_send_to_client(server, now, client, buffer))
+        return;
+    allocation->bytes_to_client += len;
+    server->counts.transport[client->transport].packets_out++;
+    server->counts.transport[client->transport].bytes_out += len;
+}
+
+void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                    const struct ln_address *peer, const uint8_t *data, size_t len)
+{
+    if (!relay->allocation->opening)
+        to_client(server, now, relay->allocation, peer, data, len);
+    else
+        server->counts.dropped_no_permission++;
+}
+
+/* ---- to a peer ---- */
+
+/* True when the peer is a relay of another client: then it has been dealt with. */
+static bool hand_over(struct ln_turn_server *server, ln_time now, const struct turn_relay *from,
+                      const struct ln_address *peer, const uint8_t *data, size_t len)
+{
+    uint8_t key[LN_ADDRESS_KEY_LEN];
+    struct turn_relay *to;
+    size_t place;
+
+    if (!turn_peer_is_own(server, peer, &place))
+        return false;
+    ln_address_key(peer, key);
+    to = ln_map_get(&server->relayed, key, sizeof key);
+    if (!to)
+        return false; /* of another worker: by the kernel */
+    server->counts.handed_over++;
+    turn_from_peer(server, now, to, &from->told, data, len);
+    return true;
+}
+
+static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allocation *allocation,
+                    const struct ln_address *peer, const uint8_t *data, size_t len)
+{
+    struct turn_relay *relay = turn_relay_of(allocation, peer->family);
+    struct ln_path path;
+    struct ln_buffer *buffer;
+
+    if (!relay) {
+        server->counts.dropped_no_permission++;
+        return;
+    }
+    if (!ln_turn_user_take(server->config.shared, allocation->user, now, len)) {
+        server->counts.dropped_rate++;
+        return;
+    }
+    allocation->bytes_from_client += len;
+    server->counts.transport[allocation->client->transport].packets_in++;
+    server->counts.transport[allocation->client->transport].bytes_in += len;
+    if (hand_over(server, now, relay, peer, data, len))
+        return;
+    buffer = turn_buffer(server, len);
+    if (!buffer)
+        return;
+    if (len > 0)
+        memcpy(ln_buffer_bytes(buffer), data, len);
+    path = (struct ln_path){ .link = relay->link, .local = relay->local, .remote = *peer };
+    turn_send(server, &path, false, buffer);
+}
+
+void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
+                              struct turn_client *client, const uint8_t *data, size_t len)
+{
+    const struct turn_channel *channel;
+    struct ln_bytes payload;
+    uint16_t number;
+
+    if (!client->allocation || client->allocation->opening) {
+        server->counts.dropped_no_allocation++;
+        return;
+    }
+    if (ln_channel_data_read(data, len, &number, &payload) != 0) {
+        server->counts.dropped_malformed++;
+        return;
+    }
+    channel = turn_channel_by_number(client->allocation, now, number);
+    if (!channel) {
+        server->counts.dropped_no_channel++;
+        return;
+    }
+    to_peer(server, now, client->allocation, &channel->peer, payload.data, payload.len);
+}
+
+void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                           const struct ln_stun_message *message)
+{
+    struct turn_allocation *allocation = client->allocation;
+    const struct turn_permission *permission;
+    struct ln_address peer;
+    struct ln_bytes data, none;
+
+    if (!allocation || allocation->opening) {
+        server->counts.dropped_no_allocation++;
+        return;
+    }
+    /* DONT-FRAGMENT is not offered: an indication with it is one with an unknown attribute. */
+    if (message->unknown_count > 0 || ln_stun_find(message, LN_STUN_DONT_FRAGMENT, &none) ||
+        !ln_stun_find_xor_address(message, LN_STUN_XOR_PEER_ADDRESS, &peer) ||
+        !ln_stun_find(message, LN_STUN_DATA_VALUE, &data)) {
+        server->counts.dropped_malformed++;
+        return;
+    }
+    permission = turn_permission_find(allocation, now, &peer);
+    if (!permission) {
+        server->counts.dropped_no_permission++;
+        return;
+    }
+    if (!turn_peer_port_allowed(server, &peer)) {
+        server->counts.dropped_policy++;
+        return;
+    }
+    to_peer(server, now, allocation, &peer, data.data, data.len);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Requests: who asks (RFC 8489, 9.2.4), then what, by one table of methods.
+ *
+ * Order of the checks: is there an integrity attribute (401), is the nonce ours and fresh (438),
+ * are the algorithms those we offered (400), is the password right (401); then, authenticated,
+ * unknown attributes (420), the allocation (437, 441), and the handler. Answers to the unknown are
+ * short and limited per source prefix, so that the server is of no use as an amplifier or for
+ * guessing passwords. */
+#include "base/alloc.h"
+#include "servers/turn/core/internal.h"
+
+#include <linnet/error.h>
+
+#include <assert.h>
+#include <string.h>
+
+/* The PASSWORD-ALGORITHMS that every challenge offers: no parameters (RFC 8489, 14.11). */
+static const uint8_t offered[] = { 0, LN_TURN_SHA256, 0, 0, 0, LN_TURN_MD5, 0, 0 };
+
+/* ---- answers ---- */
+
+void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct turn_request *request,
+                       enum ln_stun_class kind)
+{
+    ln_stun_begin(b, data, LN_TURN_ANSWER_MAX, kind, request->message->method,
+                  &request->message->id);
+}
+
+static void send_answer(struct ln_stun_builder *b, const struct turn_request *request)
+{
+    struct ln_turn_server *server = request->server;
+    struct ln_buffer *buffer;
+    int len;
+
+    ln_stun_add_fingerprint(b);
+    len = ln_stun_finish(b);
+    assert(len > 0); /* LN_TURN_ANSWER_MAX holds whatever we write */
+    buffer = turn_buffer(server, (size_t)len);
+    if (!buffer)
+        return;
+    memcpy(ln_buffer_bytes(buffer), b->w.data, (size_t)len);
+    (void)turn_send_to_client(server, request->now, request->client, buffer);
+}
+
+void turn_answer_send(struct ln_stun_builder *b, const struct turn_request *request)
+{
+    struct ln_bytes key = { request->key.bytes, request->key.len };
+
+    if (request->strong)
+        ln_stun_add_integrity_sha256(b, key);
+    else if (key.len > 0)
+        ln_stun_add_integrity(b, key);
+    send_answer(b, request);
+}
+
+void turn_refuse(const struct turn_request *request, uint16_t code)
+{
+    uint8_t data[LN_TURN_ANSWER_MAX];
+    struct ln_stun_builder b;
+
+    request->server->counts.errors++;
+    turn_answer_begin(&b, data, request, LN_STUN_ERROR);
+    ln_stun_add_error(&b, code, NULL);
+    if (code == 420)
+        ln_stun_add_unknown(&b, request->message->unknown, request->message->unknown_count);
+    turn_answer_send(&b, request);
+}
+
+/* An answer without integrity: 400, or a challenge (401, 438). */
+static void challenge(const struct turn_request *request, uint16_t code)
+{
+    struct ln_turn_server *server = request->server;
+    uint8_t data[LN_TURN_ANSWER_MAX];
+    char nonce[LN_TURN_NONCE_LEN];
+    struct ln_stun_builder b;
+
+    if (!ln_stun_rate_limit_take(&server->limit, request->now, &request->client->path.remote)) {
+        server->counts.dropped_limited++;
+        return;
+    }
+    turn_answer_begin(&b, data, request, LN_STUN_ERROR);
+    ln_stun_add_error(&b, code, NULL);
+    if (code == 400) {
+        server->counts.errors++;
+    } else {
+        server->counts.challenges++;
+        ln_turn_nonce_write(server->config.nonce_key, turn_wall_seconds(server, request->now),
+                            &request->client->path.remote, nonce);
+        ln_stun_add_text(&b, LN_STUN_REALM, ln_turn_credentials_realm(server->config.credentials));
+        ln_stun_add(&b, LN_STUN_NONCE, nonce, sizeof nonce);
+        ln_stun_add(&b, LN_STUN_PASSWORD_ALGORITHMS, offered, sizeof offered);
+    }
+    send_answer(&b, request);
+}
+
+/* ---- who ---- */
+
+/* The algorithm of the request's key; 0 when it shows that our offer was tampered with, or is none
+ * of it (RFC 8489, 9.2.4: bid-down protection). */
+static unsigned algorithm_of(const struct ln_stun_message *message)
+{
+    struct ln_bytes list, one;
+    bool has_list = ln_stun_find(message, LN_STUN_PASSWORD_ALGORITHMS, &list);
+    bool has_one = ln_stun_find(message, LN_STUN_PASSWORD_ALGORITHM, &one);
+    unsigned number;
+
+    if (!has_list && !has_one)
+        return LN_TURN_MD5; /* a client of RFC 5389 */
+    if (!has_list || !has_one || list.len != sizeof offered ||
+        memcmp(list.data, offered, sizeof offered) != 0 || one.len < 4)
+        return 0;
+    number = ln_load16(one.data);
+    return number == LN_TURN_MD5 || number == LN_TURN_SHA256 ? number : 0;
+}
+
+static bool find_name(const struct turn_request *request, struct ln_bytes *ret_name)
+{
+    struct ln_bytes hash;
+
+    if (ln_stun_find(request->message, LN_STUN_USERNAME, ret_name))
+        return ret_name->len > 0 && ret_name->len <= LN_TURN_NAME_MAX;
+    return ln_stun_find(request->message, LN_STUN_USERHASH, &hash) &&
+           ln_turn_credentials_name(request->server->config.credentials, hash, ret_name);
+}
+
+static bool same_name(const struct turn_allocation *allocation, struct ln_bytes name)
+{
+    return allocation->name_len == name.len && memcmp(allocation->name, name.data, name.len) == 0;
+}
+
+/* Finds the key that the request is signed with. The owner of an allocation goes on with the key it
+ * was made with: an ephemeral name may expire during a call. */
+static bool find_key(struct turn_request *request, enum ln_turn_algorithm algorithm)
+{
+    struct ln_turn_server *server = request->server;
+    const struct turn_allocation *allocation = request->client->allocation;
+    struct ln_turn_key keys[LN_TURN_CANDIDATES_MAX];
+    size_t count;
+    bool found = false;
+
+    if (allocation && same_name(allocation, request->name) &&
+        ln_stun_check_integrity(request->message,
+                                (struct ln_bytes){ allocation->key.bytes, allocation->key.len })) {
+        request->key = allocation->key;
+        return true;
+    }
+    count = ln_turn_credentials_find(server->config.credentials, request->name,
+                                     turn_wall_seconds(server, request->now), algorithm, keys);
+    for (size_t i = 0; i < count && !found; i++) {
+        found = ln_stun_check_integrity(request->message,
+                                        (struct ln_bytes){ keys[i].bytes, keys[i].len });
+        if (found)
+            request->key = keys[i];
+    }
+    ln_wipe(keys, sizeof keys);
+    return found;
+}
+
+static void tell_wrong(const struct turn_request *request)
+{
+    struct ln_turn_event event = { .kind = LN_TURN_EVENT_WRONG_CREDENTIALS,
+                                   .transport = request->client->transport,
+                                   .client = request->client->path.remote,
+                                   .code = 401 };
+
+    request->server->counts.wrong_credentials++;
+    turn_event_name(&event, request->name);
+    turn_tell(request->server, &event);
+}
+
+/* Answers and returns false unless the request is authentic. */
+static bool authenticate(struct turn_request *request)
+{
+    struct ln_turn_server *server = request->server;
+    const struct ln_stun_message *m = request->message;
+    const char *realm = ln_turn_credentials_realm(server->config.credentials);
+    struct ln_bytes nonce, realm_value, name;
+    unsigned algorithm;
+    bool named;
+
+    if (!m->integrity && !m->integrity256) {
+        challenge(request, 401);
+        return false;
+    }
+    named = ln_stun_find(m, LN_STUN_USERNAME, &name) || ln_stun_find(m, LN_STUN_USERHASH, &name);
+    algorithm = algorithm_of(m);
+    if (!ln_stun_find(m, LN_STUN_NONCE, &nonce) || !ln_stun_find(m, LN_STUN_REALM, &realm_value) ||
+        !named || algorithm == 0) {
+        challenge(request, 400);
+        return false;
+    }
+    if (!ln_turn_nonce_valid(server->config.nonce_key, turn_wall_seconds(server, request->now),
+                             server->config.nonce_lifetime / LN_SECONDS(1),
+                             &request->client->path.remote, nonce)) {
+        challenge(request, 438);
+        return false;
+    }
+    if (!find_name(request, &request->name))
+        request->name = (struct ln_bytes){ NULL, 0 };
+    if (request->name.len == 0 || realm_value.len != strlen(realm) ||
+        memcmp(realm_value.data, realm, realm_value.len) != 0 ||
+        !find_key(request, (enum ln_turn_algorithm)algorithm)) {
+        tell_wrong(request);
+        challenge(request, 401);
+        return false;
+    }
+    request->strong = m->integrity256 != 0;
+    server->counts.requests++;
+    return true;
+}
+
+/* ---- what ---- */
+
+struct method {
+    uint16_t number;
+    bool needs_allocation;
+    void (*handle)(struct turn_request *request);
+};
+
+static const struct method methods[] = {
+    { LN_STUN_ALLOCATE, false, turn_allocate },
+    { LN_STUN_REFRESH, true, turn_refresh },
+    { LN_STUN_CREATE_PERMISSION, true, turn_create_permission },
+    { LN_STUN_CHANNEL_BIND, true, turn_channel_bind },
+};
+
+static void binding(const struct turn_request *request)
+{
+    struct ln_turn_server *server = request->server;
+    const struct ln_stun_message *m = request->message;
+    struct ln_buffer *buffer;
+    int len;
+
+    if (!ln_stun_rate_limit_take(&server->limit, request->now, &request->client->path.remote)) {
+        server->counts.dropped_limited++;
+        return;
+    }
+    buffer = turn_buffer(server, LN_STUN_ANSWER_MAX);
+    if (!buffer)
+        return;
+    len = ln_stun_server_respond(m->data, m->len, &request->client->path.remote,
+                                 ln_buffer_bytes(buffer), LN_STUN_ANSWER_MAX);
+    if (len <= 0) {
+        server->counts.dropped_malformed++;
+        ln_buffer_unref(buffer);
+        return;
+    }
+    buffer->len = (uint32_t)len;
+    server->counts.bindings++;
+    (void)turn_send_to_client(server, request->now, request->client, buffer);
+}
+
+static void dispatch(struct turn_request *request, const struct method *method)
+{
+    struct turn_allocation *allocation = request->client->allocation;
+
+    if (!authenticate(request))
+        return;
+    if (request->message->unknown_count > 0)
+        turn_refuse(request, 420);
+    else if (method->needs_allocation && (!allocation || allocation->opening))
+        turn_refuse(request, 437);
+    else if (method->needs_allocation && !same_name(allocation, request->name))
+        turn_refuse(request, 441);
+    else
+        method->handle(request);
+}
+
+void turn_request_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                          const struct ln_stun_message *message)
+{
+    struct turn_request request = {
+        .server = server, .now = now, .client = client, .message = message
+    };
+
+    if (message->method == LN_STUN_BINDING) {
+        binding(&request);
+        return;
+    }
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (methods[i].number == message->method) {
+            dispatch(&request, &methods[i]);
+            ln_wipe(&request.key, sizeof request.key);
+            return;
+        }
+    }
+    server->counts.dropped_malformed++; /* a method we do not know (RFC 8489, 6.3) */
+}

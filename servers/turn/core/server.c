@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The server as an endpoint: what arrives goes by its link to a relay, a stream or the messages of
+ * a UDP client; deadlines of all kinds lie in one heap; sockets are asked for and given back here.
+ */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "servers/turn/core/internal.h"
+
+#include <linnet/error.h>
+
+#include <assert.h>
+#include <string.h>
+
+#define NONCE_LIFETIME         LN_SECONDS(3600)
+#define PORT_MIN               49152u
+#define PERMISSIONS_DEFAULT    128u
+#define CHANNELS_DEFAULT       64u
+#define STREAMS_DEFAULT        1024u
+#define STREAMS_SOURCE_DEFAULT 64u
+#define STREAM_PATIENCE        LN_SECONDS(30)
+
+const char *ln_turn_transport_name(enum ln_turn_transport transport)
+{
+    static const char *const names[] = { "udp", "tcp", "tls", "dtls" };
+
+    return names[transport];
+}
+
+/* ---- for the other files ---- */
+
+int64_t turn_wall_seconds(const struct ln_turn_server *server, ln_time now)
+{
+    return (now + server->wall_offset) / LN_SECONDS(1);
+}
+
+/* Every link that may open has its place among those to be closed. */
+static bool reserve_close(struct ln_turn_server *server)
+{
+    size_t most = server->open_links + server->asked.count + 2;
+
+    while (server->close_cap < most)
+        if (ln_grow(server->env->allocator, &server->closes, sizeof *server->closes,
+                    server->close_cap, &server->close_cap, SIZE_MAX / sizeof *server->closes) != 0)
+            return false;
+    return true;
+}
+
+bool turn_ask(struct ln_turn_server *server, const struct ln_request *request)
+{
+    return reserve_close(server) && ln_ring_push(&server->requests, request) == 0;
+}
+
+void turn_close_link(struct ln_turn_server *server, ln_link link)
+{
+    assert(server->close_count < server->close_cap);
+    server->closes[server->close_count++] = link;
+}
+
+void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when)
+{
+    int error = ln_heap_set(&server->heap, &timer->node, when);
+
+    assert(error == 0); /* a move: its place was made when its owner was */
+    (void)error;
+}
+
+void turn_tell(struct ln_turn_server *server, const struct ln_turn_event *event)
+{
+    if (ln_ring_push(&server->events, event) != 0)
+        server->counts.events_lost++;
+}
+
+void turn_event_name(struct ln_turn_event *event, struct ln_bytes name)
+{
+    size_t len = name.len < sizeof event->user - 1 ? name.len : sizeof event->user - 1;
+
+    for (size_t i = 0; i < len; i++)
+        event->user[i] = name.data[i] >= 0x20 && name.data[i] < 0x7f ? (char)name.data[i] : '?';
+    event->user[len] = '\0';
+}
+
+/* ---- life ---- */
+
+static void set_limits(struct ln_turn_server *server, const struct ln_turn_config *config)
+{
+    struct ln_turn_config *c = &server->config;
+
+    c->nonce_lifetime = config->nonce_lifetime > 0 ? config->nonce_lifetime : NONCE_LIFETIME;
+    c->lifetime_max = config->lifetime_max > 0 ? config->lifetime_max : LN_TURN_LIFETIME_MAX;
+    c->permissions_max = config->permissions_max ? config->permissions_max : PERMISSIONS_DEFAULT;
+    c->channels_max = config->channels_max ? config->channels_max : CHANNELS_DEFAULT;
+    if (c->permissions_max > LN_TURN_PERMISSIONS_MAX)
+        c->permissions_max = LN_TURN_PERMISSIONS_MAX;
+    if (c->channels_max > LN_TURN_CHANNELS_MAX)
+        c->channels_max = LN_TURN_CHANNELS_MAX;
+    c->strict_channels = config->strict_channels;
+    c->streams_max = config->streams_max ? config->streams_max : STREAMS_DEFAULT;
+    c->streams_per_source_max = config->streams_per_source_max ? config->streams_per_source_max
+                                                               : STREAMS_SOURCE_DEFAULT;
+    c->stream_patience = config->stream_patience > 0 ? config->stream_patience : STREAM_PATIENCE;
+    c->credentials = config->credentials;
+    c->policy = config->policy;
+}
+
+static bool config_is_valid(const struct ln_turn_config *config)
+{
+    if (config->listen_count == 0 || config->listen_count > LN_TURN_LISTEN_MAX)
+        return false;
+    if (config->relay_count == 0 || config->relay_count > LN_TURN_RELAYS_MAX)
+        return false;
+    return config->shared && config->credentials && config->policy &&
+           config->port_min <= config->port_max;
+}
+
+static void init_tables(struct ln_turn_server *server)
+{
+    const struct ln_env *env = server->env;
+
+    ln_map_init(&server->clients, env, LN_TURN_CLIENTS_MAX);
+    ln_map_init(&server->links, env, 2 * LN_TURN_CLIENTS_MAX);
+    ln_map_init(&server->asked, env, LN_TURN_REQUESTS_MAX);
+    ln_map_init(&server->relayed, env, 2 * LN_TURN_CLIENTS_MAX);
+    ln_map_init(&server->sources, env, LN_TURN_CLIENTS_MAX);
+    ln_heap_init(&server->heap, env->allocator, 2 * LN_TURN_CLIENTS_MAX);
+    ln_ring_init(&server->requests, env->allocator, sizeof(struct ln_request),
+                 LN_TURN_REQUESTS_MAX);
+    ln_ring_init(&server->events, env->allocator, sizeof(struct ln_turn_event), LN_TURN_EVENTS_MAX);
+    ln_list_init(&server->allocations);
+    ln_list_init(&server->streams);
+}
+
+int ln_turn_server_create(struct ln_turn_server **ret_server, const struct ln_turn_config *config,
+                          const struct ln_env *env)
+{
+    struct ln_turn_server *server;
+    size_t i;
+
+    if (!config_is_valid(config))
+        return LN_ERR_INVALID_ARGUMENT;
+    server = ln_alloc_zero(env->allocator, sizeof *server);
+    if (!server)
+        return LN_ERR_NOMEM;
+    server->env = env;
+    init_tables(server);
+    server->trains = ln_alloc_array(env->allocator, LN_TURN_TRAINS_MAX, sizeof *server->trains);
+    if (!server->trains || !reserve_close(server) ||
+        ln_stun_rate_limit_init(&server->limit, env, config->per_second, config->burst) != 0) {
+        ln_turn_server_free(server);
+        return LN_ERR_NOMEM;
+    }
+    server->config = *config;
+    server->config.listen = NULL;
+    server->config.relays = NULL;
+    server->config.port_min = config->port_min ? config->port_min : (uint16_t)PORT_MIN;
+    server->config.port_max = config->port_max ? config->port_max : UINT16_MAX;
+    set_limits(server, config);
+    for (i = 0; i < config->listen_count; i++)
+        server->listeners[i].what = config->listen[i];
+    for (i = 0; i < config->relay_count; i++)
+        server->relays[i] = config->relays[i];
+    *ret_server = server;
+    return 0;
+}
+
+void ln_turn_server_free(struct ln_turn_server *server)
+{
+    struct ln_heap_node *first;
+
+    if (!server)
+        return;
+    LN_LIST_EACH_SAFE (at, after, &server->allocations)
+        turn_allocation_end(server, 0, LN_CONTAINER(at, struct turn_allocation, siblings),
+                            LN_TURN_END_SERVER);
+    LN_LIST_EACH_SAFE (at, after, &server->streams)
+        turn_stream_end(server, 0, LN_CONTAINER(at, struct turn_client, siblings));
+    while ((first = ln_heap_first(&server->heap)) != NULL) /* what is left is reserved */
+        turn_reservation_end(server, LN_CONTAINER(LN_CONTAINER(first, struct turn_timer, node),
+                                                  struct turn_reservation, timer));
+    if (server->trains)
+        turn_transmit_free(server);
+    ln_map_deinit(&server->clients);
+    ln_map_deinit(&server->links);
+    ln_map_deinit(&server->asked);
+    ln_map_deinit(&server->relayed);
+    ln_map_deinit(&server->sources);
+    ln_heap_deinit(&server->heap);
+    ln_ring_deinit(&server->requests);
+    ln_ring_deinit(&server->events);
+    ln_stun_rate_limit_deinit(&server->limit);
+    ln_free(server->env->allocator, server->closes);
+    ln_free(server->env->allocator, server->trains);
+    ln_free(server->env->allocator, server);
+}
+
+void ln_turn_server_set_wall_offset(struct ln_turn_server *server, ln_duration offset)
+{
+    server->wall_offset = offset;
+}
+
+void ln_turn_server_reload(struct ln_turn_server *server, const struct ln_turn_config *config)
+{
+    set_limits(server, config);
+}
+
+void ln_turn_server_drain(struct ln_turn_server *server, bool drain)
+{
+    server->draining = drain;
+}
+
+/* ---- the endpoint ---- */
+
+static struct turn_listener *find_listener(struct ln_turn_server *server, ln_link link)
+{
+    for (size_t i = 0; i < server->config.listen_count; i++)
+        if (server->listeners[i].link == link && server->listeners[i].state == LISTEN_OPEN)
+            return &server->listeners[i];
+    return NULL;
+}
+
+static void receive_datagram(struct ln_turn_server *server, ln_time now, struct ln_packet *packet)
+{
+    struct turn_client *client = turn_client_find(server, &packet->path), guest;
+
+    if (!client) {
+        guest = (struct turn_client){ .path = packet->path, .transport = LN_TURN_UDP };
+        client = &guest;
+    }
+    turn_client_message(server, now, client, packet->data, packet->len);
+}
+
+static void server_receive(void *object, ln_time now, struct ln_packet *packet)
+{
+    struct ln_turn_server *server = object;
+    ln_link link = packet->path.link;
+    enum turn_kind *kind;
+
+    if (server->last_relay && server->last_relay->link == link) {
+        turn_from_peer(server, now, server->last_relay, &packet->path.remote, packet->data,
+                       packet->len);
+        return;
+    }
+    if (find_listener(server, link)) {
+        receive_datagram(server, now, packet);
+        return;
+    }
+    kind = ln_map_get_u64(&server->links, link);
+    if (!kind)
+        return; /* closed meanwhile */
+    if (*kind == TURN_CLIENT) {
+        turn_stream_receive(server, now, LN_CONTAINER(kind, struct turn_client, kind), packet);
+        return;
+    }
+    server->last_relay = LN_CONTAINER(kind, struct turn_relay, kind);
+    turn_from_peer(server, now, server->last_relay, &packet->path.remote, packet->data,
+                   packet->len);
+}
+
+static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer *timer)
+{
+    switch (timer->kind) {
+    case TURN_ALLOCATION:
+        turn_allocation_end(server, now, LN_CONTAINER(timer, struct turn_allocation, timer),
+                            LN_TURN_END_EXPIRED);
+        break;
+    case TURN_RESERVATION:
+        turn_reservation_end(server, LN_CONTAINER(timer, struct turn_reservation, timer));
+        break;
+    case TURN_CLIENT:
+        server->counts.streams_timed_out++;
+        turn_stream_end(server, now, LN_CONTAINER(timer, struct turn_client, timer));
+        break;
+    case TURN_RELAY:
+        break; /* has no deadline */
+    }
+}
+
+static void server_on_timeout(void *object, ln_time now)
+{
+    struct ln_turn_server *server = object;
+    struct ln_heap_node *first;
+
+    while ((first = ln_heap_first(&server->heap)) != NULL && ln_time_due(first->time, now))
+        expire(server, now, LN_CONTAINER(first, struct turn_timer, node));
+}
+
+static ln_time server_next_timeout(const void *object)
+{
+    const struct ln_turn_server *server = object;
+    const struct ln_heap_node *first = ln_heap_first(&server->heap);
+
+    return first ? first->time : LN_TIME_NEVER;
+}
+
+static int server_poll_transmit(void *object, ln_time now, struct ln_transmit *out)
+{
+    (void)now;
+    return turn_poll_transmit(object, out);
+}
+
+static bool ask_for_listener(struct ln_turn_server *server, struct ln_request *ret_request)
+{
+    for (size_t i = 0; i < server->config.listen_count; i++) {
+        struct turn_listener *l = &server->listeners[i];
+
+        if (l->state != LISTEN_WANTED)
+            continue;
+        l->state = LISTEN_ASKED;
+        *ret_request = (struct ln_request){ .kind = l->what.stream ? LN_REQUEST_LISTEN_TCP
+                                                                   : LN_REQUEST_OPEN_UDP,
+                                            .id = (uint32_t)i,
+                                            .local = l->what.address };
+        return true;
+    }
+    return false;
+}
+
+static int server_poll_request(void *object, struct ln_request *ret_request)
+{
+    struct ln_turn_server *server = object;
+
+    if (ask_for_listener(server, ret_request))
+        return 1;
+    if (server->close_count > 0) {
+        *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE,
+                                            .link = server->closes[--server->close_count] };
+        server->open_links--;
+        return 1;
+    }
+    return ln_ring_pop(&server->requests, ret_request);
+}
+
+static void listener_answered(struct turn_listener *l, const struct ln_answer *answer)
+{
+    if (l->state != LISTEN_ASKED)
+        return;
+    if (answer->kind == LN_ANSWER_OPENED) {
+        l->state = LISTEN_OPEN;
+        l->link = answer->link;
+        l->what.address = answer->local;
+    } else {
+        l->state = LISTEN_FAILED;
+        l->error = answer->error ? answer->error : LN_ERR_SYSTEM;
+    }
+}
+
+static void opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
+{
+    struct turn_relay *relay;
+
+    if (answer->id < LN_TURN_LISTEN_MAX && answer->remote.family == LN_FAMILY_NONE) {
+        listener_answered(&server->listeners[answer->id], answer);
+        return;
+    }
+    server->open_links++;
+    relay = ln_map_get_u64(&server->asked, answer->id);
+    if (answer->id < LN_TURN_LISTEN_MAX)
+        turn_stream_opened(server, now, answer);
+    else if (relay)
+        turn_relay_answer(server, now, relay, answer);
+    else
+        turn_close_link(server, answer->link); /* its allocation is gone */
+    (void)reserve_close(server);
+}
+
+static void failed(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
+{
+    struct turn_relay *relay = ln_map_get_u64(&server->asked, answer->id);
+
+    if (answer->id < LN_TURN_LISTEN_MAX)
+        listener_answered(&server->listeners[answer->id], answer);
+    else if (relay)
+        turn_relay_answer(server, now, relay, answer);
+}
+
+static void closed(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
+{
+    struct turn_listener *listener = find_listener(server, answer->link);
+    enum turn_kind *kind = ln_map_get_u64(&server->links, answer->link);
+    struct turn_relay *relay;
+
+    if (listener) {
+        listener->state = LISTEN_FAILED;
+        listener->error = answer->error ? answer->error : LN_ERR_CLOSED;
+    } else if (kind && *kind == TURN_CLIENT) {
+        turn_stream_end(server, now, LN_CONTAINER(kind, struct turn_client, kind));
+    } else if (kind) {
+        relay = LN_CONTAINER(kind, struct turn_relay, kind);
+        turn_allocation_end(server, now, relay->allocation, LN_TURN_END_CLOSED);
+    }
+}
+
+static void server_answer(void *object, ln_time now, const struct ln_answer *answer)
+{
+    struct ln_turn_server *server = object;
+    enum turn_kind *kind;
+
+    switch (answer->kind) {
+    case LN_ANSWER_OPENED:
+        opened(server, now, answer);
+        break;
+    case LN_ANSWER_FAILED:
+        failed(server, now, answer);
+        break;
+    case LN_ANSWER_CLOSED:
+        closed(server, now, answer);
+        break;
+    case LN_ANSWER_WRITABLE:
+        kind = ln_map_get_u64(&server->links, answer->link);
+        if (kind && *kind == TURN_CLIENT)
+            LN_CONTAINER(kind, struct turn_client, kind)->room = answer->bytes;
+        break;
+    case LN_ANSWER_SEND_FAILED:
+        server->counts.send_failed++;
+        break;
+    case LN_ANSWER_RESOLVED:
+    case LN_ANSWER_INTERFACES:
+        break; /* never asked for */
+    }
+}
+
+struct ln_endpoint ln_turn_server_endpoint(struct ln_turn_server *server)
+{
+    static const struct ln_endpoint_ops ops = {
+        server_receive,       server_on_timeout,   server_next_timeout,
+        server_poll_transmit, server_poll_request, server_answer,
+    };
+
+    return (struct ln_endpoint){ &ops, server };
+}
+
+/* ---- what is told ---- */
+
+int ln_turn_server_listening(const struct ln_turn_server *server, size_t i,
+                             struct ln_address *ret_bound)
+{
+    const struct turn_listener *l;
+
+    if (i >= server->config.listen_count)
+        return LN_ERR_RANGE;
+    l = &server->listeners[i];
+    if (l->state == LISTEN_FAILED)
+        return l->error;
+    if (l->state != LISTEN_OPEN)
+        return LN_ERR_AGAIN;
+    *ret_bound = l->what.address;
+    return 0;
+}
+
+void ln_turn_server_counts(const struct ln_turn_server *server, struct ln_turn_counts *ret_counts)
+{
+    *ret_counts = server->counts;
+}
+
+size_t ln_turn_server_allocations(const struct ln_turn_server *server)
+{
+    return server->allocation_count;
+}
+
+int ln_turn_server_poll_event(struct ln_turn_server *server, struct ln_turn_event *ret_event)
+{
+    return ln_ring_pop(&server->events, ret_event);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What waits to be sent, as trains: datagrams of one size for one path, which the driver sends with
+ * one call (UDP_SEGMENT), or the pieces of one stream.
+ *
+ * Trains leave in the order in which they were begun, and a destination's newer train always stands
+ * behind its older one, so that nothing overtakes. A table by hash of the destination finds the one
+ * that may still grow; two destinations on one slot merely batch less. */
+#include "base/endpoint.h"
+#include "servers/turn/core/internal.h"
+
+#include <string.h>
+
+#define SLOTS (sizeof((struct ln_turn_server *)0)->slots / sizeof(uint32_t))
+
+struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len)
+{
+    struct ln_buffer *buffer = NULL;
+
+    if (server->queued < LN_TURN_QUEUE_MAX)
+        buffer = ln_buffer_create(server->env->pool, len);
+    if (!buffer) {
+        server->counts.dropped_queue++;
+        return NULL;
+    }
+    buffer->len = (uint32_t)len;
+    return buffer;
+}
+
+static size_t slot_of(const struct ln_path *path)
+{
+    const struct ln_address *remote = &path->remote;
+    uint32_t mix = path->link * 2654435761u ^ remote->port * 40503u;
+
+    mix ^= (uint32_t)(remote->ip[3] ^ remote->ip[15] ^ remote->ip[2] << 4);
+    return (mix ^ mix >> 16 ^ mix >> 8) % SLOTS;
+}
+
+static struct turn_train *train_at(struct ln_turn_server *server, size_t i)
+{
+    return &server->trains[(server->train_head + i) % LN_TURN_TRAINS_MAX];
+}
+
+/* The destination's open train, if this buffer may be put behind it. */
+static struct turn_train *open_train(struct ln_turn_server *server, size_t slot,
+                                     const struct ln_path *path, size_t len)
+{
+    uint32_t place = server->slots[slot] - 1 - server->first_train;
+    struct turn_train *train;
+
+    if (server->slots[slot] == 0 || place >= server->train_count)
+        return NULL;
+    train = train_at(server, place);
+    if (train->closed || !ln_path_equal(&train->path, path) ||
+        train->count == LN_TRANSMIT_SEGMENTS_MAX || train->len + len > LN_TRANSMIT_BYTES_MAX)
+        return NULL;
+    return train->stream || (len <= train->segment && len > 0) ? train : NULL;
+}
+
+static struct turn_train *begin_train(struct ln_turn_server *server, size_t slot,
+                                      const struct ln_path *path, bool stream)
+{
+    struct turn_train *train;
+
+    if (server->train_count == LN_TURN_TRAINS_MAX)
+        return NULL;
+    train = train_at(server, server->train_count);
+    memset(train, 0, sizeof *train);
+    train->path = *path;
+    train->stream = stream;
+    server->slots[slot] = server->first_train + (uint32_t)server->train_count + 1;
+    server->train_count++;
+    return train;
+}
+
+void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
+               struct ln_buffer *buffer)
+{
+    size_t slot = slot_of(path), len = buffer->len;
+    struct turn_train *train = open_train(server, slot, path, len);
+
+    if (!train) {
+        train = begin_train(server, slot, path, stream);
+        if (!train) {
+            server->counts.dropped_queue++;
+            ln_buffer_unref(buffer);
+            return;
+        }
+        train->segment = len;
+    }
+    buffer->next = NULL;
+    if (train->last)
+        train->last->next = buffer;
+    else
+        train->first = buffer;
+    train->last = buffer;
+    train->count++;
+    train->len += len;
+    train->closed = !stream && len < train->segment; /* a shorter one is the last */
+    server->queued++;
+}
+
+bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         struct ln_buffer *buffer)
+{
+    bool stream = client->transport == LN_TURN_TCP || client->transport == LN_TURN_TLS;
+
+    (void)now;
+    if (stream && buffer->len > client->room) {
+        server->counts.dropped_stream_full++;
+        ln_buffer_unref(buffer);
+        return false;
+    }
+    if (stream)
+        client->room -= buffer->len;
+    turn_send(server, &client->path, stream, buffer);
+    return true;
+}
+
+int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out)
+{
+    struct turn_train *train = train_at(server, 0);
+    struct ln_buffer *buffer;
+
+    if (server->train_count == 0)
+        return 0;
+    ln_transmit_begin(out);
+    out->path = train->path;
+    out->len = train->len;
+    out->segment = !train->stream && train->count > 1 ? train->segment : 0;
+    for (buffer = train->first; buffer; buffer = buffer->next) {
+        out->slices[out->slice_count++] = (struct ln_slice){ ln_buffer_bytes(buffer), buffer->len,
+                                                             buffer };
+    }
+    server->queued -= train->count;
+    server->train_head = (server->train_head + 1) % LN_TURN_TRAINS_MAX;
+    server->train_count--;
+    server->first_train++;
+    return 1;
+}
+
+void turn_transmit_free(struct ln_turn_server *server)
+{
+    while (server->train_count > 0) {
+        struct turn_train *train = train_at(server, 0);
+
+        while (train->first) {
+            struct ln_buffer *buffer = train->first;
+
+            train->first = buffer->next;
+            ln_buffer_unref(buffer);
+        }
+        server->train_head = (server->train_head + 1) % LN_TURN_TRAINS_MAX;
+        server->train_count--;
+    }
+}

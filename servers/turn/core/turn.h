@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A STUN and TURN server as an endpoint (linnet/endpoint.h): RFC 8489 and 8656 over UDP and
+ * streams.
+ *
+ * One object is one worker: it owns the clients whose packets its driver hands it, and their relay
+ * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports) and nothing else.
+ *
+ * Nothing is remembered of a UDP client before he has proved his password: nonces are stateless,
+ * answers to the unknown are short and limited per source prefix. Streams are bounded per source
+ * and in all, and end when they bring no allocation in time.
+ *
+ * What a client may reach is decided by credentials (who), policy (where to) and limits (how much);
+ * all three can be replaced while it runs. */
+#ifndef LN_TURN_TURN_H
+#define LN_TURN_TURN_H
+
+#include "base/endpoint.h"
+#include "servers/turn/core/credentials.h"
+#include "servers/turn/core/policy.h"
+#include "servers/turn/core/quota.h"
+
+#include <linnet/env.h>
+
+#define LN_TURN_LISTEN_MAX           16u
+#define LN_TURN_PERMISSIONS_MAX      1024u /* of one allocation, whatever is configured */
+#define LN_TURN_CHANNELS_MAX         1024u
+#define LN_TURN_QUEUE_MAX            4096u /* packets that wait to be sent */
+#define LN_TURN_TRAINS_MAX           1024u /* destinations among them */
+#define LN_TURN_CLIENTS_MAX          131072u
+#define LN_TURN_REQUESTS_MAX         4096u /* sockets to be opened and closed */
+#define LN_TURN_EVENTS_MAX           1024u
+#define LN_TURN_ANSWER_MAX           1024u
+#define LN_TURN_LIFETIME_DEFAULT     LN_SECONDS(600) /* RFC 8656, 7.2 */
+#define LN_TURN_LIFETIME_MAX         LN_SECONDS(3600)
+#define LN_TURN_PERMISSION_LIFETIME  LN_SECONDS(300) /* RFC 8656, 9 */
+#define LN_TURN_CHANNEL_LIFETIME     LN_SECONDS(600) /* RFC 8656, 12 */
+#define LN_TURN_RESERVATION_LIFETIME LN_SECONDS(30)  /* RFC 8656, 7.2 */
+
+enum ln_turn_transport {
+    LN_TURN_UDP,
+    LN_TURN_TCP,
+    LN_TURN_TLS,
+    LN_TURN_DTLS,
+    LN_TURN_TRANSPORT_COUNT
+};
+const char *ln_turn_transport_name(enum ln_turn_transport transport); /* "udp" */
+
+struct ln_turn_listen {
+    struct ln_address address;
+    bool stream;
+};
+
+struct ln_turn_relay {
+    struct ln_address bind;     /* without a port */
+    struct ln_address external; /* what clients are told instead (1:1 NAT); no family: bind */
+};
+
+/* All zero but listen, relays, shared, credentials, policy and nonce_key is a good configuration.
+ */
+struct ln_turn_config {
+    const struct ln_turn_listen *listen; /* read during create */
+    size_t listen_count;
+    const struct ln_turn_relay *relays; /* read during create */
+    size_t relay_count;
+    uint16_t port_min, port_max; /* relay ports; 49152 to 65535 */
+    uint8_t nonce_key[LN_TURN_NONCE_KEY_LEN];
+    ln_duration nonce_lifetime; /* 1 h */
+    ln_duration lifetime_max;   /* of an allocation between refreshes; 1 h */
+    uint32_t permissions_max;   /* of one allocation; 128 */
+    uint32_t channels_max;      /* of one allocation; 64 */
+    bool strict_channels; /* only those of RFC 8656; else RFC 5766's too, which coturn's client uses
+                           */
+    uint32_t streams_max; /* without an allocation, in all; 1024 */
+    uint32_t streams_per_source_max; /* of them from one address; 64 */
+    ln_duration stream_patience; /* until an allocation, or the rest of a frame, is there; 30 s */
+    uint32_t per_second, burst;  /* unauthenticated answers a source prefix: see stun/server.h */
+
+    struct ln_turn_shared *shared;                 /* borrowed, as the next two */
+    const struct ln_turn_credentials *credentials; /* see ln_turn_server_reload() */
+    const struct ln_turn_policy *policy;
+};
+
+struct ln_turn_server;
+
+/* Returns 0, LN_ERR_INVALID_ARGUMENT or LN_ERR_NOMEM. env->pool must be there. */
+LN_NODISCARD int ln_turn_server_create(struct ln_turn_server **ret_server,
+                                       const struct ln_turn_config *config,
+                                       const struct ln_env *env);
+void ln_turn_server_free(struct ln_turn_server *server); /* NULL is fine */
+struct ln_endpoint ln_turn_server_endpoint(struct ln_turn_server *server);
+
+/* What to add to `now` for nanoseconds since 1970 (UTC): for nonces and expiries. At the start and
+ * whenever it changed. */
+void ln_turn_server_set_wall_offset(struct ln_turn_server *server, ln_duration offset);
+
+/* Takes other credentials and another policy, also limits of the config; the old ones may be freed
+ * afterwards. Allocations stay; what is no longer allowed ends when its permission does. Listeners,
+ * relays, realm and nonce key stay as they are. */
+void ln_turn_server_reload(struct ln_turn_server *server, const struct ln_turn_config *config);
+
+/* Draining: no new allocation (508), what is there goes on. Reversible. */
+void ln_turn_server_drain(struct ln_turn_server *server, bool drain);
+
+/* Listener i: 0 with its bound address, LN_ERR_AGAIN while it is being opened, why it failed, or
+ * LN_ERR_RANGE. */
+LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, size_t i,
+                                          struct ln_address *ret_bound);
+
+/* ---- what happened ---- */
+
+/* X(NAME, "help"): things counted by reason. */
+#define LN_TURN_COUNTER_TABLE(X)                                                                   \
+    X(bindings, "Binding requests answered.")                                                      \
+    X(requests, "Authenticated requests.")                                                         \
+    X(allocations, "Allocations made.")                                                            \
+    X(challenges, "Requests answered 401 or 438: the client has to prove its password.")           \
+    X(wrong_credentials, "Requests with an unknown user or a wrong password.")                     \
+    X(errors, "Other error answers.")                                                              \
+    X(refused_user_quota, "Allocations refused: the user holds as many as he may.")                \
+    X(refused_capacity, "Allocations refused: limit of all, no port, or draining.")                \
+    X(refused_peers, "Peer addresses refused by the policy.")                                      \
+    X(dropped_malformed, "Dropped: not well-formed.")                                              \
+    X(dropped_limited, "Dropped: unauthenticated requests above the limit of their source.")       \
+    X(dropped_no_allocation, "Dropped: data of a client without an allocation.")                   \
+    X(dropped_no_channel, "Dropped: data on a channel that is not bound.")                         \
+    X(dropped_no_permission, "Dropped: data from or to a peer without permission.")                \
+    X(dropped_policy, "Dropped: data to an address that the policy refuses.")                      \
+    X(dropped_rate, "Dropped: above the bandwidth of the user.")                                   \
+    X(dropped_queue, "Dropped: no room to queue, or no memory.")                                   \
+    X(dropped_stream_full, "Dropped: the client's stream takes no more.")                          \
+    X(handed_over, "Packets handed from one client to another in memory.")                         \
+    X(send_failed, "Sends that the network refused.")                                              \
+    X(streams_refused, "Streams and sessions refused: too many without an allocation.")            \
+    X(streams_timed_out, "Streams closed: no allocation, or half a frame, for too long.")          \
+    X(streams_broken, "Streams closed: out of step, or their handshake failed.")                   \
+    X(events_lost, "Log events lost because nobody took them in time.")
+
+struct ln_turn_counts {
+#define LN_TURN_COUNTER_MEMBER(name, help) uint64_t name;
+    LN_TURN_COUNTER_TABLE(LN_TURN_COUNTER_MEMBER)
+#undef LN_TURN_COUNTER_MEMBER
+    struct {
+        uint64_t packets_in, packets_out, bytes_in, bytes_out; /* payload, client's side */
+        uint64_t allocations;                                  /* now */
+        uint64_t sessions;                                     /* streams and DTLS sessions now */
+    } transport[LN_TURN_TRANSPORT_COUNT];
+    uint64_t refused_class[LN_TURN_CLASS_COUNT]; /* refused_peers by kind of address */
+};
+
+void ln_turn_server_counts(const struct ln_turn_server *server, struct ln_turn_counts *ret_counts);
+size_t ln_turn_server_allocations(const struct ln_turn_server *server); /* of this worker */
+
+enum ln_turn_event_kind {
+    LN_TURN_EVENT_ALLOCATED,
+    LN_TURN_EVENT_ENDED,        /* with bytes and reason */
+    LN_TURN_EVENT_REFUSED,      /* an allocation: code */
+    LN_TURN_EVENT_REFUSED_PEER, /* peer, kind */
+    LN_TURN_EVENT_WRONG_CREDENTIALS,
+};
+
+enum ln_turn_end {
+    LN_TURN_END_EXPIRED,
+    LN_TURN_END_DELETED,
+    LN_TURN_END_CLOSED,
+    LN_TURN_END_SERVER
+};
+
+struct ln_turn_event {
+    enum ln_turn_event_kind kind;
+    enum ln_turn_transport transport;
+    uint64_t allocation; /* its number within this worker; 0: none */
+    char user[65];       /* cut; control characters replaced */
+    struct ln_address client, relayed, peer;
+    uint16_t code;
+    enum ln_turn_class peer_class;
+    enum ln_turn_end end;
+    ln_duration duration;
+    uint64_t bytes_from_client, bytes_to_client;
+};
+
+/* 1 = ret_event filled, 0 = none. */
+int ln_turn_server_poll_event(struct ln_turn_server *server, struct ln_turn_event *ret_event);
+
+#endif

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Workers and what they share. The addresses are bound before any thread starts, so that a port in
+ * use is the caller's error. Counts are copied after each turn, for other threads to read; what the
+ * owner changes goes to each worker as a message, and the owner waits until it is done. */
+#include "servers/turn/wiring/service.h"
+
+#include "base/address.h"
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "crypto/crypto.h"
+#include "crypto/rng.h"
+#include "io/loop.h"
+#include "io/sockaddr.h"
+#include "io/thread.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPEN_WAIT    LN_SECONDS(5)
+#define CLOCK_PERIOD LN_SECONDS(1)
+#define LINKS_MAX    (4u * LN_TURN_CLIENTS_MAX)
+#define STREAM_QUEUE (256u * 1024)
+#define STREAMS_MAX  65536u
+
+struct worker {
+    struct ln_turn_service *service;
+    struct ln_rng rng;
+    struct ln_loop *loop;
+    struct ln_crypto *crypto;
+    struct ln_env env;
+    struct ln_turn_server *server;
+    struct ln_loop_endpoint *handle;
+    struct ln_thread thread;
+    ln_time clock_read;
+    pthread_mutex_t lock; /* of the next two */
+    struct ln_turn_counts counts;
+    size_t allocations;
+};
+
+struct ln_turn_service {
+    struct ln_turn_service_config config;
+    struct ln_rng rng;
+    struct ln_env env;
+    struct ln_turn_listen listen[LN_TURN_LISTEN_MAX]; /* with the ports bound */
+    struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
+    struct ln_turn_shared *shared;
+    struct ln_turn_credentials *credentials;
+    struct ln_turn_policy policy;
+    unsigned worker_count;
+    struct worker workers[LN_TURN_WORKERS_MAX];
+    pthread_mutex_t event_lock;
+
+    /* an order to the workers, and how many have yet to follow it */
+    pthread_mutex_t order_lock;
+    pthread_cond_t order_done;
+    unsigned order_left;
+    bool drain;
+};
+
+/* ---- addresses ---- */
+
+size_t ln_turn_own_addresses(struct ln_address own[LN_TURN_OWN_MAX])
+{
+    struct ifaddrs *list = NULL;
+    size_t count = 0;
+
+    if (getifaddrs(&list) != 0)
+        return 0;
+    for (struct ifaddrs *at = list; at && count < LN_TURN_OWN_MAX; at = at->ifa_next) {
+        struct ln_address address;
+
+        if (!at->ifa_addr || !(at->ifa_flags & IFF_UP))
+            continue;
+        ln_sockaddr_get((const union ln_sockaddr *)(const void *)at->ifa_addr, &address);
+        if (address.family != LN_FAMILY_NONE)
+            own[count++] = address;
+    }
+    freeifaddrs(list);
+    return count;
+}
+
+static bool has_family(const struct ln_turn_service *s, size_t count, uint8_t family)
+{
+    for (size_t i = 0; i < count; i++)
+        if (s->relays[i].bind.family == family)
+            return true;
+    return false;
+}
+
+/* Adds the address unless its family is there. */
+static size_t add_relay(struct ln_turn_service *s, size_t count, struct ln_address address)
+{
+    address.port = 0;
+    if (count == LN_TURN_RELAYS_MAX || has_family(s, count, address.family))
+        return count;
+    s->relays[count] = (struct ln_turn_relay){ .bind = address };
+    return count + 1;
+}
+
+/* The listening addresses that are addresses, then the first good one of each family. */
+static size_t choose_relays(struct ln_turn_service *s)
+{
+    struct ln_address own[LN_TURN_OWN_MAX];
+    size_t own_count = ln_turn_own_addresses(own), count = 0;
+    bool any = false;
+
+    for (size_t i = 0; i < s->config.turn.listen_count; i++) {
+        const struct ln_address *a = &s->listen[i].address;
+
+        if (ln_address_is_unspecified(a))
+            any = true;
+        else
+            count = add_relay(s, count, *a);
+    }
+    for (size_t i = 0; any && i < own_count; i++)
+        if (!ln_address_is_loopback(&own[i]) && !ln_address_is_link_local(&own[i]))
+            count = add_relay(s, count, own[i]);
+    return count;
+}
+
+static void complete_policy(struct ln_turn_service *s, const struct ln_turn_policy *given)
+{
+    s->policy = *given;
+    s->policy.own_count = ln_turn_own_addresses(s->policy.own);
+    for (size_t i = 0; i < s->config.turn.relay_count && s->policy.own_count < LN_TURN_OWN_MAX; i++)
+        if (s->relays[i].external.family)
+            s->policy.own[s->policy.own_count++] = s->relays[i].external;
+    s->policy.listening_count = s->config.turn.listen_count;
+    for (size_t i = 0; i < s->config.turn.listen_count; i++)
+        s->policy.listening[i] = s->listen[i].address;
+}
+
+/* ---- a worker ---- */
+
+static void take_events(struct worker *w)
+{
+    struct ln_turn_service *s = w->service;
+    struct ln_turn_event event;
+
+    while (ln_turn_server_poll_event(w->server, &event)) {
+        if (!s->config.event)
+            continue;
+        pthread_mutex_lock(&s->event_lock);
+        s->config.event(s->config.ctx, &event);
+        pthread_mutex_unlock(&s->event_lock);
+    }
+}
+
+static void after(void *ctx, ln_time now)
+{
+    struct worker *w = ctx;
+
+    take_events(w);
+    if (now - w->clock_read >= CLOCK_PERIOD) {
+        w->clock_read = now;
+        ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
+    }
+    pthread_mutex_lock(&w->lock);
+    ln_turn_server_counts(w->server, &w->counts);
+    w->allocations = ln_turn_server_allocations(w->server);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static int wait_until_bound(struct worker *w, size_t *ret_failed)
+{
+    struct ln_turn_service *s = w->service;
+    ln_time end = ln_loop_now(w->loop) + OPEN_WAIT;
+
+    for (size_t i = 0; i < s->config.turn.listen_count; i++) {
+        int state;
+
+        *ret_failed = i;
+        while ((state = ln_turn_server_listening(w->server, i, &s->listen[i].address)) ==
+               LN_ERR_AGAIN) {
+            if (ln_loop_now(w->loop) > end)
+                return LN_ERR_TIMEOUT;
+            state = ln_loop_run_once(w->loop, LN_MILLISECONDS(100));
+            if (state)
+                return state;
+        }
+        if (state)
+            return state;
+    }
+    return 0;
+}
+
+static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *ret_failed)
+{
+    struct ln_loop_config loop = { .rng = &w->rng,
+                                   .links_max = LINKS_MAX,
+                                   .streams_max = STREAMS_MAX,
+                                   .stream_queue_max = STREAM_QUEUE,
+                                   .reuse_port = s->worker_count > 1,
+                                   .no_offload = s->config.no_offload };
+    int error;
+
+    w->service = s;
+    ln_crypto_rng(&w->rng);
+    pthread_mutex_init(&w->lock, NULL);
+    error = ln_crypto_create(&w->crypto, ln_allocator_libc());
+    if (!error)
+        error = ln_loop_create(&w->loop, &loop);
+    if (error)
+        return error;
+    w->env = *ln_loop_env(w->loop);
+    w->env.crypto = w->crypto;
+    error = ln_turn_server_create(&w->server, &s->config.turn, &w->env);
+    if (error)
+        return error;
+    ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
+    error = ln_loop_add_endpoint(w->loop, ln_turn_server_endpoint(w->server), after, w, &w->handle);
+    return error ? error : wait_until_bound(w, ret_failed);
+}
+
+static void free_worker(struct worker *w)
+{
+    if (!w->service)
+        return;
+    ln_loop_remove_endpoint(w->handle);
+    ln_turn_server_free(w->server);
+    ln_loop_free(w->loop);
+    ln_crypto_free(w->crypto);
+    pthread_mutex_destroy(&w->lock);
+}
+
+static void run(void *ctx)
+{
+    struct worker *w = ctx;
+
+    (void)!ln_loop_run(w->loop);
+}
+
+/* ---- orders ---- */
+
+static void order_followed(struct ln_turn_service *s)
+{
+    pthread_mutex_lock(&s->order_lock);
+    if (--s->order_left == 0)
+        pthread_cond_signal(&s->order_done);
+    pthread_mutex_unlock(&s->order_lock);
+}
+
+static void follow_reload(void *ctx)
+{
+    struct worker *w = ctx;
+
+    ln_turn_server_reload(w->server, &w->service->config.turn);
+    order_followed(w->service);
+}
+
+static void follow_drain(void *ctx)
+{
+    struct worker *w = ctx;
+
+    ln_turn_server_drain(w->server, w->service->drain);
+    order_followed(w->service);
+}
+
+/* Has every worker call it on its own thread, and waits. */
+static void give_order(struct ln_turn_service *s, void (*call)(void *ctx))
+{
+    pthread_mutex_lock(&s->order_lock);
+    s->order_left = s->worker_count;
+    pthread_mutex_unlock(&s->order_lock);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        while (ln_loop_post(s->workers[i].loop, call, &s->workers[i]) != 0)
+            usleep(1000); /* its mailbox is full for a moment */
+    pthread_mutex_lock(&s->order_lock);
+    while (s->order_left > 0)
+        pthread_cond_wait(&s->order_done, &s->order_lock);
+    pthread_mutex_unlock(&s->order_lock);
+}
+
+void ln_turn_service_reload(struct ln_turn_service *service,
+                            const struct ln_turn_service_config *config,
+                            struct ln_turn_credentials *credentials)
+{
+    struct ln_turn_service *s = service;
+    struct ln_turn_policy *old_policy = ln_alloc_copy(ln_allocator_libc(), &s->policy,
+                                                      sizeof s->policy);
+    struct ln_turn_credentials *old = s->credentials;
+    struct ln_turn_config next = config->turn;
+
+    if (!old_policy) {
+        ln_turn_credentials_free(credentials);
+        return;
+    }
+    s->config.turn.policy = old_policy; /* the workers still read the old one */
+    give_order(s, follow_reload);
+    next.listen = s->listen;
+    next.listen_count = s->config.turn.listen_count;
+    next.relays = s->relays;
+    next.relay_count = s->config.turn.relay_count;
+    next.shared = s->shared;
+    next.credentials = s->credentials = credentials;
+    next.policy = &s->policy;
+    complete_policy(s, &config->policy);
+    s->config.turn = next;
+    s->config.limits = config->limits;
+    ln_turn_shared_set_limits(s->shared, &config->limits);
+    give_order(s, follow_reload);
+    ln_free(ln_allocator_libc(), old_policy);
+    ln_turn_credentials_free(old);
+}
+
+void ln_turn_service_drain(struct ln_turn_service *service, bool drain)
+{
+    service->drain = drain;
+    give_order(service, follow_drain);
+}
+
+/* ---- life ---- */
+
+static unsigned choose_workers(const struct ln_turn_service_config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = config->workers ? config->workers : (unsigned)(cores > 0 ? cores : 1);
+
+    for (size_t i = 0; i < config->turn.listen_count; i++)
+        if (config->turn.listen[i].address.port == 0)
+            return 1; /* each would get another */
+    return count < LN_TURN_WORKERS_MAX ? count : LN_TURN_WORKERS_MAX;
+}
+
+static int set_up(struct ln_turn_service *s)
+{
+    static const uint8_t none[LN_TURN_NONCE_KEY_LEN];
+    struct ln_turn_config *turn = &s->config.turn;
+    int error;
+
+    ln_crypto_rng(&s->rng);
+    s->env = (struct ln_env){ .allocator = ln_allocator_libc(), .rng = &s->rng };
+    if (turn->listen_count > LN_TURN_LISTEN_MAX || turn->relay_count > LN_TURN_RELAYS_MAX)
+        return LN_ERR_INVALID_ARGUMENT;
+    for (size_t i = 0; i < turn->listen_count; i++)
+        s->listen[i] = turn->listen[i];
+    for (size_t i = 0; i < turn->relay_count; i++)
+        s->relays[i] = turn->relays[i];
+    if (turn->relay_count == 0)
+        turn->relay_count = choose_relays(s);
+    if (turn->relay_count == 0)
+        return LN_ERR_NOT_FOUND;
+    if (memcmp(turn->nonce_key, none, sizeof none) == 0)
+        ln_rng_bytes(&s->rng, turn->nonce_key, sizeof turn->nonce_key);
+    error = ln_turn_shared_create(&s->shared, &s->env, &s->config.limits);
+    turn->listen = s->listen;
+    turn->relays = s->relays;
+    turn->shared = s->shared;
+    turn->credentials = s->credentials;
+    turn->policy = &s->policy;
+    complete_policy(s, &s->config.policy);
+    return error;
+}
+
+int ln_turn_service_start(struct ln_turn_service **ret_service,
+                          const struct ln_turn_service_config *config,
+                          struct ln_turn_credentials *credentials, size_t *ret_failed)
+{
+    struct ln_turn_service *s = ln_alloc_zero(ln_allocator_libc(), sizeof *s);
+    int error;
+
+    if (!s) {
+        ln_turn_credentials_free(credentials);
+        return LN_ERR_NOMEM;
+    }
+    s->config = *config;
+    s->credentials = credentials;
+    pthread_mutex_init(&s->event_lock, NULL);
+    pthread_mutex_init(&s->order_lock, NULL);
+    pthread_cond_init(&s->order_done, NULL);
+    s->worker_count = choose_workers(config);
+    error = set_up(s);
+    for (unsigned i = 0; i < s->worker_count && !error; i++)
+        error = create_worker(s, &s->workers[i], ret_failed);
+    if (!error)
+        complete_policy(s, &s->config.policy); /* now with the ports that were bound */
+    for (unsigned i = 0; i < s->worker_count && !error; i++)
+        error = ln_thread_start(&s->workers[i].thread, "turn", run, &s->workers[i]);
+    if (error) {
+        ln_turn_service_stop(s);
+        return error;
+    }
+    *ret_service = s;
+    return 0;
+}
+
+void ln_turn_service_stop(struct ln_turn_service *service)
+{
+    if (!service)
+        return;
+    for (unsigned i = 0; i < service->worker_count; i++)
+        if (service->workers[i].thread.started)
+            ln_loop_stop(service->workers[i].loop);
+    for (unsigned i = 0; i < service->worker_count; i++)
+        ln_thread_join(&service->workers[i].thread);
+    for (unsigned i = 0; i < service->worker_count; i++)
+        free_worker(&service->workers[i]);
+    ln_turn_shared_free(service->shared);
+    ln_turn_credentials_free(service->credentials);
+    pthread_mutex_destroy(&service->event_lock);
+    pthread_mutex_destroy(&service->order_lock);
+    pthread_cond_destroy(&service->order_done);
+    ln_wipe(service->config.turn.nonce_key, sizeof service->config.turn.nonce_key);
+    ln_free(ln_allocator_libc(), service);
+}
+
+/* ---- what is told ---- */
+
+struct ln_address ln_turn_service_listening(const struct ln_turn_service *service, size_t i)
+{
+    return service->listen[i].address;
+}
+
+size_t ln_turn_service_relays(const struct ln_turn_service *service,
+                              struct ln_turn_relay relays[LN_TURN_RELAYS_MAX])
+{
+    memcpy(relays, service->relays, sizeof service->relays);
+    return service->config.turn.relay_count;
+}
+
+unsigned ln_turn_service_workers(const struct ln_turn_service *service)
+{
+    return service->worker_count;
+}
+
+size_t ln_turn_service_allocations(const struct ln_turn_service *service)
+{
+    return ln_turn_shared_allocations(service->shared);
+}
+
+size_t ln_turn_service_users(const struct ln_turn_service *service)
+{
+    return ln_turn_shared_users(service->shared);
+}
+
+static void add(struct ln_turn_counts *sum, const struct ln_turn_counts *one)
+{
+    /* nothing but 64-bit counters, one after another */
+    uint64_t *to = (uint64_t *)(void *)sum;
+    const uint64_t *from = (const uint64_t *)(const void *)one;
+
+    _Static_assert(sizeof *sum % sizeof(uint64_t) == 0, "counters of 64 bits");
+    for (size_t i = 0; i < sizeof *sum / sizeof(uint64_t); i++)
+        to[i] += from[i];
+}
+
+void ln_turn_service_counts(struct ln_turn_service *service, struct ln_turn_counts *ret_counts)
+{
+    struct ln_turn_counts sum;
+
+    memset(&sum, 0, sizeof sum);
+    for (unsigned i = 0; i < service->worker_count; i++) {
+        struct worker *w = &service->workers[i];
+
+        pthread_mutex_lock(&w->lock);
+        add(&sum, &w->counts);
+        pthread_mutex_unlock(&w->lock);
+    }
+    *ret_counts = sum;
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""coturn's test client (package coturn) against `linnet turn`: every transport of a client, channels and indications,
+through a peer and from client to client. What it reports as lost must be nothing."""
+import contextlib
+import re
+import socket
+import subprocess
+import threading
+
+from support import LINNET, run_all
+
+SECONDS = 60  # a deadline for what went wrong; each run takes about six seconds
+MESSAGES, CLIENTS = 10, 2
+
+
+def echo(sock):
+    """A peer that sends everything back."""
+    with contextlib.suppress(OSError):
+        while True:
+            data, source = sock.recvfrom(65536)
+            sock.sendto(data, source)
+
+
+@contextlib.contextmanager
+def peers():
+    """Two ports, one behind the other: the client sends RTP to the first and RTCP to the second."""
+    for first in range(21000, 22000, 2):
+        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+        try:
+            for number, sock in enumerate(sockets):
+                sock.bind(("127.0.0.1", first + number))
+        except OSError:
+            for sock in sockets:
+                sock.close()
+            continue
+        for sock in sockets:
+            threading.Thread(target=echo, args=(sock,), daemon=True).start()
+        try:
+            yield first
+        finally:
+            for sock in sockets:
+                sock.close()
+        return
+    raise AssertionError("no two free ports")
+
+
+@contextlib.contextmanager
+def server(*more):
+    process = subprocess.Popen(
+        [LINNET, "turn", "--listen", "127.0.0.1:0", "--user", "u:p", "--realm", "ex", "--secret", "north",
+         "--allow-peer", "127.0.0.0/8", *more],
+        stdout=subprocess.PIPE, text=True)
+    ports = {}
+    try:
+        for line in process.stdout:
+            match = re.search(r"turn:127\.0\.0\.1:(\d+)\?transport=(udp|tcp)", line)
+            if match:
+                ports[match.group(2)] = int(match.group(1))
+            if "Ctrl-C" in line:
+                break
+        yield ports
+    finally:
+        process.kill()
+        process.wait()
+
+
+def client(*options, transport="udp", more=(), credentials=("-u", "u", "-w", "p")):
+    """Runs the client and reads how many messages it sent, received and lost."""
+    with server(*more) as ports, peers() as peer:
+        command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", *options, "-p", str(ports[transport]),
+                   *credentials, "-e", "127.0.0.1", "-r", str(peer), "-n", str(MESSAGES), "-m", str(CLIENTS),
+                   "127.0.0.1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, (command, text[-2000:])
+        totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
+        assert totals, text[-2000:]
+        sent, received = map(int, totals[-1])
+        assert sent >= MESSAGES * CLIENTS and received == sent, (sent, received, text[-2000:])
+        assert re.search(r"Total lost packets 0 \(", text), text[-2000:]
+
+
+def test_turnutils_over_udp_with_channels():
+    client()
+
+
+def test_turnutils_over_udp_with_indications():
+    client("-s")
+
+
+def test_turnutils_over_udp_without_pairs_of_ports():
+    client("-c")
+
+
+def test_turnutils_over_udp_from_client_to_client():
+    client("-y")
+
+
+def test_turnutils_over_tcp_with_channels():
+    client("-t", transport="tcp")
+
+
+def test_turnutils_over_tcp_with_indications():
+    client("-t", "-s", transport="tcp")
+
+
+def test_turnutils_over_tcp_from_client_to_client():
+    client("-t", "-y", transport="tcp")
+
+
+def test_turnutils_with_ephemeral_credentials():
+    client(credentials=("-u", "carol", "-W", "north"))
+
+
+if __name__ == "__main__":
+    run_all(globals())

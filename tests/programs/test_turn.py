@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`linnet turn` from the outside: a relay with messages written here byte by byte, its policy, its metrics, its
+credentials, its signals."""
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import urllib.error
+import urllib.request
+
+from support import LINNET, SECONDS, Program, folder, run, run_all, sentence, unused_port, write
+
+MAGIC = 0x2112A442
+ALLOCATE, REFRESH, SEND, DATA, PERMISSION, CHANNEL = 3, 4, 6, 7, 8, 9
+
+
+@contextlib.contextmanager
+def turn(*arguments, users=("alice:secret",)):
+    options = [part for user in users for part in ("--user", user)]
+    program = Program(LINNET, "turn", "--listen", "127.0.0.1:0", "--realm", "example.org", *options, *arguments)
+    program.port = int(program.expect(r"turn:127\.0\.0\.1:(\d+)\?transport=udp").group(1))
+    program.expect("Ctrl-C")
+    try:
+        yield program
+    finally:
+        if program.process.poll() is None:
+            program.process.send_signal(signal.SIGINT)
+            program.process.wait(SECONDS)
+
+
+def attribute(kind, value):
+    return struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
+
+
+def peer_value(address):
+    host, port = address
+    ip = struct.unpack("!I", socket.inet_aton(host))[0]
+    return struct.pack("!BBHI", 0, 1, port ^ (MAGIC >> 16), ip ^ MAGIC)
+
+
+def address_of(value):
+    _, _, port, ip = struct.unpack("!BBHI", value)
+    return socket.inet_ntoa(struct.pack("!I", ip ^ MAGIC)), port ^ (MAGIC >> 16)
+
+
+def parse(data):
+    kind, length, magic = struct.unpack("!HHI", data[:8])
+    assert magic == MAGIC and length == len(data) - 20, data
+    attributes, at = {}, 20
+    while at < len(data):
+        number, size = struct.unpack("!HH", data[at:at + 4])
+        attributes.setdefault(number, data[at + 4:at + 4 + size])
+        at += 4 + size + -size % 4
+    return kind, attributes
+
+
+class Client:
+    """A TURN client over UDP of a few lines; nothing of it is the library's."""
+
+    def __init__(self, port, user="alice", password="secret"):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(SECONDS)
+        self.socket.connect(("127.0.0.1", port))
+        self.user, self.nonce = user, b""
+        self.key = hashlib.md5(f"{user}:example.org:{password}".encode()).digest()
+
+    def request(self, method, *attributes):
+        """(0, attributes) or (error code, attributes). A 401 or 438 is answered by itself, once."""
+        for signed in (False, True) if not self.nonce else (True,):
+            body = b"".join(attributes)
+            if signed:
+                body += attribute(6, self.user.encode()) + attribute(0x14, b"example.org") + attribute(0x15, self.nonce)
+            head = struct.pack("!HHI", method, len(body) + (24 if signed else 0), MAGIC) + os.urandom(12)
+            if signed:
+                body += attribute(8, hmac.new(self.key, head + body, hashlib.sha1).digest())
+            self.socket.send(head + body)
+            kind, answer = parse(self.socket.recv(2048))
+            if not kind & 0x10:
+                return 0, answer
+            code = answer[9][2] * 100 + answer[9][3]
+            self.nonce = answer.get(0x15, self.nonce)
+            if signed or code != 401:
+                return code, answer
+        return None
+
+    def allocate(self):
+        return self.request(ALLOCATE, attribute(0x19, b"\x11\0\0\0"))
+
+    def send(self, peer, data):
+        body = attribute(0x12, peer_value(peer)) + attribute(0x13, data)
+        self.socket.send(struct.pack("!HHI", SEND | 0x10, len(body), MAGIC) + os.urandom(12) + body)
+
+    def close(self):
+        self.request(REFRESH, attribute(0x0D, bytes(4)))
+        self.socket.close()
+
+
+def test_turn_relays_to_a_peer_and_back():
+    with turn("--allow-peer", "127.0.0.0/8") as server, \
+            contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(SECONDS)
+        client = Client(server.port)
+        code, answer = client.allocate()
+        assert code == 0, code
+        relayed = address_of(answer[0x16])
+        assert relayed[0] == "127.0.0.1" and relayed[1] >= 49152, relayed
+        assert client.request(PERMISSION, attribute(0x12, peer_value(peer.getsockname())))[0] == 0
+        client.send(peer.getsockname(), b"ping")
+        data, source = peer.recvfrom(100)
+        assert data == b"ping" and source == relayed, (data, source, relayed)
+        peer.sendto(b"pong", relayed)
+        kind, indication = parse(client.socket.recv(2048))
+        assert kind == DATA | 0x10 and indication[0x13] == b"pong", kind
+        assert address_of(indication[0x12]) == peer.getsockname()
+        assert client.request(CHANNEL, attribute(0x0C, b"\x40\x00\0\0"), attribute(0x12, peer_value(peer.getsockname())))[0] == 0
+        client.socket.send(b"\x40\x00\x00\x05hello")
+        assert peer.recv(100) == b"hello"
+        peer.sendto(b"world", relayed)
+        assert client.socket.recv(100) == b"\x40\x00\x00\x05world"
+        client.close()
+
+
+def test_turn_refuses_local_peers_and_wrong_passwords():
+    with turn() as server:
+        client = Client(server.port)
+        assert client.allocate()[0] == 0
+        for host in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "192.168.1.1"):
+            assert client.request(PERMISSION, attribute(0x12, peer_value((host, 80))))[0] == 403, host
+        client.close()
+        assert Client(server.port, password="wrong").allocate()[0] == 401
+        assert Client(server.port, user="mallory").allocate()[0] == 401
+
+
+def test_turn_takes_ephemeral_credentials_that_it_minted():
+    code, out, _ = run("turn", "credentials", "--secret", "north", "--user", "carol", "--ttl", "60")
+    assert code == 0, out
+    name, password = re.fullmatch(r"username +(\d+:carol)\ncredential +(\S+)\s*", out).groups()
+    assert password == base64.b64encode(hmac.new(b"north", name.encode(), hashlib.sha1).digest()).decode()
+    with turn("--secret", "south", "--secret", "north", users=()) as server:
+        assert Client(server.port, name, password).allocate()[0] == 0
+        assert Client(server.port, "1:carol", password).allocate()[0] == 401
+
+
+def test_turn_metrics_and_log_tell_what_happened_without_addresses():
+    port = unused_port()
+    with turn("--metrics", f"127.0.0.1:{port}", "--log", "json") as server:
+        client = Client(server.port)
+        assert client.allocate()[0] == 0
+        assert client.request(PERMISSION, attribute(0x12, peer_value(("10.0.0.1", 80))))[0] == 403
+        events = [json.loads(server.expect('"event"').string) for _ in range(2)]
+        assert [event["event"] for event in events] == ["allocated", "refused-peer"], events
+        assert events[0]["user"] == "alice" and events[1]["reason"] == "private", events
+        assert "127.0.0.1" not in json.dumps(events) and "10.0.0.1" not in json.dumps(events), events
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS).read().decode()
+        assert 'linnet_turn_allocations{transport="udp"} 1\n' in text, text
+        assert 'linnet_turn_refused_peers_by_class_total{class="private"} 1\n' in text, text
+        assert "linnet_turn_challenges_total 1\n" in text, text
+        client.close()
+        ended = json.loads(server.expect('"ended"').string)
+        assert ended["reason"] == "deleted" and ended["bytes_to_client"] == 0, ended
+
+
+def test_turn_reads_its_configuration_again_and_keeps_what_is_right():
+    with folder() as place:
+        path = write(os.path.join(place, "linnet.yaml"), "turn:\n  users:\n    - dave:one\n")
+        with turn("--config", path, users=()) as server:
+            assert Client(server.port, "dave", "one").allocate()[0] == 0
+            write(path, "turn:\n  users:\n    - dave:two\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("read again", stream="err")
+            assert Client(server.port, "dave", "one").allocate()[0] == 401
+            assert Client(server.port, "dave", "two").allocate()[0] == 0
+            write(path, "turn:\n  userz: []\n")
+            server.process.send_signal(signal.SIGHUP)
+            assert "did you mean turn.users?" in server.expect("userz", stream="err").string
+            server.expect("stays in force", stream="err")
+            assert Client(server.port, "dave", "two").allocate()[0] == 0
+
+
+def test_turn_drains_and_takes_it_back():
+    port = unused_port()
+    health = f"http://127.0.0.1:{port}/healthz"
+    with turn("--metrics", f"127.0.0.1:{port}") as server:
+        first = Client(server.port)
+        assert first.allocate()[0] == 0
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("drains: 1 allocations", stream="err")
+        try:
+            urllib.request.urlopen(health, timeout=SECONDS)
+            raise AssertionError("healthy while draining")
+        except urllib.error.HTTPError as error:
+            assert error.code == 503, error
+        assert Client(server.port).allocate()[0] == 508
+        server.process.send_signal(signal.SIGHUP)
+        server.expect("takes allocations again", stream="err")
+        server.expect("read again", stream="err")
+        second = Client(server.port)
+        assert second.allocate()[0] == 0
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("drains: 2 allocations", stream="err")
+        first.close()
+        second.close()
+        assert server.process.wait(SECONDS) == 0
+
+
+def test_turn_explains_its_policy_and_checks_its_configuration():
+    code, out, _ = run("turn", "--explain-policy", "::ffff:127.0.0.1")
+    assert code == 0 and "refused" in out and "maps an IPv4 address" in out, out
+    code, out, _ = run("turn", "--explain-policy", "10.1.2.3", "--allow-peer", "10.1.0.0/16")
+    assert code == 0 and "allowed" in out and "10.1.0.0/16" in out, out
+    code, out, _ = run("turn", "--user", "a:secret-word", "--print-config")
+    assert code == 0 and "a:***" in out and "secret-word" not in out, out
+    assert run("turn", "--user", "a:b", "--check-config")[0] == 0
+
+
+def test_turn_says_what_is_wrong_with_its_command_line():
+    for words, wanted in ((("turn",), "--user"), (("turn", "--user", "nobody"), "NAME:PASSWORD"),
+                          (("turn", "--user", "a:b", "--ports", "9-3"), "--ports"),
+                          (("turn", "--user", "a:b", "--relay", "10.0.0.1:3"), "relay"),
+                          (("turn", "--user", "a:b", "--allow-peer", "10.0.0.0/40"), "prefix"),
+                          (("turn", "--user", "a:b", "--listen", "nowhere"), "listen"),
+                          (("turn", "credential"), "credentials"),
+                          (("turn", "credentials"), "--secret")):
+        code, out, err = run(*words)
+        assert code in (1, 2) and out == "" and wanted in sentence(err), (words, code, err)
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        code, _, err = run("turn", "--user", "a:b", "--listen", f"127.0.0.1:{port}")
+        assert code == 1 and "in use" in sentence(err), err
+
+
+if __name__ == "__main__":
+    run_all({name: value for name, value in globals().items() if name.startswith("test_")})

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The driver and the clients of rig.h. */
+#include "tests/unit/turn/rig.h"
+
+#include "base/address.h"
+#include "crypto/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct ln_address rig_address(const char *text)
+{
+    struct ln_address address;
+
+    CHECK(ln_address_parse(text, &address) == 0);
+    return address;
+}
+
+void rig_init(struct rig *rig)
+{
+    memset(rig, 0, sizeof *rig);
+    rig->now = LN_SECONDS(1000);
+    rig->next_link = RIG_LISTENER;
+    rig->listen[0].address = rig_address("203.0.113.9:3478");
+    rig->relays[0].bind = rig_address("203.0.113.1");
+    rig->relays[1].bind = rig_address("2001:db8::1");
+    rig->config.listen = rig->listen;
+    rig->config.listen_count = 1;
+    rig->config.relays = rig->relays;
+    rig->config.relay_count = 2;
+    memset(rig->config.nonce_key, 7, sizeof rig->config.nonce_key);
+    CHECK(ln_turn_credentials_create(&rig->credentials, "example.org", test_env()) == 0);
+    CHECK(ln_turn_credentials_add_user(rig->credentials, "alice", "secret") == 0);
+    CHECK(ln_turn_credentials_add_user(rig->credentials, "bob", "hunter2") == 0);
+    CHECK(ln_turn_credentials_add_secret(rig->credentials, "north") == 0);
+}
+
+void rig_start(struct rig *rig)
+{
+    CHECK(ln_turn_shared_create(&rig->shared, test_env(), &rig->limits) == 0);
+    rig->config.shared = rig->shared;
+    rig->config.credentials = rig->credentials;
+    rig->config.policy = &rig->policy;
+    CHECK(ln_turn_server_create(&rig->server, &rig->config, test_env()) == 0);
+    ln_turn_server_set_wall_offset(rig->server, LN_SECONDS(1700000000));
+    rig->e = ln_turn_server_endpoint(rig->server);
+    rig_drive(rig);
+}
+
+void rig_end(struct rig *rig)
+{
+    ln_turn_server_free(rig->server);
+    ln_turn_shared_free(rig->shared);
+    ln_turn_credentials_free(rig->credentials);
+}
+
+static void open_socket(struct rig *rig, const struct ln_request *r, int error)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_FAILED, .id = r->id, .error = error };
+
+    if (!error) {
+        struct rig_socket *s = &rig->sockets[rig->socket_count++ % RIG_SOCKETS_MAX];
+
+        CHECK(s->link == 0);
+        s->link = rig->next_link++;
+        s->local = r->local;
+        rig->open_count++;
+        answer.kind = LN_ANSWER_OPENED;
+        answer.link = s->link;
+        answer.local = r->local;
+    }
+    rig->e.ops->answer(rig->server, rig->now, &answer);
+}
+
+static void fulfil(struct rig *rig, const struct ln_request *r)
+{
+    if (r->kind == LN_REQUEST_CLOSE) {
+        for (size_t i = 0; i < RIG_SOCKETS_MAX; i++) {
+            if (rig->sockets[i].link == r->link) {
+                rig->sockets[i].link = 0;
+                rig->open_count--;
+                return;
+            }
+        }
+        rig->closed_stream = r->link;
+    } else if (rig->hold) {
+        CHECK(rig->held_count < 16);
+        rig->held[rig->held_count++] = *r;
+    } else if (rig->fail_opens > 0) {
+        rig->fail_opens--;
+        open_socket(rig, r, LN_ERR_ADDRESS_IN_USE);
+    } else {
+        open_socket(rig, r, 0);
+    }
+}
+
+static void take_packets(struct rig *rig)
+{
+    struct ln_transmit out = { 0 };
+
+    while (rig->e.ops->poll_transmit(rig->server, rig->now, &out) == 1) {
+        CHECK(out.slice_count > 0);
+        for (size_t i = 0; i < out.slice_count; i++) {
+            if (rig->packet_count < RIG_PACKETS_MAX && out.slices[i].len <= RIG_PACKET_CAP) {
+                struct rig_packet *p = &rig->packets[rig->packet_count++];
+
+                p->path = out.path;
+                p->len = out.slices[i].len;
+                memcpy(p->data, out.slices[i].base, p->len);
+            }
+            ln_buffer_unref(out.slices[i].buffer);
+        }
+    }
+}
+
+void rig_drive(struct rig *rig)
+{
+    struct ln_request r;
+    bool any = true;
+
+    rig->packet_count = 0;
+    while (any) {
+        any = false;
+        take_packets(rig);
+        while (rig->e.ops->poll_request(rig->server, &r) == 1) {
+            fulfil(rig, &r);
+            any = true;
+        }
+    }
+}
+
+void rig_answer_held(struct rig *rig, int error)
+{
+    size_t count = rig->held_count;
+
+    rig->held_count = 0;
+    for (size_t i = 0; i < count; i++)
+        open_socket(rig, &rig->held[i], error);
+    rig_drive(rig);
+}
+
+void rig_advance(struct rig *rig, ln_duration by)
+{
+    ln_time end = rig->now + by, next;
+
+    while ((next = rig->e.ops->next_timeout(rig->server)) <= end) {
+        rig->now = next > rig->now ? next : rig->now;
+        rig->e.ops->on_timeout(rig->server, rig->now);
+        CHECK(rig->e.ops->next_timeout(rig->server) > rig->now); /* the first law */
+    }
+    rig->now = end;
+    rig_drive(rig);
+}
+
+void rig_receive(struct rig *rig, const struct ln_path *path, const void *data, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1); /* exact, for the sanitizer */
+    struct ln_packet packet = { .data = copy, .len = len, .path = *path };
+
+    CHECK(copy != NULL);
+    if (len > 0)
+        memcpy(copy, data, len);
+    rig->e.ops->receive(rig->server, rig->now, &packet);
+    free(copy);
+    rig_drive(rig);
+}
+
+/* ---- clients ---- */
+
+struct rig_client rig_client(struct rig *rig, const char *address, const char *user,
+                             const char *password)
+{
+    struct rig_client client = { .rig = rig, .user = user, .password = password };
+
+    client.path.link = RIG_LISTENER;
+    client.path.local = rig->listen[0].address;
+    client.path.remote = rig_address(address);
+    return client;
+}
+
+void rig_repeat_id(struct rig_call *call, struct rig_client *client, uint16_t method, unsigned id)
+{
+    struct ln_stun_id transaction = { { (uint8_t)(id >> 8), (uint8_t)id, client->path.remote.ip[3],
+                                        (uint8_t)client->path.remote.port } };
+
+    call->client = client;
+    ln_stun_begin(&call->b, call->data, sizeof call->data, LN_STUN_REQUEST, method, &transaction);
+}
+
+void rig_begin(struct rig_call *call, struct rig_client *client, uint16_t method)
+{
+    rig_repeat_id(call, client, method, ++client->next_id);
+}
+
+static void key_of(const struct rig_client *client, uint8_t *key, size_t *len)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, "%s:example.org:%s", client->user, client->password);
+    ln_hash_once(client->strong ? LN_HASH_SHA256 : LN_HASH_MD5, text, strlen(text), key);
+    *len = client->strong ? 32 : 16;
+}
+
+static void sign(struct rig_call *call)
+{
+    static const uint8_t list[] = { 0, 2, 0, 0, 0, 1, 0, 0 }, one[] = { 0, 2, 0, 0 };
+    struct rig_client *client = call->client;
+    uint8_t key[32];
+    size_t len;
+
+    ln_stun_add_text(&call->b, LN_STUN_USERNAME, client->user);
+    ln_stun_add_text(&call->b, LN_STUN_REALM, "example.org");
+    ln_stun_add_text(&call->b, LN_STUN_NONCE, client->nonce);
+    if (client->strong) {
+        if (!client->no_list)
+            ln_stun_add(&call->b, LN_STUN_PASSWORD_ALGORITHMS, list, sizeof list);
+        ln_stun_add(&call->b, LN_STUN_PASSWORD_ALGORITHM, one, sizeof one);
+    }
+    key_of(client, key, &len);
+    if (client->strong)
+        ln_stun_add_integrity_sha256(&call->b, (struct ln_bytes){ key, len });
+    else
+        ln_stun_add_integrity(&call->b, (struct ln_bytes){ key, len });
+}
+
+/* The answer among what was sent. */
+static int find_answer(struct rig_call *call, struct ln_stun_message *ret_answer)
+{
+    struct rig *rig = call->client->rig;
+
+    for (size_t i = 0; i < rig->packet_count; i++) {
+        struct rig_packet *p = &rig->packets[i];
+        struct ln_bytes reason;
+        uint16_t code;
+
+        if (ln_stun_parse(p->data, p->len, ret_answer) != 0 ||
+            !ln_stun_id_equal(&ret_answer->id, &call->b.id) ||
+            !ln_address_equal(&p->path.remote, &call->client->path.remote))
+            continue;
+        if (ret_answer->kind == LN_STUN_SUCCESS)
+            return 0;
+        CHECK(ret_answer->kind == LN_STUN_ERROR && ln_stun_find_error(ret_answer, &code, &reason));
+        return code;
+    }
+    return -1;
+}
+
+int rig_call_unsigned(struct rig_call *call, struct ln_stun_message *ret_answer)
+{
+    int len = ln_stun_finish(&call->b);
+
+    CHECK(len > 0);
+    rig_receive(call->client->rig, &call->client->path, call->data, (size_t)len);
+    return find_answer(call, ret_answer);
+}
+
+static void learn_nonce(struct rig_client *client, const struct ln_stun_message *answer)
+{
+    struct ln_bytes nonce;
+
+    if (ln_stun_find(answer, LN_STUN_NONCE, &nonce) && nonce.len < sizeof client->nonce) {
+        memcpy(client->nonce, nonce.data, nonce.len);
+        client->nonce[nonce.len] = '\0';
+    }
+}
+
+int rig_call(struct rig_call *call, struct ln_stun_message *ret_answer)
+{
+    struct rig_client *client = call->client;
+    struct rig_call first;
+    struct ln_bytes key;
+    uint8_t bytes[32];
+    int code;
+
+    if (!client->nonce[0]) {
+        rig_begin(&first, client, LN_STUN_ALLOCATE);
+        CHECK_EQUAL(rig_call_unsigned(&first, ret_answer), 401);
+        learn_nonce(client, ret_answer);
+    }
+    sign(call);
+    code = rig_call_unsigned(call, ret_answer);
+    if (code == 438)
+        learn_nonce(client, ret_answer);
+    if (code >= 0 && code != 401 && code != 438 &&
+        (ret_answer->integrity || ret_answer->integrity256)) {
+        key_of(client, bytes, &key.len);
+        key.data = bytes;
+        CHECK(ln_stun_check_integrity(ret_answer, key));
+        CHECK((ret_answer->integrity256 != 0) == client->strong);
+    }
+    return code;
+}
+
+int rig_allocate(struct rig_client *client, struct ln_address *ret_relayed)
+{
+    struct ln_stun_message answer;
+    struct rig_call call;
+    int code;
+
+    rig_begin(&call, client, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    code = rig_call(&call, &answer);
+    if (code == 0 && ret_relayed)
+        CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, ret_relayed));
+    return code;
+}
+
+int rig_permit(struct rig_client *client, const char *peer)
+{
+    struct ln_address address = rig_address(peer);
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    rig_begin(&call, client, LN_STUN_CREATE_PERMISSION);
+    ln_stun_add_xor_address(&call.b, LN_STUN_XOR_PEER_ADDRESS, &address);
+    return rig_call(&call, &answer);
+}
+
+int rig_bind(struct rig_client *client, uint16_t channel, const char *peer)
+{
+    struct ln_address address = rig_address(peer);
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    rig_begin(&call, client, LN_STUN_CHANNEL_BIND);
+    ln_stun_add_u32(&call.b, LN_STUN_CHANNEL_NUMBER, (uint32_t)channel << 16);
+    ln_stun_add_xor_address(&call.b, LN_STUN_XOR_PEER_ADDRESS, &address);
+    return rig_call(&call, &answer);
+}
+
+int rig_refresh(struct rig_client *client, uint32_t lifetime)
+{
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    rig_begin(&call, client, LN_STUN_REFRESH);
+    ln_stun_add_u32(&call.b, LN_STUN_LIFETIME, lifetime);
+    return rig_call(&call, &answer);
+}
+
+void rig_send_indication(struct rig_client *client, const char *peer, const char *text)
+{
+    struct ln_address address = rig_address(peer);
+    struct ln_stun_id id = { { 9 } };
+    struct ln_stun_builder b;
+    uint8_t data[2048];
+    int len;
+
+    ln_stun_begin(&b, data, sizeof data, LN_STUN_INDICATION, LN_STUN_SEND, &id);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &address);
+    ln_stun_add(&b, LN_STUN_DATA_VALUE, text, strlen(text));
+    len = ln_stun_finish(&b);
+    CHECK(len > 0);
+    rig_receive(client->rig, &client->path, data, (size_t)len);
+}
+
+void rig_send_channel(struct rig_client *client, uint16_t channel, const char *text)
+{
+    uint8_t data[2048] = { 0 };
+    size_t len = strlen(text);
+
+    ln_channel_data_write_header(data, channel, len);
+    memcpy(data + 4, text, len);
+    len += client->stream ? ln_channel_data_padding(len) : 0;
+    rig_receive(client->rig, &client->path, data, len + 4);
+}
+
+ln_link rig_link_of(const struct rig *rig, const struct ln_address *relayed)
+{
+    for (size_t i = 0; i < RIG_SOCKETS_MAX; i++)
+        if (rig->sockets[i].link && ln_address_equal(&rig->sockets[i].local, relayed))
+            return rig->sockets[i].link;
+    return 0;
+}
+
+void rig_from_peer(struct rig *rig, const char *peer, const struct ln_address *relayed,
+                   const char *text)
+{
+    struct ln_path path = { .link = rig_link_of(rig, relayed),
+                            .local = *relayed,
+                            .remote = rig_address(peer) };
+
+    CHECK(path.link != 0);
+    rig_receive(rig, &path, text, strlen(text));
+}
+
+bool rig_sent(const struct rig *rig, size_t i, const char *remote, const char *text)
+{
+    struct ln_address address = rig_address(remote);
+
+    return i < rig->packet_count && ln_address_equal(&rig->packets[i].path.remote, &address) &&
+           rig->packets[i].len == strlen(text) &&
+           memcmp(rig->packets[i].data, text, rig->packets[i].len) == 0;
+}
+
+struct ln_turn_counts rig_counts(const struct rig *rig)
+{
+    struct ln_turn_counts counts;
+
+    ln_turn_server_counts(rig->server, &counts);
+    return counts;
+}
