@@ -7,7 +7,7 @@ packets seem to come from, and the NATs let them in. A symmetric NAT shows each 
 that whoever filters by port never lets it in: a symmetric one meets a filter by port only through a relay.
 The carrier's NAT is independent of the endpoint, the home's before it filters by port. Without UDP there is
 TCP to the relay; with only port 443, TLS to it."""
-from world import KINDS, STUN, Call, path_of
+from world import KINDS, SERVERS, Call, expect_path
 
 D, R = "direct", "relay"
 EXPECTED = {
@@ -21,6 +21,7 @@ EXPECTED = {
     "udp_blocked":   (R,   R,   R,   R,   R,   R,   R,   R),
     "only_443":      (R,   R,   R,   R,   R,   R,   R,   R),
 }
+without_udp = {"udp_blocked", "only_443"}  # TURN over TCP and TLS is not there yet
 times = {}  # what was measured: (offerer, answerer) -> seconds
 
 
@@ -29,9 +30,9 @@ def expected(offerer, answerer):
 
 
 def check(world, offerer, answerer):
-    with Call(world.at(offerer, "a"), world.at(answerer, "b"), "--ice-server", STUN) as call:
+    with Call(world.at(offerer, "a"), world.at(answerer, "b"), *SERVERS) as call:
         call.echo()
-        assert path_of(call.ada) == path_of(call.ben) == expected(offerer, answerer), call.ada.selected()
+        expect_path(call, expected(offerer, answerer))
         times[offerer, answerer] = call.seconds
 
 
@@ -40,7 +41,7 @@ def tests(world):
         return lambda: check(world, offerer, answerer)
 
     return {f"test_{offerer}_with_{answerer}": test_of(offerer, answerer)
-            for offerer in KINDS for answerer in KINDS if expected(offerer, answerer) == D}
+            for offerer in KINDS for answerer in KINDS if without_udp.isdisjoint((offerer, answerer))}
 
 
 def report():

@@ -22,6 +22,7 @@ INSIDE = "192.168.1.2"
 GATEWAY = "192.168.1.1"
 SERVER = "203.0.113.1"  # and SERVER_2 is its second address, for RFC 5780
 SERVER_2 = "203.0.113.2"
+ROUTER = "203.0.113.254"  # everybody's way to elsewhere; what goes there is lost, as private addresses are
 IDLE_S = 120  # how long a cone's mapping lives without a packet (RFC 4787, REQ-5: at least two minutes)
 
 KINDS = ("none", "full_cone", "address_cone", "port_cone", "symmetric", "carrier_grade", "udp_blocked", "only_443")
@@ -141,7 +142,7 @@ class Internet:
         try:
             self.core = self.namespace("core")
             self.core.wait()
-            self.core.ip("link add bridge type bridge", "link set bridge up")
+            self.core.ip("link add bridge type bridge", f"address add {ROUTER}/24 dev bridge", "link set bridge up")
             self.server = self.namespace("server")
             self.attach(self.server, "eth0", SERVER, SERVER_2)
         except BaseException:
@@ -177,7 +178,8 @@ class Internet:
         port = f"p{self.links}"
         self.core.ip(f"link add {port} type veth peer name {interface} netns {namespace.pid}",
                      f"link set {port} master bridge up")
-        namespace.ip(*(f"address add {address}/24 dev {interface}" for address in addresses), f"link set {interface} up")
+        namespace.ip(*(f"address add {address}/24 dev {interface}" for address in addresses), f"link set {interface} up",
+                     f"route add default via {ROUTER}")
 
     @staticmethod
     def join(outer, outer_name, outer_ip, inner, inner_name, inner_ip, mask):
@@ -223,7 +225,8 @@ class Internet:
         """The outermost NAT gets another public address and forgets its mappings, as after a reconnect."""
         box, old = client.nats[-1], client.public
         client.public = self.address()
-        box.ip(f"address del {old}/24 dev wan", f"address add {client.public}/24 dev wan")
+        box.ip(f"address del {old}/24 dev wan", f"address add {client.public}/24 dev wan",
+               f"route add default via {ROUTER}")
         box.run("conntrack", "--flush")
         if "inside" in box.run("nft", "list", "maps"):
             box.nft("flush map ip nat inside\nflush set ip nat sent_to\n")

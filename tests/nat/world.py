@@ -17,6 +17,10 @@ from topology import KINDS, SERVER, SERVER_2, Internet  # noqa: E402, F401
 CHROMIUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "chromium.mjs")
 USER, PASSWORD = "ada", "lovelace"
 STUN = f"stun:{SERVER}:3478"
+TURN_UDP = f"turn:{SERVER}:3478,{USER},{PASSWORD}"
+TURN_TCP = f"turn:{SERVER}:3478?transport=tcp,{USER},{PASSWORD}"
+TURN_TLS = f"turns:{SERVER}:443?transport=tcp,{USER},{PASSWORD}"
+SERVERS = tuple(word for server in (STUN, TURN_UDP, TURN_TCP, TURN_TLS) for word in ("--ice-server", server))
 
 
 class World(Internet):
@@ -126,6 +130,20 @@ def path_of(peer):
     """`direct`, or `relay` when either end is one."""
     kinds = [candidate["candidateType"] for candidate in peer.selected()]
     return "relay" if "relay" in kinds else "direct"
+
+
+SETTLE_S = 5  # until the pair is chosen: what is valid first carries data meanwhile
+
+
+def expect_path(call, wanted):
+    """Both ends come to have a path of the wanted kind selected."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        paths = path_of(call.ada), path_of(call.ben)
+        if paths == (wanted, wanted):
+            return
+        assert time.monotonic() < deadline, f"{wanted} was expected: {paths} {call.ada.selected()}"
+        time.sleep(0.05)
 
 
 class Call:
