@@ -5,7 +5,7 @@
 //   const room = new ReceiverRoom(url, code); await room.enter(); const link = await room.dial();
 //   see ReceiverRoom and SenderRoom
 import { Signalling } from './linnet.js';
-import { REASON, TransferError, channelPipe, identityOf, prove, renumber } from './transfer.js';
+import { MOST_TRIES, REASON, TransferError, channelPipe, identityOf, prove, renumber } from './transfer.js';
 
 const LABEL = 'transfer';
 const OPEN_WITHIN_MS = 20000;
@@ -167,6 +167,7 @@ export class SenderRoom {
     this.url = url;
     this.code = code;
     this.links = new Map();
+    this.wrong = 0; // codes
   }
 
   /** Enters a room where nobody is; `code` has its number then. */
@@ -200,8 +201,10 @@ export class SenderRoom {
     try {
       await within(link.opened, OPEN_WITHIN_MS, 'no path to the other side was found in time');
       await link.proveAs('sender', this.code);
+      if (this.wrong >= MOST_TRIES) throw lost('the code serves no more'); // whatever came at the same time
       this.onlink?.(link);
     } catch (error) {
+      if (error.reason === REASON.CODE) this.wrong += 1;
       this.onwrong?.(error, link);
     }
   }

@@ -266,7 +266,6 @@ async function drop(event) {
 function serve(room, task, figures, files) {
   return new Promise((resolve, reject) => {
     let sender = null;
-    let tries = 0;
     const end = (error) => (error ? reject(error) : resolve());
     task.stop = () => {
       sender?.cancel();
@@ -276,9 +275,8 @@ function serve(room, task, figures, files) {
       setTimeout(() => link.close(), 1000);
       if (error.reason !== REASON.CODE) return;
       link.pipe.send(Sender.refusal()).catch(() => {});
-      tries += 1;
-      show($('own-hint'), `Somebody came with a wrong code (${tries} of ${MOST_TRIES}).`);
-      if (tries >= MOST_TRIES) end(new TransferError(REASON.CODE, 'that was one wrong code too many: this one serves no more'));
+      show($('own-hint'), `Somebody came with a wrong code (${room.wrong} of ${MOST_TRIES}).`);
+      if (room.wrong >= MOST_TRIES) end(new TransferError(REASON.CODE, 'that was one wrong code too many: this one serves no more'));
     };
     room.onlink = async (link) => {
       sender?.pipe.fail(); // it is the same one, who comes back

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import time
 
 from support import LINNET, SECONDS, Program, Server, folder, run, run_all, sentence, write
@@ -245,6 +246,72 @@ def test_receive_goes_on_after_both_were_killed_and_the_file_changed_meanwhile()
             code, err = receive(server, sender.code, to)
             assert code == 0 and sender.end() == 0, err
         assert filecmp.cmp(path, os.path.join(to, "big.bin"), shallow=False)
+
+
+def udp_ports(process):
+    """Those that a process has open now."""
+    inodes = set()
+    for entry in os.scandir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(OSError):
+            inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(entry.path)))
+    ports = []
+    for table in ("udp", "udp6"):
+        with open(f"/proc/{process.pid}/net/{table}", encoding="ascii") as handle:
+            for fields in map(str.split, list(handle)[1:]):
+                if fields[9] in inodes:
+                    ports.append(str(int(fields[1].rsplit(":", 1)[1], 16)))
+    return ports
+
+
+def nft(*words):
+    subprocess.run(["nft", *words], check=True, capture_output=True)
+
+
+def peak_memory(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as handle:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", handle.read()).group(1)) << 10
+
+
+def test_receive_makes_a_lost_connection_anew_within_30_s():
+    """The path that is in use goes dead in both directions; another one is there."""
+    with scene() as (server, source, to):
+        path = make(os.path.join(source, "big.bin"), 400 * MEGABYTE)
+        part = os.path.join(to, "big.bin.linnet.part")
+        with Sender(server, path) as sender, receiving(server, sender.code, to) as receiver:
+            until(lambda: os.path.exists(part) and os.path.getsize(part) >= 3 * MEGABYTE, receiver)
+            ports = ",".join(udp_ports(sender.process) + udp_ports(receiver.process))
+            table = f"linnet-{sender.process.pid}"
+            nft("add", "table", "inet", table)
+            try:
+                nft("add", "chain", "inet", table, "input", "{ type filter hook input priority 0 ; }")
+                nft("add", "rule", "inet", table, "input", "udp", "dport", f"{{ {ports} }}", "drop")
+                receiver.expect("trying again", 40, stream="err")
+                assert receiver.end(120) == 0, (receiver, sender)
+                assert sender.end() == 0, sender
+            finally:
+                nft("delete", "table", "inet", table)
+            check_resumed(receiver.text("err"), 400 * MEGABYTE)
+        assert filecmp.cmp(path, os.path.join(to, "big.bin"), shallow=False)
+
+
+def test_send_and_receive_need_little_memory_however_large_the_file():
+    with scene() as (server, source, to):
+        path = os.path.join(source, "large.bin")
+        with open(path, "wb") as handle:
+            handle.truncate(500 * MEGABYTE)
+        part = os.path.join(to, "large.bin.linnet.part")
+        with Sender(server, path) as sender, receiving(server, sender.code, to) as receiver:
+            until(lambda: os.path.exists(part) and os.path.getsize(part) >= 400 * MEGABYTE, receiver, 100)
+            peaks = peak_memory(sender.process), peak_memory(receiver.process)
+            assert receiver.end(100) == 0 and sender.end() == 0, (receiver, sender)
+        assert max(peaks) < 80 * MEGABYTE, peaks  # less than the window and the file's tenth part
+
+
+def test_send_forgets_a_code_that_nobody_used_after_twice_30_s():
+    with scene() as (server, source, _):
+        with Sender(server, make(os.path.join(source, "a"), 1), "--expires", "1") as sender:
+            assert sender.end(90) == 6, sender
+            assert "nobody came in time" in sender.text("err")
 
 
 def stopped_by_the_sender(sender, receiver):
