@@ -23,7 +23,7 @@
 
 struct arguments {
     struct cli_texts listen, relay, users, secrets, allow, deny;
-    const char *realm, *ports, *config, *metrics, *log, *explain;
+    const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key;
     long workers, ttl;
     bool check, print, addresses;
 };
@@ -42,6 +42,9 @@ static const struct cli_option options[] = {
     CLI_LIST("allow-peer", "PREFIX", struct arguments, allow,
              "peers that are refused otherwise: private, loopback, own addresses"),
     CLI_LIST("deny-peer", "PREFIX", struct arguments, deny, "peers that are refused in any case"),
+    CLI_TEXT("tls-cert", "FILE", struct arguments, certificate,
+             "TLS and DTLS at the same ports: the certificate, in PEM"),
+    CLI_TEXT("tls-key", "FILE", struct arguments, key, "its private key, in PEM"),
     CLI_INTEGER("workers", "N", 1, LN_TURN_WORKERS_MAX, struct arguments, workers,
                 "threads (one a core)"),
     CLI_TEXT("config", "FILE", struct arguments, config,
@@ -108,6 +111,10 @@ static int settle(struct turning *t, struct serve_config *config)
     add_all(&s->secrets, &a->secrets, false);
     add_all(&s->allow_peers, &a->allow, false);
     add_all(&s->deny_peers, &a->deny, false);
+    if (a->certificate)
+        config->certificate = a->certificate;
+    if (a->key)
+        config->key = a->key;
     if (a->realm)
         s->realm = a->realm;
     if (a->workers)
@@ -132,7 +139,10 @@ static int make_plan(struct turning *t, struct turn_plan *plan, const struct ser
 
     if (turn_plan_make(plan, &config->turn, &any, &t->env, stderr) != 0)
         return CLI_EXIT_FAILED;
-    return 0;
+    if (turn_plan_read_certificate(plan, config->certificate, config->key, stderr) == 0)
+        return 0;
+    turn_plan_free(plan);
+    return CLI_EXIT_FAILED;
 }
 
 /* ------------------------------------------------------------------ without serving */
@@ -218,12 +228,27 @@ static int start(struct turning *t)
                 "linnet turn: %s is in use; end the other program or choose another with --listen "
                 "ADDR:PORT\n",
                 text);
+    else if (error == LN_ERR_SYNTAX || error == LN_ERR_INVALID_ACCESS)
+        fprintf(stderr, "linnet turn: certificate and key are not valid PEM, or do not belong "
+                        "together; look at --tls-cert and --tls-key\n");
     else if (error == LN_ERR_NOT_FOUND && t->plan.config.turn.relay_count == 0)
         fprintf(stderr, "linnet turn: this machine has no address to relay from; give one with "
                         "--relay ADDR\n");
     else
         fprintf(stderr, "linnet turn: on %s: %s\n", text, ln_error_sentence(error));
     return CLI_EXIT_FAILED;
+}
+
+/* The same ports take TLS and DTLS. */
+static void print_certificate(const struct turning *t)
+{
+    time_t expires = (time_t)(ln_turn_service_certificate_expires_ms(t->service) / 1000);
+    struct tm parts;
+    char text[32];
+
+    gmtime_r(&expires, &parts);
+    strftime(text, sizeof text, "%Y-%m-%d", &parts);
+    printf("  tls    turns: at the same ports, with a certificate that is valid until %s\n", text);
 }
 
 static void print_start(const struct turning *t)
@@ -239,6 +264,8 @@ static void print_start(const struct turning *t)
         printf("  turn   turn:%s?transport=%s\n", ln_address_format(&address, text),
                t->plan.listen[i].stream ? "tcp" : "udp");
     }
+    if (t->plan.config.certificate_pem.len > 0)
+        print_certificate(t);
     for (size_t i = 0; i < count; i++) {
         printf("  relay  %s", ln_address_format_ip(&relays[i].bind, text));
         if (relays[i].external.family)
@@ -316,13 +343,22 @@ static void reload(struct turning *t)
 {
     struct serve_config config;
     struct turn_plan plan;
+    int error;
 
     if (settle(t, &config) != 0 || make_plan(t, &plan, &config) != 0) {
         fprintf(stderr, "linnet turn: what was in force stays in force\n");
         serve_config_free(&config);
         return;
     }
-    ln_turn_service_reload(t->service, &plan.config, plan.credentials);
+    error = ln_turn_service_reload(t->service, &plan.config, plan.credentials);
+    plan.credentials = NULL;
+    turn_plan_free(&plan);
+    if (error) {
+        fprintf(stderr, "linnet turn: certificate and key: %s; what was in force stays in force\n",
+                ln_error_sentence(error));
+        serve_config_free(&config);
+        return;
+    }
     serve_config_free(&t->config);
     t->config = config;
     fprintf(stderr, "linnet turn: the configuration was read again\n");
@@ -425,7 +461,7 @@ int cli_turn(int argc, char **argv)
         printf("the configuration is right\n");
     else if (!code)
         code = serve(&t);
-    ln_turn_credentials_free(t.plan.credentials);
+    turn_plan_free(&t.plan);
     serve_config_free(&t.config);
     return code;
 }

@@ -7,7 +7,10 @@
 #include "stun/message.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define PEM_MAX 65536u /* bytes of a file */
 
 void turn_settings_init(struct turn_settings *settings)
 {
@@ -244,6 +247,51 @@ int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
         return -1;
     }
     return 0;
+}
+
+/* ---- certificate ---- */
+
+static int read_pem(const char *path, char **ret_text, struct ln_bytes *ret_bytes, FILE *errors)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = file ? malloc(PEM_MAX) : NULL;
+    size_t len = text ? fread(text, 1, PEM_MAX, file) : 0;
+
+    if (file)
+        fclose(file);
+    if (len == 0 || len == PEM_MAX) {
+        fprintf(errors, "%s: cannot be read; it should hold a certificate or a key in PEM\n", path);
+        free(text);
+        return -1;
+    }
+    *ret_text = text;
+    *ret_bytes = (struct ln_bytes){ (const uint8_t *)text, len };
+    return 0;
+}
+
+int turn_plan_read_certificate(struct turn_plan *plan, const char *certificate, const char *key,
+                               FILE *errors)
+{
+    if (!certificate && !key)
+        return 0;
+    if (!certificate) {
+        fprintf(errors, "turn: a key is given, its certificate is missing (--tls-cert)\n");
+        return -1;
+    }
+    if (read_pem(certificate, &plan->certificate_pem, &plan->config.certificate_pem, errors) != 0)
+        return -1;
+    return key ? read_pem(key, &plan->key_pem, &plan->config.key_pem, errors) : 0;
+}
+
+void turn_plan_free(struct turn_plan *plan)
+{
+    if (plan->key_pem)
+        ln_wipe(plan->key_pem, PEM_MAX);
+    free(plan->key_pem);
+    free(plan->certificate_pem);
+    plan->key_pem = plan->certificate_pem = NULL;
+    ln_turn_credentials_free(plan->credentials);
+    plan->credentials = NULL;
 }
 
 /* ---- printing ---- */

@@ -35,6 +35,7 @@ struct turn_plan {
     struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
     struct ln_turn_service_config config;
     struct ln_turn_credentials *credentials; /* goes to the service */
+    char *certificate_pem, *key_pem;         /* what config.certificate_pem and key_pem stand in */
 };
 
 /* `env` outlives the credentials. Without `listen` in the settings the caller's addresses are
@@ -42,6 +43,11 @@ struct turn_plan {
  * left behind. */
 int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
                    const struct ln_address *fallback, const struct ln_env *env, FILE *errors);
+
+/* Reads certificate and key from their files. Returns 0, or -1 after one sentence. */
+int turn_plan_read_certificate(struct turn_plan *plan, const char *certificate, const char *key,
+                               FILE *errors);
+void turn_plan_free(struct turn_plan *plan);
 
 /* The value itself, or with "@FILE" the first line of that file in `memory`. NULL after one
  * sentence to `errors`. */

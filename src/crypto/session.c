@@ -114,6 +114,7 @@ static int copy_config(struct ln_session *s, const struct ln_session_config *con
     s->is_client = config->is_client;
     s->is_datagram = config->is_datagram;
     s->require_extended_master_secret = config->require_extended_master_secret;
+    s->after_cookie = config->after_cookie && config->is_datagram && !config->is_client;
     s->verify = config->verify;
     s->accept = config->accept;
     s->accept_context = config->accept_context;

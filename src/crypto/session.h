@@ -63,6 +63,9 @@ struct ln_session_config {
      * LN_ERR_FINGERPRINT. NULL: accepted. It calls nothing of the session. */
     bool (*accept)(void *context, struct ln_bytes der);
     void *accept_context;
+    /* Server, datagram: the first ClientHello to come is the second one of its client, with a
+     * cookie that ln_dtls_cookie_check() has found right (RFC 6347, 4.2.1). */
+    bool after_cookie;
     bool require_extended_master_secret; /* refuse a peer without it (RFC 7627); else counted */
 };
 

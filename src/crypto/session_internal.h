@@ -39,7 +39,7 @@ struct ln_session {
 
     /* settings */
     struct ln_certificate *certificate;
-    bool is_client, is_datagram, require_extended_master_secret;
+    bool is_client, is_datagram, require_extended_master_secret, after_cookie;
     enum ln_session_verify verify;
     bool (*accept)(void *context, struct ln_bytes der);
     void *accept_context;

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """coturn's test client (package coturn) against `linnet turn`: every transport of a client, channels and indications,
 through a peer and from client to client. What it reports as lost must be nothing."""
+import atexit
 import contextlib
+import os
 import re
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 
 from support import LINNET, run_all
@@ -65,6 +69,17 @@ def server(*more):
         process.wait()
 
 
+def certificate():
+    """Options of a server with a certificate made just now."""
+    place = tempfile.mkdtemp()
+    files = [os.path.join(place, name) for name in ("cert.pem", "key.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=localhost", "-days", "2", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    atexit.register(shutil.rmtree, place)
+    return "--tls-cert", files[0], "--tls-key", files[1]
+
+
 def client(*options, transport="udp", more=(), credentials=("-u", "u", "-w", "p")):
     """Runs the client and reads how many messages it sent, received and lost."""
     with server(*more) as ports, peers() as peer:
@@ -107,6 +122,22 @@ def test_turnutils_over_tcp_with_indications():
 
 def test_turnutils_over_tcp_from_client_to_client():
     client("-t", "-y", transport="tcp")
+
+
+def test_turnutils_over_dtls_with_channels():
+    client("-S", more=certificate())
+
+
+def test_turnutils_over_dtls_from_client_to_client():
+    client("-S", "-y", more=certificate())
+
+
+def test_turnutils_over_tls_with_channels():
+    client("-S", "-t", transport="tcp", more=certificate())
+
+
+def test_turnutils_over_tls_from_client_to_client():
+    client("-S", "-t", "-y", transport="tcp", more=certificate())
 
 
 def test_turnutils_with_ephemeral_credentials():

@@ -150,58 +150,86 @@ static void guest_leaves(struct ln_turn_server *server, const struct ln_address 
     server->waiting_streams--;
 }
 
-void turn_stream_opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
-{
-    struct turn_client *client = NULL;
-
-    if (guest_enters(server, &answer->remote)) {
-        client = ln_alloc_zero(server->env->allocator, sizeof *client);
-        if (!client)
-            guest_leaves(server, &answer->remote);
-    }
-    if (!client) {
-        server->counts.streams_refused++;
-        turn_close_link(server, answer->link);
-        return;
-    }
-    client->kind = client->timer.kind = TURN_CLIENT;
-    client->guest = true;
-    client->transport = LN_TURN_TCP;
-    client->path = (struct ln_path){ answer->link, answer->local, answer->remote };
-    client->room = answer->bytes;
-    client->frames.allocator = server->env->allocator;
-    client->frames.limit = LN_STUN_FRAME_MAX;
-    ln_list_append(&server->streams, &client->siblings);
-    server->counts.transport[client->transport].sessions++;
-    if (ln_map_set_u64(&server->links, answer->link, &client->kind) != 0 ||
-        ln_heap_set(&server->heap, &client->timer.node, now + server->config.stream_patience) !=
-            0) {
-        server->counts.streams_refused++;
-        turn_stream_end(server, now, client);
-    }
-}
-
-void turn_stream_end(struct ln_turn_server *server, ln_time now, struct turn_client *client)
+/* All but its socket. */
+static void client_remove(struct ln_turn_server *server, ln_time now, struct turn_client *client)
 {
     if (client->allocation)
         turn_allocation_end(server, now, client->allocation, LN_TURN_END_CLOSED);
     if (client->guest)
         guest_leaves(server, &client->path.remote);
     server->counts.transport[client->transport].sessions--;
-    ln_map_remove_u64(&server->links, client->path.link);
-    turn_close_link(server, client->path.link);
+    if (client->transport != LN_TURN_DTLS)
+        ln_map_remove_u64(&server->links, client->path.link);
+    turn_secure_deinit(server, client);
     turn_client_free(server, client);
 }
 
-/* Until when the stream must have brought something whole. */
-static void set_patience(struct ln_turn_server *server, ln_time now, struct turn_client *client)
+struct turn_client *turn_guest_create(struct ln_turn_server *server, ln_time now,
+                                      const struct ln_path *path, enum ln_turn_transport transport)
+{
+    struct turn_client *client = NULL;
+    uint8_t key[TUPLE_KEY_LEN];
+
+    if (guest_enters(server, &path->remote)) {
+        client = ln_alloc_zero(server->env->allocator, sizeof *client);
+        if (!client)
+            guest_leaves(server, &path->remote);
+    }
+    if (!client) {
+        server->counts.streams_refused++;
+        return NULL;
+    }
+    client->kind = client->timer.kind = TURN_CLIENT;
+    client->guest = true;
+    client->transport = transport;
+    client->path = *path;
+    client->frames.allocator = server->env->allocator;
+    client->frames.limit = LN_STUN_FRAME_MAX;
+    client->leave_at = now + server->config.stream_patience;
+    ln_list_append(&server->streams, &client->siblings);
+    server->counts.transport[transport].sessions++;
+    tuple_key(path, key);
+    if (ln_heap_set(&server->heap, &client->timer.node, client->leave_at) == 0 &&
+        (transport == LN_TURN_DTLS
+             ? ln_map_set(&server->clients, key, sizeof key, client)
+             : ln_map_set_u64(&server->links, path->link, &client->kind)) == 0)
+        return client;
+    server->counts.streams_refused++;
+    client_remove(server, now, client);
+    return NULL;
+}
+
+void turn_stream_opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
+{
+    struct ln_path path = { answer->link, answer->local, answer->remote };
+    struct turn_client *client = turn_guest_create(server, now, &path, LN_TURN_TCP);
+
+    if (client)
+        client->room = answer->bytes;
+    else
+        turn_close_link(server, answer->link);
+}
+
+void turn_client_end(struct ln_turn_server *server, ln_time now, struct turn_client *client)
+{
+    bool stream = client->transport != LN_TURN_DTLS;
+    ln_link link = client->path.link;
+
+    client_remove(server, now, client);
+    if (stream)
+        turn_close_link(server, link);
+}
+
+/* Until when the client must have brought something whole. */
+void turn_set_patience(struct ln_turn_server *server, ln_time now, struct turn_client *client)
 {
     bool waits = client->guest || ln_stun_stream_inside(&client->frames);
 
     if (!waits)
-        turn_set_timer(server, &client->timer, LN_TIME_NEVER);
-    else if (client->timer.node.time == LN_TIME_NEVER)
-        turn_set_timer(server, &client->timer, now + server->config.stream_patience);
+        client->leave_at = LN_TIME_NEVER;
+    else if (client->leave_at == LN_TIME_NEVER)
+        client->leave_at = now + server->config.stream_patience;
+    turn_client_set_deadline(server, client, client->leave_at);
 }
 
 void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
@@ -210,32 +238,48 @@ void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
     if (client->transport == LN_TURN_UDP || client->guest == !has)
         return;
     client->guest = !has;
-    turn_set_timer(server, &client->timer, LN_TIME_NEVER);
+    client->leave_at = LN_TIME_NEVER;
     if (has) {
         guest_leaves(server, &client->path.remote);
     } else if (!guest_enters(server, &client->path.remote)) {
         client->guest = false; /* not counted: it leaves at once */
-        turn_set_timer(server, &client->timer, now);
+        turn_client_set_deadline(server, client, now);
         return;
     }
-    set_patience(server, now, client);
+    turn_set_patience(server, now, client);
+}
+
+bool turn_stream_bytes(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                       struct ln_bytes piece)
+{
+    struct ln_bytes frame;
+    int result;
+
+    while ((result = ln_stun_stream_next(&client->frames, &piece, &frame)) == 1) {
+        if (!client->guest)
+            client->leave_at = LN_TIME_NEVER; /* something whole has come */
+        turn_client_message(server, now, client, frame.data, frame.len);
+    }
+    server->counts.streams_broken += result < 0;
+    return result >= 0;
 }
 
 void turn_stream_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                          struct ln_packet *packet)
 {
-    struct ln_bytes piece = { packet->data, packet->len }, frame;
-    int result;
+    struct ln_bytes piece = { packet->data, packet->len };
 
-    while ((result = ln_stun_stream_next(&client->frames, &piece, &frame)) == 1) {
-        if (!client->guest)
-            turn_set_timer(server, &client->timer, LN_TIME_NEVER);
-        turn_client_message(server, now, client, frame.data, frame.len);
-    }
-    if (result < 0) {
-        server->counts.streams_broken++;
-        turn_stream_end(server, now, client);
+    if (!turn_secure_begins(server, now, client, packet->data, packet->len)) {
+        turn_client_end(server, now, client);
         return;
     }
-    set_patience(server, now, client);
+    if (client->session) {
+        turn_secure_receive(server, now, client, piece);
+        return;
+    }
+    if (!turn_stream_bytes(server, now, client, piece)) {
+        turn_client_end(server, now, client);
+        return;
+    }
+    turn_set_patience(server, now, client);
 }

@@ -19,6 +19,10 @@
 #include "stun/server.h"
 
 struct turn_allocation;
+struct ln_session;
+
+#define TURN_SCRATCH      16640u /* plaintext of one record */
+#define TURN_TLS_OVERHEAD 256u   /* of the records of one message */
 
 /* What a deadline, and what a link, belongs to. */
 enum turn_kind { TURN_ALLOCATION, TURN_CLIENT, TURN_RESERVATION, TURN_RELAY };
@@ -29,13 +33,17 @@ struct turn_timer {
 };
 
 struct turn_client {
-    struct turn_timer timer; /* streams: until an allocation is there */
+    struct turn_timer timer; /* streams and DTLS: patience, and the session's own */
     enum turn_kind kind;     /* as `links` finds it */
     struct ln_path path;
     enum ln_turn_transport transport;
     struct turn_allocation *allocation;
-    /* streams only */
-    struct ln_list siblings; /* of all streams */
+    /* streams and DTLS only */
+    struct ln_list siblings;    /* of all of them */
+    struct ln_session *session; /* TLS and DTLS */
+    uint8_t hello[8];           /* DTLS: the beginning of the ClientHello's random value */
+    ln_time leave_at;           /* when patience ends */
+    bool spoke;                 /* a stream: its first byte has been seen */
     struct ln_stun_stream frames;
     size_t room; /* what the driver's queue takes */
     bool guest;  /* without an allocation, and counted as such */
@@ -148,6 +156,7 @@ struct ln_turn_server {
     struct turn_client *last_client;
     struct turn_relay *last_relay;
 
+    uint8_t *scratch;                /* TURN_SCRATCH bytes, once there is a session */
     struct ln_ring requests, events; /* struct ln_request, struct ln_turn_event */
     ln_link *closes; /* to be closed; room for every open link is made when it opens */
     size_t close_count, close_cap, open_links;
@@ -172,15 +181,41 @@ struct turn_client *turn_client_find(struct ln_turn_server *server, const struct
 struct turn_client *turn_client_keep(struct ln_turn_server *server,
                                      const struct turn_client *client);
 void turn_client_free(struct ln_turn_server *server, struct turn_client *client);
+/* Makes a client of a stream or a DTLS session, if there is room for a guest; else it is counted.
+ */
+struct turn_client *turn_guest_create(struct ln_turn_server *server, ln_time now,
+                                      const struct ln_path *path, enum ln_turn_transport transport);
 void turn_stream_opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer);
 void turn_stream_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                          struct ln_packet *packet);
+/* Plain bytes of a stream; false when it is out of step. */
+bool turn_stream_bytes(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                       struct ln_bytes piece);
+void turn_set_patience(struct ln_turn_server *server, ln_time now, struct turn_client *client);
 void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
                                 struct turn_client *client, bool has);
-void turn_stream_end(struct ln_turn_server *server, ln_time now, struct turn_client *client);
+/* Ends a stream or a DTLS session, its allocation too. */
+void turn_client_end(struct ln_turn_server *server, ln_time now, struct turn_client *client);
 /* A message of a client, whatever brought it: STUN or ChannelData. */
 void turn_client_message(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                          const uint8_t *data, size_t len);
+
+/* secure.c */
+/* Looks at the first bytes of a stream, and makes a session if they are of TLS. False when that
+ * failed. */
+bool turn_secure_begins(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                        const uint8_t *data, size_t len);
+void turn_secure_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         struct ln_bytes packet);
+bool turn_secure_send(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                      struct ln_buffer *buffer);
+/* True if the client goes on: it was its session's time, not its own. */
+bool turn_secure_on_timeout(struct ln_turn_server *server, ln_time now, struct turn_client *client);
+void turn_secure_deinit(struct ln_turn_server *server, struct turn_client *client);
+void turn_client_set_deadline(struct ln_turn_server *server, struct turn_client *client,
+                              ln_time leave_at);
+void turn_dtls_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                       struct ln_packet *packet);
 
 /* request.c */
 void turn_request_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
@@ -231,6 +266,9 @@ void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool s
 /* Sends a message to the client by its transport; takes the buffer. False when it was dropped. */
 bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                          struct ln_buffer *buffer);
+/* The same below TLS or DTLS. False when the stream's queue is full. */
+bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
+                     struct ln_buffer *buffer);
 int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out);
 void turn_transmit_free(struct ln_turn_server *server);
 

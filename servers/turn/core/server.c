@@ -101,6 +101,7 @@ static void set_limits(struct ln_turn_server *server, const struct ln_turn_confi
     c->stream_patience = config->stream_patience > 0 ? config->stream_patience : STREAM_PATIENCE;
     c->credentials = config->credentials;
     c->policy = config->policy;
+    c->certificate = config->certificate;
 }
 
 static bool config_is_valid(const struct ln_turn_config *config)
@@ -173,7 +174,7 @@ void ln_turn_server_free(struct ln_turn_server *server)
         turn_allocation_end(server, 0, LN_CONTAINER(at, struct turn_allocation, siblings),
                             LN_TURN_END_SERVER);
     LN_LIST_EACH_SAFE (at, after, &server->streams)
-        turn_stream_end(server, 0, LN_CONTAINER(at, struct turn_client, siblings));
+        turn_client_end(server, 0, LN_CONTAINER(at, struct turn_client, siblings));
     while ((first = ln_heap_first(&server->heap)) != NULL) /* what is left is reserved */
         turn_reservation_end(server, LN_CONTAINER(LN_CONTAINER(first, struct turn_timer, node),
                                                   struct turn_reservation, timer));
@@ -188,6 +189,7 @@ void ln_turn_server_free(struct ln_turn_server *server)
     ln_ring_deinit(&server->requests);
     ln_ring_deinit(&server->events);
     ln_stun_rate_limit_deinit(&server->limit);
+    ln_free(server->env->allocator, server->scratch);
     ln_free(server->env->allocator, server->closes);
     ln_free(server->env->allocator, server->trains);
     ln_free(server->env->allocator, server);
@@ -222,6 +224,14 @@ static void receive_datagram(struct ln_turn_server *server, ln_time now, struct 
 {
     struct turn_client *client = turn_client_find(server, &packet->path), guest;
 
+    if (packet->len > 0 && packet->data[0] >= 20 && packet->data[0] <= 63) { /* RFC 7983, 7 */
+        turn_dtls_receive(server, now, client, packet);
+        return;
+    }
+    if (client && client->transport == LN_TURN_DTLS) {
+        server->counts.dropped_malformed++; /* plain, where a session is */
+        return;
+    }
     if (!client) {
         guest = (struct turn_client){ .path = packet->path, .transport = LN_TURN_UDP };
         client = &guest;
@@ -258,6 +268,8 @@ static void server_receive(void *object, ln_time now, struct ln_packet *packet)
 
 static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer *timer)
 {
+    struct turn_client *client;
+
     switch (timer->kind) {
     case TURN_ALLOCATION:
         turn_allocation_end(server, now, LN_CONTAINER(timer, struct turn_allocation, timer),
@@ -267,8 +279,11 @@ static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer
         turn_reservation_end(server, LN_CONTAINER(timer, struct turn_reservation, timer));
         break;
     case TURN_CLIENT:
+        client = LN_CONTAINER(timer, struct turn_client, timer);
+        if (turn_secure_on_timeout(server, now, client))
+            break;
         server->counts.streams_timed_out++;
-        turn_stream_end(server, now, LN_CONTAINER(timer, struct turn_client, timer));
+        turn_client_end(server, now, client);
         break;
     case TURN_RELAY:
         break; /* has no deadline */
@@ -383,7 +398,7 @@ static void closed(struct ln_turn_server *server, ln_time now, const struct ln_a
         listener->state = LISTEN_FAILED;
         listener->error = answer->error ? answer->error : LN_ERR_CLOSED;
     } else if (kind && *kind == TURN_CLIENT) {
-        turn_stream_end(server, now, LN_CONTAINER(kind, struct turn_client, kind));
+        turn_client_end(server, now, LN_CONTAINER(kind, struct turn_client, kind));
     } else if (kind) {
         relay = LN_CONTAINER(kind, struct turn_relay, kind);
         turn_allocation_end(server, now, relay->allocation, LN_TURN_END_CLOSED);

@@ -6,6 +6,7 @@
  * behind its older one, so that nothing overtakes. A table by hash of the destination finds the one
  * that may still grow; two destinations on one slot merely batch less. */
 #include "base/endpoint.h"
+#include "crypto/session.h"
 #include "servers/turn/core/internal.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@ struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len)
     struct ln_buffer *buffer = NULL;
 
     if (server->queued < LN_TURN_QUEUE_MAX)
-        buffer = ln_buffer_create(server->env->pool, len);
+        buffer = ln_buffer_create(server->env->pool, len + LN_SESSION_OVERHEAD_MAX);
     if (!buffer) {
         server->counts.dropped_queue++;
         return NULL;
@@ -99,12 +100,11 @@ void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool s
     server->queued++;
 }
 
-bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
-                         struct ln_buffer *buffer)
+bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
+                     struct ln_buffer *buffer)
 {
     bool stream = client->transport == LN_TURN_TCP || client->transport == LN_TURN_TLS;
 
-    (void)now;
     if (stream && buffer->len > client->room) {
         server->counts.dropped_stream_full++;
         ln_buffer_unref(buffer);
@@ -114,6 +114,13 @@ bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn
         client->room -= buffer->len;
     turn_send(server, &client->path, stream, buffer);
     return true;
+}
+
+bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                         struct ln_buffer *buffer)
+{
+    return client->session ? turn_secure_send(server, now, client, buffer)
+                           : turn_send_plain(server, client, buffer);
 }
 
 int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out)

@@ -15,6 +15,7 @@
 #define LN_TURN_TURN_H
 
 #include "base/endpoint.h"
+#include "crypto/certificate.h"
 #include "servers/turn/core/credentials.h"
 #include "servers/turn/core/policy.h"
 #include "servers/turn/core/quota.h"
@@ -75,7 +76,8 @@ struct ln_turn_config {
     ln_duration stream_patience; /* until an allocation, or the rest of a frame, is there; 30 s */
     uint32_t per_second, burst;  /* unauthenticated answers a source prefix: see stun/server.h */
 
-    struct ln_turn_shared *shared;                 /* borrowed, as the next two */
+    struct ln_certificate *certificate; /* for TLS and DTLS; NULL: neither. Borrowed as well */
+    struct ln_turn_shared *shared;      /* borrowed, as the next two */
     const struct ln_turn_credentials *credentials; /* see ln_turn_server_reload() */
     const struct ln_turn_policy *policy;
 };

@@ -30,6 +30,7 @@ struct worker {
     struct ln_loop *loop;
     struct ln_crypto *crypto;
     struct ln_env env;
+    struct ln_certificate *certificate;
     struct ln_turn_server *server;
     struct ln_loop_endpoint *handle;
     struct ln_thread thread;
@@ -48,6 +49,7 @@ struct ln_turn_service {
     struct ln_turn_shared *shared;
     struct ln_turn_credentials *credentials;
     struct ln_turn_policy policy;
+    struct ln_bytes certificate_pem, key_pem; /* own copies */
     unsigned worker_count;
     struct worker workers[LN_TURN_WORKERS_MAX];
     pthread_mutex_t event_lock;
@@ -186,6 +188,23 @@ static int wait_until_bound(struct worker *w, size_t *ret_failed)
     return 0;
 }
 
+/* Each worker has its own object, as references to one are not counted across threads. */
+static int take_certificate(struct worker *w)
+{
+    const struct ln_turn_service *s = w->service;
+    struct ln_certificate *certificate;
+    int error;
+
+    if (s->certificate_pem.len == 0)
+        return 0;
+    error = ln_certificate_import(&certificate, s->certificate_pem, s->key_pem, w->crypto);
+    if (error)
+        return error;
+    ln_certificate_unref(w->certificate);
+    w->certificate = certificate;
+    return 0;
+}
+
 static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *ret_failed)
 {
     struct ln_loop_config loop = { .rng = &w->rng,
@@ -194,6 +213,7 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
                                    .stream_queue_max = STREAM_QUEUE,
                                    .reuse_port = s->worker_count > 1,
                                    .no_offload = s->config.no_offload };
+    struct ln_turn_config turn;
     int error;
 
     w->service = s;
@@ -206,7 +226,12 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
         return error;
     w->env = *ln_loop_env(w->loop);
     w->env.crypto = w->crypto;
-    error = ln_turn_server_create(&w->server, &s->config.turn, &w->env);
+    error = take_certificate(w);
+    if (error)
+        return error;
+    turn = s->config.turn;
+    turn.certificate = w->certificate;
+    error = ln_turn_server_create(&w->server, &turn, &w->env);
     if (error)
         return error;
     ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
@@ -220,6 +245,7 @@ static void free_worker(struct worker *w)
         return;
     ln_loop_remove_endpoint(w->handle);
     ln_turn_server_free(w->server);
+    ln_certificate_unref(w->certificate);
     ln_loop_free(w->loop);
     ln_crypto_free(w->crypto);
     pthread_mutex_destroy(&w->lock);
@@ -245,8 +271,11 @@ static void order_followed(struct ln_turn_service *s)
 static void follow_reload(void *ctx)
 {
     struct worker *w = ctx;
+    struct ln_turn_config turn = w->service->config.turn;
 
-    ln_turn_server_reload(w->server, &w->service->config.turn);
+    (void)!take_certificate(w); /* it was tried before */
+    turn.certificate = w->certificate;
+    ln_turn_server_reload(w->server, &turn);
     order_followed(w->service);
 }
 
@@ -273,22 +302,79 @@ static void give_order(struct ln_turn_service *s, void (*call)(void *ctx))
     pthread_mutex_unlock(&s->order_lock);
 }
 
-void ln_turn_service_reload(struct ln_turn_service *service,
-                            const struct ln_turn_service_config *config,
-                            struct ln_turn_credentials *credentials)
+static void free_pem(struct ln_bytes *pem)
+{
+    if (pem->data)
+        ln_wipe((uint8_t *)(uintptr_t)pem->data, pem->len);
+    ln_free(ln_allocator_libc(), (void *)(uintptr_t)pem->data);
+    *pem = (struct ln_bytes){ NULL, 0 };
+}
+
+static int copy_pem(struct ln_bytes *to, struct ln_bytes from)
+{
+    void *copy = from.len > 0 ? ln_alloc_copy(ln_allocator_libc(), from.data, from.len) : NULL;
+
+    if (from.len > 0 && !copy)
+        return LN_ERR_NOMEM;
+    free_pem(to);
+    *to = (struct ln_bytes){ copy, copy ? from.len : 0 };
+    return 0;
+}
+
+/* Whether certificate and key are right, before any worker is told of them. */
+static int try_certificate(const struct ln_turn_service_config *config)
+{
+    struct ln_certificate *certificate = NULL;
+    struct ln_crypto *crypto = NULL;
+    int error;
+
+    if (config->certificate_pem.len == 0)
+        return 0;
+    error = ln_crypto_create(&crypto, ln_allocator_libc());
+    if (!error)
+        error = ln_certificate_import(&certificate, config->certificate_pem, config->key_pem,
+                                      crypto);
+    ln_certificate_unref(certificate);
+    ln_crypto_free(crypto);
+    return error;
+}
+
+/* Moves the workers to a copy of the old policy, so that the own one may be written. */
+static struct ln_turn_policy *lend_policy(struct ln_turn_service *s)
+{
+    struct ln_turn_policy *copy = ln_alloc_copy(ln_allocator_libc(), &s->policy, sizeof s->policy);
+
+    if (!copy)
+        return NULL;
+    s->config.turn.policy = copy;
+    give_order(s, follow_reload);
+    return copy;
+}
+
+int ln_turn_service_reload(struct ln_turn_service *service,
+                           const struct ln_turn_service_config *config,
+                           struct ln_turn_credentials *credentials)
 {
     struct ln_turn_service *s = service;
-    struct ln_turn_policy *old_policy = ln_alloc_copy(ln_allocator_libc(), &s->policy,
-                                                      sizeof s->policy);
     struct ln_turn_credentials *old = s->credentials;
     struct ln_turn_config next = config->turn;
+    struct ln_turn_policy *lent = NULL;
+    int error = try_certificate(config);
 
-    if (!old_policy) {
+    if (!error && !(lent = lend_policy(s)))
+        error = LN_ERR_NOMEM;
+    if (!error)
+        error = copy_pem(&s->certificate_pem, config->certificate_pem);
+    if (!error)
+        error = copy_pem(&s->key_pem, config->key_pem);
+    if (error) {
+        s->config.turn.policy = &s->policy;
+        if (lent)
+            give_order(s, follow_reload);
+        ln_free(ln_allocator_libc(), lent);
         ln_turn_credentials_free(credentials);
-        return;
+        return error;
     }
-    s->config.turn.policy = old_policy; /* the workers still read the old one */
-    give_order(s, follow_reload);
     next.listen = s->listen;
     next.listen_count = s->config.turn.listen_count;
     next.relays = s->relays;
@@ -301,8 +387,9 @@ void ln_turn_service_reload(struct ln_turn_service *service,
     s->config.limits = config->limits;
     ln_turn_shared_set_limits(s->shared, &config->limits);
     give_order(s, follow_reload);
-    ln_free(ln_allocator_libc(), old_policy);
+    ln_free(ln_allocator_libc(), lent);
     ln_turn_credentials_free(old);
+    return 0;
 }
 
 void ln_turn_service_drain(struct ln_turn_service *service, bool drain)
@@ -345,6 +432,10 @@ static int set_up(struct ln_turn_service *s)
     if (memcmp(turn->nonce_key, none, sizeof none) == 0)
         ln_rng_bytes(&s->rng, turn->nonce_key, sizeof turn->nonce_key);
     error = ln_turn_shared_create(&s->shared, &s->env, &s->config.limits);
+    if (!error)
+        error = copy_pem(&s->certificate_pem, s->config.certificate_pem);
+    if (!error)
+        error = copy_pem(&s->key_pem, s->config.key_pem);
     turn->listen = s->listen;
     turn->relays = s->relays;
     turn->shared = s->shared;
@@ -402,6 +493,8 @@ void ln_turn_service_stop(struct ln_turn_service *service)
     pthread_mutex_destroy(&service->event_lock);
     pthread_mutex_destroy(&service->order_lock);
     pthread_cond_destroy(&service->order_done);
+    free_pem(&service->certificate_pem);
+    free_pem(&service->key_pem);
     ln_wipe(service->config.turn.nonce_key, sizeof service->config.turn.nonce_key);
     ln_free(ln_allocator_libc(), service);
 }
@@ -428,6 +521,13 @@ unsigned ln_turn_service_workers(const struct ln_turn_service *service)
 size_t ln_turn_service_allocations(const struct ln_turn_service *service)
 {
     return ln_turn_shared_allocations(service->shared);
+}
+
+int64_t ln_turn_service_certificate_expires_ms(const struct ln_turn_service *service)
+{
+    const struct ln_certificate *certificate = service->workers[0].certificate;
+
+    return certificate ? ln_certificate_expires_ms(certificate) : 0;
 }
 
 size_t ln_turn_service_users(const struct ln_turn_service *service)

@@ -19,7 +19,10 @@ struct ln_turn_service_config {
     struct ln_turn_limits limits;
     struct ln_turn_policy policy; /* allow and deny; own and listening addresses are added */
     unsigned workers;             /* 0: one a core. With a port 0 in a listener: one */
-    bool no_offload;              /* neither UDP_SEGMENT nor UDP_GRO */
+    /* TLS and DTLS: PEM texts, the chain behind the certificate; {NULL, 0}: neither. Copied. The
+     * key may stand in the certificate's text. */
+    struct ln_bytes certificate_pem, key_pem;
+    bool no_offload; /* neither UDP_SEGMENT nor UDP_GRO */
     /* Events for the log, on the thread of a worker, one at a time. May be NULL. */
     void (*event)(void *ctx, const struct ln_turn_event *event);
     void *ctx;
@@ -27,7 +30,8 @@ struct ln_turn_service_config {
 
 /* Binds everything and serves from then on. Takes the credentials over, also when it fails. Returns
  * 0; LN_ERR_ADDRESS_IN_USE and the like with *ret_failed, the index of the listener that could not
- * be bound; LN_ERR_NOT_FOUND without a relay address; LN_ERR_NOMEM, LN_ERR_SYSTEM, LN_ERR_CRYPTO.
+ * be bound; LN_ERR_SYNTAX or LN_ERR_INVALID_ACCESS for a certificate; LN_ERR_NOT_FOUND without a
+ * relay address; LN_ERR_NOMEM, LN_ERR_SYSTEM, LN_ERR_CRYPTO.
  */
 LN_NODISCARD int ln_turn_service_start(struct ln_turn_service **ret_service,
                                        const struct ln_turn_service_config *config,
@@ -35,10 +39,11 @@ LN_NODISCARD int ln_turn_service_start(struct ln_turn_service **ret_service,
 /* Ends it at once. NULL is fine. */
 void ln_turn_service_stop(struct ln_turn_service *service);
 
-/* Other credentials (taken over), policy and limits, while it runs. */
-void ln_turn_service_reload(struct ln_turn_service *service,
-                            const struct ln_turn_service_config *config,
-                            struct ln_turn_credentials *credentials);
+/* Other credentials (taken over), policy, limits and certificate, while it runs. Returns 0,
+ * LN_ERR_NOMEM, or what is wrong with the certificate; then everything stays as it was. */
+LN_NODISCARD int ln_turn_service_reload(struct ln_turn_service *service,
+                                        const struct ln_turn_service_config *config,
+                                        struct ln_turn_credentials *credentials);
 /* No new allocations; what is there goes on. Reversible. */
 void ln_turn_service_drain(struct ln_turn_service *service, bool drain);
 
@@ -47,6 +52,7 @@ size_t ln_turn_service_relays(const struct ln_turn_service *service,
                               struct ln_turn_relay relays[LN_TURN_RELAYS_MAX]);
 unsigned ln_turn_service_workers(const struct ln_turn_service *service);
 size_t ln_turn_service_allocations(const struct ln_turn_service *service);
+int64_t ln_turn_service_certificate_expires_ms(const struct ln_turn_service *service); /* 0: none */
 size_t ln_turn_service_users(const struct ln_turn_service *service);
 /* Added up over the workers. Any thread. */
 void ln_turn_service_counts(struct ln_turn_service *service, struct ln_turn_counts *ret_counts);

@@ -3,6 +3,7 @@
 #include "tests/unit/turn/rig.h"
 
 #include "base/address.h"
+#include "crypto/crypto.h"
 #include "crypto/hash.h"
 
 #include <stdio.h>
@@ -41,7 +42,15 @@ void rig_start(struct rig *rig)
     rig->config.shared = rig->shared;
     rig->config.credentials = rig->credentials;
     rig->config.policy = &rig->policy;
-    CHECK(ln_turn_server_create(&rig->server, &rig->config, test_env()) == 0);
+    rig->env = *test_env();
+    if (rig->secure) {
+        CHECK(ln_crypto_create(&rig->crypto, rig->env.allocator) == 0);
+        CHECK(ln_certificate_generate(&rig->certificate, LN_KEY_ECDSA_P256, INT64_C(1750000000000),
+                                      0, rig->crypto) == 0);
+        rig->env.crypto = rig->crypto;
+        rig->config.certificate = rig->certificate;
+    }
+    CHECK(ln_turn_server_create(&rig->server, &rig->config, &rig->env) == 0);
     ln_turn_server_set_wall_offset(rig->server, LN_SECONDS(1700000000));
     rig->e = ln_turn_server_endpoint(rig->server);
     rig_drive(rig);
@@ -50,6 +59,8 @@ void rig_start(struct rig *rig)
 void rig_end(struct rig *rig)
 {
     ln_turn_server_free(rig->server);
+    ln_certificate_unref(rig->certificate);
+    ln_crypto_free(rig->crypto);
     ln_turn_shared_free(rig->shared);
     ln_turn_credentials_free(rig->credentials);
 }

@@ -26,6 +26,10 @@ struct rig_socket {
 };
 
 struct rig {
+    struct ln_env env;
+    struct ln_crypto *crypto; /* with `secure` set before rig_start(): TLS and DTLS */
+    struct ln_certificate *certificate;
+    bool secure;
     struct ln_turn_shared *shared;
     struct ln_turn_credentials *credentials;
     struct ln_turn_policy policy;

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Clients over TLS and DTLS: the session is ours at both ends, the messages are written here. */
+#include "crypto/session.h"
+#include "tests/unit/turn/rig.h"
+
+struct secure_client {
+    struct rig *rig;
+    struct ln_session *session;
+    struct ln_path path;
+    uint8_t inbox[4096]; /* plain, what the server said last */
+    size_t inbox_len;
+};
+
+static void open_client(struct secure_client *c, struct rig *rig, bool datagram, const char *from,
+                        ln_link link)
+{
+    static const char *const alpn[] = { "stun.turn" };
+    struct ln_session_config config = {
+        .is_client = true, .is_datagram = datagram, .alpn = alpn, .alpn_count = 1
+    };
+
+    memset(c, 0, sizeof *c);
+    c->rig = rig;
+    c->path = (struct ln_path){ link, rig->listen[0].address, rig_address(from) };
+    CHECK(ln_session_create(&c->session, &config, rig->crypto, &rig->env) == 0);
+    ln_session_start(c->session, rig->now);
+}
+
+static void take(struct secure_client *c)
+{
+    for (size_t i = 0; i < c->rig->packet_count; i++) {
+        struct rig_packet *p = &c->rig->packets[i];
+        struct ln_bytes packet = { p->data, p->len };
+        enum ln_session_state before;
+        int len;
+
+        if (!ln_address_equal(&p->path.remote, &c->path.remote))
+            continue;
+        do {
+            before = ln_session_state(c->session);
+            len = ln_session_unwrap(c->session, c->rig->now, &packet, c->inbox + c->inbox_len,
+                                    sizeof c->inbox - c->inbox_len);
+            c->inbox_len += len > 0 ? (size_t)len : 0;
+        } while (len > 0 || (packet.len > 0 && ln_session_state(c->session) != before));
+    }
+}
+
+/* Sends what the session has to say, and takes the answers, until both are silent. */
+static void pump(struct secure_client *c)
+{
+    uint8_t out[RIG_PACKET_CAP];
+    int len;
+
+    for (int i = 0; i < 16; i++) {
+        while ((len = ln_session_poll_output(c->session, out, sizeof out)) > 0) {
+            rig_receive(c->rig, &c->path, out, (size_t)len);
+            take(c);
+        }
+    }
+}
+
+static void say(struct secure_client *c, const void *data, size_t data_len)
+{
+    uint8_t out[RIG_PACKET_CAP];
+    int len = ln_session_wrap(c->session, c->rig->now, data, data_len, out, sizeof out);
+
+    CHECK(len > 0);
+    c->inbox_len = 0;
+    rig_receive(c->rig, &c->path, out, (size_t)len);
+    take(c);
+}
+
+/* A signed Allocate within the session; the relayed address. */
+static struct ln_address allocate(struct secure_client *c)
+{
+    struct ln_stun_id id = { { 7 } };
+    struct ln_stun_message answer;
+    struct ln_address relayed;
+    struct ln_stun_builder b;
+    struct ln_bytes nonce;
+    uint8_t data[1024], key[16];
+    int len;
+
+    for (int i = 0; i < 2; i++) {
+        ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, LN_STUN_ALLOCATE, &id);
+        ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+        if (i == 1) {
+            ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
+            ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
+            ln_stun_add(&b, LN_STUN_NONCE, nonce.data, nonce.len);
+            ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)"alice", 5 },
+                                  (struct ln_bytes){ (const uint8_t *)"example.org", 11 },
+                                  (struct ln_bytes){ (const uint8_t *)"secret", 6 }, key);
+            ln_stun_add_integrity(&b, (struct ln_bytes){ key, 16 });
+        }
+        len = ln_stun_finish(&b);
+        CHECK(len > 0);
+        say(c, data, (size_t)len);
+        CHECK(ln_stun_parse(c->inbox, c->inbox_len, &answer) == 0);
+        CHECK(i == 1 || ln_stun_find(&answer, LN_STUN_NONCE, &nonce));
+    }
+    CHECK(answer.kind == LN_STUN_SUCCESS);
+    CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, &relayed));
+    return relayed;
+}
+
+static void start(struct rig *rig)
+{
+    rig_init(rig);
+    rig->secure = true;
+    rig->listen[1] = rig->listen[0];
+    rig->listen[1].stream = true;
+    rig->config.listen_count = 2;
+    rig->config.streams_per_source_max = 2;
+    rig_start(rig);
+}
+
+static ln_link open_stream(struct rig *rig, const char *from)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
+                                .id = 1,
+                                .link = rig->next_link++,
+                                .local = rig->listen[1].address,
+                                .remote = rig_address(from),
+                                .bytes = 65536 };
+
+    rig->e.ops->answer(rig->server, rig->now, &answer);
+    rig_drive(rig);
+    return answer.link;
+}
+
+LN_TEST(secure, an_allocation_over_dtls)
+{
+    struct secure_client c;
+    struct rig rig;
+
+    start(&rig);
+    open_client(&c, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
+    pump(&c);
+    CHECK(ln_session_state(c.session) == LN_SESSION_ESTABLISHED);
+    CHECK_TEXT(ln_session_alpn(c.session), "stun.turn"); /* RFC 7443 */
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 1);
+    allocate(&c);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].allocations, 1);
+    rig_advance(&rig, LN_SECONDS(600)); /* not refreshed: gone, and the session after it */
+    CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
+    rig_advance(&rig, LN_SECONDS(30));
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 0);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+LN_TEST(secure, an_allocation_over_tls)
+{
+    struct secure_client c;
+    struct rig rig;
+
+    start(&rig);
+    open_client(&c, &rig, false, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    pump(&c);
+    CHECK(ln_session_state(c.session) == LN_SESSION_ESTABLISHED);
+    CHECK_TEXT(ln_session_alpn(c.session), "stun.turn");
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TLS].sessions, 1);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TCP].sessions, 0);
+    allocate(&c);
+    ln_session_close(c.session, rig.now);
+    pump(&c);
+    CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0); /* close_notify ends it */
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+/* ATTACKS 19 */
+LN_TEST(attack_19, a_flood_of_dtls_hellos_leaves_nothing_behind)
+{
+    struct secure_client c;
+    struct rig rig;
+    uint8_t hello[RIG_PACKET_CAP];
+    size_t before, in = 0, out = 0;
+    int len;
+
+    start(&rig);
+    open_client(&c, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
+    len = ln_session_poll_output(c.session, hello, sizeof hello);
+    CHECK(len > 0);
+    before = test_allocator()->live_bytes;
+    for (int i = 0; i < 5000; i++) {
+        c.path.remote.port = (uint16_t)(1 + i);
+        rig_receive(&rig, &c.path, hello, (size_t)len);
+        in += (size_t)len;
+        for (size_t p = 0; p < rig.packet_count; p++)
+            out += rig.packets[p].len;
+    }
+    CHECK(out > 0 && out < in / 10);
+    CHECK(test_allocator()->live_bytes <= before + 65536);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 0);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+LN_TEST(attack_19, handshakes_that_stop_half_way_are_few_and_end)
+{
+    struct secure_client c[3];
+    struct rig rig;
+    uint8_t hello[RIG_PACKET_CAP];
+    int len;
+
+    start(&rig);
+    for (int i = 0; i < 3; i++) { /* two guests of one source */
+        char text[] = "198.51.100.7:4000";
+
+        text[16] = (char)('0' + i);
+        open_client(&c[i], &rig, true, text, RIG_LISTENER);
+        for (int step = 0; step < 2; step++) { /* a hello, and one with its cookie */
+            len = ln_session_poll_output(c[i].session, hello, sizeof hello);
+            CHECK(len > 0);
+            rig_receive(&rig, &c[i].path, hello, (size_t)len);
+            take(&c[i]);
+        }
+    }
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 2);
+    CHECK_EQUAL(rig_counts(&rig).streams_refused, 1);
+    rig_advance(&rig, LN_SECONDS(30));
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 0);
+    for (int i = 0; i < 3; i++)
+        ln_session_free(c[i].session);
+    rig_end(&rig);
+}
+
+LN_TEST(secure, a_client_that_begins_anew_from_its_port_gets_a_new_session)
+{
+    struct secure_client first, second;
+    struct rig rig;
+
+    start(&rig);
+    open_client(&first, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
+    pump(&first);
+    allocate(&first);
+    open_client(&second, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
+    pump(&second);
+    CHECK(ln_session_state(second.session) == LN_SESSION_ESTABLISHED);
+    CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
+    allocate(&second);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 1);
+    ln_session_free(first.session);
+    ln_session_free(second.session);
+    rig_end(&rig);
+}
+
+LN_TEST(secure, what_is_no_tls_ends_the_stream)
+{
+    struct rig rig;
+    struct ln_path path = { .link = 0 };
+
+    start(&rig);
+    path.link = open_stream(&rig, "198.51.100.7:4000");
+    rig_receive(&rig, &path, "\x16\x03\x01\x00\x05hello", 10);
+    CHECK_EQUAL(rig.closed_stream, path.link);
+    CHECK_EQUAL(rig_counts(&rig).streams_broken, 1);
+    rig_end(&rig);
+}
