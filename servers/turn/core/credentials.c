@@ -17,8 +17,9 @@
 
 #define NONCE_COOKIE     "obMatJos2"
 #define NONCE_COOKIE_LEN 9u
-/* Bit 0: password algorithms; bit 1: username anonymity (RFC 8489, 18.1); from the left. */
-#define FEATURES     0xc00000u
+/* RFC 8489, 18.1: bits from the left. */
+#define ALGORITHMS   0x800000u
+#define ANONYMITY    0x400000u
 #define MAC_LEN      12u
 #define SKEW_SECONDS 60 /* between the clocks of a fleet */
 #define DIGITS_MAX   12u
@@ -245,13 +246,14 @@ static void nonce_mac(const uint8_t key[LN_TURN_NONCE_KEY_LEN], const uint8_t st
     ln_hmac_once(LN_HASH_SHA256, key, LN_TURN_NONCE_KEY_LEN, pieces, 3, mac);
 }
 
-static void write_nonce(const uint8_t key[LN_TURN_NONCE_KEY_LEN], const uint8_t stamp[6],
-                        const struct ln_address *client, char nonce[LN_TURN_NONCE_LEN])
+static void write_nonce(bool anonymity, const uint8_t key[LN_TURN_NONCE_KEY_LEN],
+                        const uint8_t stamp[6], const struct ln_address *client,
+                        char nonce[LN_TURN_NONCE_LEN])
 {
     uint8_t features[3], own[6 + MAC_LEN], mac[LN_SHA256_LEN];
     char text[25];
 
-    ln_store24(features, FEATURES);
+    ln_store24(features, ALGORITHMS | (anonymity ? ANONYMITY : 0));
     memcpy(own, stamp, 6);
     nonce_mac(key, stamp, client, mac);
     memcpy(own + 6, mac, MAC_LEN);
@@ -262,13 +264,15 @@ static void write_nonce(const uint8_t key[LN_TURN_NONCE_KEY_LEN], const uint8_t 
     memcpy(nonce + NONCE_COOKIE_LEN + 4, text, 24);
 }
 
-void ln_turn_nonce_write(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
+void ln_turn_nonce_write(const struct ln_turn_credentials *credentials,
+                         const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
                          const struct ln_address *client, char nonce[LN_TURN_NONCE_LEN])
 {
     uint8_t stamp[8];
 
     ln_store64(stamp, (uint64_t)wall);
-    write_nonce(key, stamp + 2, client, nonce);
+    /* Who hides an ephemeral name behind its hash is nobody to us: we never saw the name. */
+    write_nonce(credentials->secret_count == 0, key, stamp + 2, client, nonce);
 }
 
 bool ln_turn_nonce_valid(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall, int64_t lifetime,
@@ -277,13 +281,19 @@ bool ln_turn_nonce_valid(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
     char expected[LN_TURN_NONCE_LEN];
     uint8_t own[8 + MAC_LEN] = { 0 };
     int64_t made;
+    bool same;
 
     if (nonce.len != LN_TURN_NONCE_LEN ||
         ln_base64_decode((const char *)nonce.data + NONCE_COOKIE_LEN + 4, 24, own + 2,
                          6 + MAC_LEN) != 6 + (int)MAC_LEN)
         return false;
-    write_nonce(key, own + 2, client, expected);
-    if (!ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN))
+    /* With either bit, as a reload may have brought or taken the secrets: who removed it from the
+     * challenge has already read the name, and gains nothing more. */
+    write_nonce(true, key, own + 2, client, expected);
+    same = ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN);
+    write_nonce(false, key, own + 2, client, expected);
+    same |= ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN);
+    if (!same)
         return false;
     made = (int64_t)ln_load64(own);
     return made <= wall + SKEW_SECONDS && wall - made <= lifetime;

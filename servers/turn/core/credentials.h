@@ -71,8 +71,10 @@ LN_NODISCARD int ln_turn_mint(const char *secret, const char *user, int64_t expi
 #define LN_TURN_NONCE_LEN     37u
 #define LN_TURN_NONCE_KEY_LEN 32u
 
-/* A nonce for a client at this IP address; needs no memory of it later. `nonce` has no NUL. */
-void ln_turn_nonce_write(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
+/* A nonce for a client at this IP address; needs no memory of it later. `nonce` has no NUL. It
+ * offers to hide user names (RFC 8489, 9.2.2) unless there are secrets. */
+void ln_turn_nonce_write(const struct ln_turn_credentials *credentials,
+                         const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
                          const struct ln_address *client, char nonce[LN_TURN_NONCE_LEN]);
 /* Whether it was made with this key for this IP address at most `lifetime` seconds ago. */
 bool ln_turn_nonce_valid(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall, int64_t lifetime,

@@ -84,8 +84,9 @@ static void challenge(const struct turn_request *request, uint16_t code)
         server->counts.errors++;
     } else {
         server->counts.challenges++;
-        ln_turn_nonce_write(server->config.nonce_key, turn_wall_seconds(server, request->now),
-                            &request->client->path.remote, nonce);
+        ln_turn_nonce_write(server->config.credentials, server->config.nonce_key,
+                            turn_wall_seconds(server, request->now), &request->client->path.remote,
+                            nonce);
         ln_stun_add_text(&b, LN_STUN_REALM, ln_turn_credentials_realm(server->config.credentials));
         ln_stun_add(&b, LN_STUN_NONCE, nonce, sizeof nonce);
         ln_stun_add(&b, LN_STUN_PASSWORD_ALGORITHMS, offered, sizeof offered);

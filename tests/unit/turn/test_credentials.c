@@ -87,6 +87,24 @@ LN_TEST(credentials, a_user_is_found_by_his_hash)
     ln_turn_credentials_free(c);
 }
 
+/* RFC 8489, 9.2.2: the hash of an ephemeral name says nothing to a server that never saw it. */
+LN_TEST(credentials, with_secrets_no_client_is_asked_to_hide_its_name)
+{
+    uint8_t key[LN_TURN_NONCE_KEY_LEN] = { 1 };
+    struct ln_address client = rig_address("198.51.100.7:4000");
+    char text[LN_TURN_NONCE_LEN];
+    struct ln_turn_credentials *c;
+
+    if (ln_turn_credentials_create(&c, "r", test_env()) != 0)
+        return;
+    CHECK(ln_turn_credentials_add_secret(c, "s") == 0);
+    ln_turn_nonce_write(c, key, 5000, &client, text);
+    CHECK(memcmp(text, "obMatJos2gAAA", 13) == 0);
+    CHECK(ln_turn_nonce_valid(key, 5000, 600, &client,
+                              (struct ln_bytes){ (const uint8_t *)text, sizeof text }));
+    ln_turn_credentials_free(c);
+}
+
 /* ATTACKS 20 */
 LN_TEST(attack_20, nonces_are_bound_to_time_and_address)
 {
@@ -94,9 +112,12 @@ LN_TEST(attack_20, nonces_are_bound_to_time_and_address)
     struct ln_address client = rig_address("198.51.100.7:4000");
     struct ln_address other = rig_address("198.51.100.8:4000");
     char text[LN_TURN_NONCE_LEN];
+    struct ln_turn_credentials *c;
     struct ln_bytes nonce = { (const uint8_t *)text, sizeof text };
 
-    ln_turn_nonce_write(key, 5000, &client, text);
+    if (ln_turn_credentials_create(&c, "r", test_env()) != 0)
+        return;
+    ln_turn_nonce_write(c, key, 5000, &client, text);
     CHECK(memcmp(text, "obMatJos2wAAA", 13) == 0); /* RFC 8489, 9.2: both feature bits */
     CHECK(ln_turn_nonce_valid(key, 5000, 600, &client, nonce));
     CHECK(ln_turn_nonce_valid(key, 5600, 600, &client, nonce));
@@ -112,4 +133,5 @@ LN_TEST(attack_20, nonces_are_bound_to_time_and_address)
         text[i] ^= 1;
         CHECK(!ln_turn_nonce_valid(key, 5000, 600, &client, (struct ln_bytes){ nonce.data, i }));
     }
+    ln_turn_credentials_free(c);
 }
