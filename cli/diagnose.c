@@ -116,6 +116,7 @@ static int steps(struct diagnosis *d, const struct cli_words *arguments)
     diagnose_families(d);
     diagnose_nat(d, &d->ipv4, "IPv4");
     diagnose_nat(d, &d->ipv6, "IPv6");
+    diagnose_relays(d);
     verdict = diagnose_conclusion(d, &sentence);
     if (!signalled) {
         verdict = VERDICT_FAIL;

@@ -70,7 +70,8 @@ struct diagnosis {
     struct ln_interface interfaces[DIAGNOSE_INTERFACES_MAX];
     size_t interface_count;
     struct diagnose_family ipv4, ipv6;
-    bool failed, warned; /* a step that has no other way round it */
+    int64_t clock_ahead_ms; /* ours, of the page's server's; 0: not known */
+    bool relay_asked, relay_passes;
 };
 
 /* "stun:…" or "turn:…[,USER,PASS]". Returns 0, LN_ERR_SYNTAX, LN_ERR_LIMIT or LN_ERR_NOMEM. */
@@ -89,6 +90,8 @@ void diagnose_names(struct diagnosis *d);
 void diagnose_families(struct diagnosis *d);
 /* STUN, NAT, hairpin, lifetime, path MTU. (diagnose_nat.c) */
 void diagnose_nat(struct diagnosis *d, struct diagnose_family *family, const char *name);
+/* Each TURN server: an address there, DTLS and a data channel through it. (diagnose_relay.c) */
+void diagnose_relays(struct diagnosis *d);
 /* What a person wants to know first: whether calls will work. Sets the sentence. (diagnose_nat.c)
  */
 enum verdict diagnose_conclusion(const struct diagnosis *d, const char **ret_sentence);

@@ -266,8 +266,18 @@ enum verdict diagnose_conclusion(const struct diagnosis *d, const char **ret_sen
         return VERDICT_WARN;
     }
     if (!d->ipv4.answered && !d->ipv6.answered) {
-        *ret_sentence = "no server was reached: calls work within this network only";
-        return VERDICT_FAIL;
+        *ret_sentence = d->relay_passes ? "calls work through the relay only"
+                                        : "no server was reached: calls work within this network "
+                                          "only";
+        return d->relay_passes ? VERDICT_WARN : VERDICT_FAIL;
+    }
+    if (kind_of(r)->verdict == VERDICT_WARN && d->relay_passes) {
+        *ret_sentence = "calls work with everybody, with many through the relay";
+        return VERDICT_OK;
+    }
+    if (d->relay_asked && !d->relay_passes) {
+        *ret_sentence = "direct calls may work, but no relay does";
+        return VERDICT_WARN;
     }
     *ret_sentence = kind_of(r)->meaning;
     return kind_of(r)->verdict == VERDICT_NOTE ? VERDICT_OK : kind_of(r)->verdict;

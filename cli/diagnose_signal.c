@@ -148,6 +148,7 @@ static void report_clock(struct signalling *s)
 
     clock_gettime(CLOCK_REALTIME, &wall);
     ours = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+    s->d->clock_ahead_ms = ours - theirs;
     if (ours - theirs > CLOCK_MAY_DIFFER || theirs - ours > CLOCK_MAY_DIFFER)
         report_step(&s->d->report, "clock", VERDICT_WARN,
                     json_pack("{s:I}", "aheadMs", (json_int_t)(ours - theirs)),

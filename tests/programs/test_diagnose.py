@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`linnet diagnose` from the outside: what it says of a server that runs, of one that does not, and of wrong
 words. What it says of NATs is in tests/nat/test_diagnose.py."""
+import contextlib
 import json
 import os
 import socket
 import time
 
-from support import Server, folder, run, run_all, sentence, unused_port, write
+from support import Server, folder, linnet, run, run_all, sentence, unused_port, write
 
 
 def diagnose(*arguments):
@@ -73,6 +74,58 @@ def test_diagnose_gives_a_server_that_is_silent_five_seconds():
         code, _, steps = diagnose(f"stun:127.0.0.1:{silent.getsockname()[1]}")
         assert code == 1 and "no answer" in steps["stun"]["text"] and "443" in steps["udp"]["remedy"], steps
         assert time.monotonic() - begin > 4, "it gave up early"
+
+
+@contextlib.contextmanager
+def turn_server(*arguments):
+    """`linnet turn` for users ada:lovelace and the secret "shared"; gives host:port."""
+    port = unused_port()
+    with linnet("turn", "--listen", f"127.0.0.1:{port}", "--relay", "127.0.0.1", "--user", "ada:lovelace", "--secret", "shared",
+                "--allow-peer", "127.0.0.0/8", *arguments) as server:
+        server.expect("Ctrl-C ends it")
+        yield f"127.0.0.1:{port}"
+
+
+def minted(seconds):
+    code, out, err = run("turn", "credentials", "--secret", "shared", "--user", "ada", "--ttl", str(seconds))
+    assert code == 0, err
+    return ",".join(line.split()[-1] for line in out.split("\n"))
+
+
+def test_diagnose_measures_a_data_channel_through_the_relay():
+    with turn_server() as address:
+        code, report, steps = diagnose(f"turn:{address},ada,lovelace")
+        assert code == 0 and steps["turn"]["relayed"].startswith("127.0.0.1:"), report
+        assert steps["dtls"]["verdict"] == "ok" and steps["dtls"]["ms"] < 10000, steps
+        loop = steps["loop"]
+        assert loop["sent"] == 25 and loop["lost"] <= 5 and 0 < loop["roundTripMs"] < 500 and loop["mbitPerSecond"] > 0.5, loop
+        code, _, steps = diagnose(f"turn:{address},{minted(60)}")
+        assert code == 0 and steps["loop"]["sent"] == 25, steps
+
+
+def test_diagnose_tells_apart_why_there_is_no_relay():
+    with turn_server() as address:
+        code, report, steps = diagnose(f"turn:{address},ada,wrong")
+        assert code == 3 and "no relay" in report["text"], report
+        assert steps["turn"]["code"] == 401 and "password is wrong" in steps["turn"]["text"], steps
+        expired = minted(1)
+        time.sleep(max(0, int(expired.partition(":")[0]) + 1 - time.time()))
+        _, _, steps = diagnose(f"turn:{address},{expired}")
+        assert "expired" in steps["turn"]["text"] and "new ones" in steps["turn"]["remedy"], steps
+        name = minted(60).partition(",")[0]
+        _, _, steps = diagnose(f"turn:{address},{name},bWFkZXVw")
+        assert "same secret" in steps["turn"]["remedy"], steps
+        _, _, steps = diagnose(f"turn:{address}")
+        assert "no user name" in steps["turn"]["text"], steps
+    code, _, steps = diagnose(f"turn:127.0.0.1:{unused_port()},ada,lovelace")
+    assert code == 1 and steps["turn"]["code"] == 701, steps
+
+
+def test_diagnose_tells_that_the_relay_lets_nothing_pass():
+    with turn_server("--deny-peer", "127.0.0.0/8") as address:
+        code, _, steps = diagnose(f"turn:{address},ada,lovelace")
+        assert code == 3 and steps["turn"]["verdict"] == "ok" and steps["dtls"]["verdict"] == "fail", steps
+        assert "denied" in steps["dtls"]["remedy"], steps
 
 
 def test_diagnose_without_a_server_says_what_it_wants():
