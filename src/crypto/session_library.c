@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "crypto/session_internal.h"
 
+#include <linnet/address.h>
 #include <linnet/error.h>
 
 #include <openssl/core_names.h>
@@ -205,6 +206,7 @@ static bool use_certificate(SSL *ssl, const struct ln_certificate *certificate)
 static bool apply(struct ln_session *s, SSL *ssl)
 {
     bool chain = s->verify == LN_SESSION_VERIFY_CHAIN;
+    struct ln_address address;
 
     if (s->certificate && !use_certificate(ssl, s->certificate))
         return false;
@@ -213,7 +215,9 @@ static bool apply(struct ln_session *s, SSL *ssl)
     if (s->is_client && s->alpn_len > 0 &&
         SSL_set_alpn_protos(ssl, s->alpn, (unsigned)s->alpn_len) != 0)
         return false; /* and this one */
-    if (s->is_client && s->server_name && SSL_set_tlsext_host_name(ssl, s->server_name) != 1)
+    /* The indication takes no addresses (RFC 6066, 3); SSL_set1_host() knows them by itself. */
+    if (s->is_client && s->server_name && ln_address_parse(s->server_name, &address) != 0 &&
+        SSL_set_tlsext_host_name(ssl, s->server_name) != 1)
         return false;
     if (chain && SSL_set1_verify_cert_store(ssl, s->trust) != 1)
         return false;

@@ -182,6 +182,8 @@ int ln_ice_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
 {
     int found = ln_ice_gather_poll_request(ice, ret_request);
 
+    if (!found)
+        found = ln_ice_relays_poll_request(ice, ret_request);
     return found ? found : ln_ice_remote_poll_request(ice, ret_request);
 }
 
@@ -190,14 +192,17 @@ void ln_ice_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answ
     ice->now = now;
     if (answer->kind == LN_ANSWER_SEND_FAILED)
         ln_ice_send_failed(ice, &answer->path);
-    else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_remote_answer(ice, answer))
+    else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_relays_answer(ice, now, answer) &&
+             !ln_ice_remote_answer(ice, answer))
         return;
     ln_ice_run(ice, now);
 }
 
 static void endpoint_receive(void *object, ln_time now, struct ln_packet *packet)
 {
-    (void)!ln_ice_unwrap(object, now, packet);
+    if (ln_ice_unwrap(object, now, packet) == 1)
+        while (ln_ice_unwrap_more(object, now, packet) == 1)
+            ;
 }
 
 static void endpoint_on_timeout(void *object, ln_time now)

@@ -173,8 +173,9 @@ struct ln_ice {
     struct ln_ice_servers *servers; /* for the next generation; a reference */
     struct ln_ice_relay *relays[LN_ICE_RELAYS_MAX];
     size_t relay_count;
-    uint32_t last_virtual; /* link of a relay */
-    bool permits_wanted;   /* there are new pairs on relays */
+    uint32_t last_virtual;         /* link of a relay */
+    bool permits_wanted;           /* there are new pairs on relays */
+    struct ln_ice_relay *draining; /* it has more of the packet in hand, or NULL */
     struct ln_ice_link links[LN_ICE_LINKS_MAX];
     struct ln_ice_known_address known[LN_ICE_ADDRESSES_MAX];
     size_t known_count;
@@ -305,7 +306,8 @@ enum ln_ice_error_text {
     LN_ICE_TEXT_CREDENTIALS,
     LN_ICE_TEXT_QUOTA,
     LN_ICE_TEXT_CAPACITY,
-    LN_ICE_TEXT_LOOP, /* servers that name one another */
+    LN_ICE_TEXT_LOOP,   /* servers that name one another */
+    LN_ICE_TEXT_SECURE, /* TLS or DTLS failed */
 };
 
 /* stats.c */

@@ -157,6 +157,9 @@ bool ln_ice_owns_request(const struct ln_ice *ice, uint32_t id);
  * LN_ERR_NOT_ALLOWED (data from elsewhere), LN_ERR_MALFORMED, LN_ERR_INTEGRITY, LN_ERR_NOT_FOUND
  * (unknown ufrag or transaction), LN_ERR_LIMIT. */
 LN_NODISCARD int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet);
+/* A piece of a stream may hold several datagrams: after each 1, to be called with the same packet
+ * until it is not 1, while the bytes that were handed in are still there. */
+LN_NODISCARD int ln_ice_unwrap_more(struct ln_ice *ice, ln_time now, struct ln_packet *packet);
 
 /* Where data may be sent now: the selected pair, before nomination the best valid one, after a
  * restart the old one until the new generation has one as good; always one where our own check was
@@ -167,8 +170,8 @@ bool ln_ice_send_path(const struct ln_ice *ice, struct ln_path *ret_path);
  * path without a relay), and whether several may be laid back to back. */
 size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path);
 bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path);
-#define LN_ICE_HEADROOM_MAX 48u
-#define LN_ICE_TAILROOM     4u /* bytes of `cap` to be left behind the last one */
+#define LN_ICE_HEADROOM_MAX 72u
+#define LN_ICE_TAILROOM     24u /* bytes of `cap` to be left behind the last one */
 /* Makes what the owner wrote for a path ready to be sent: fills the heads and gives `out` the path
  * that the driver knows. out->segment counts a datagram with its head. Returns 1, or < 0 when the
  * path does not take it any more (it is dropped, as on the wire). */

@@ -328,16 +328,10 @@ static int receive_answer(struct ln_ice *ice, ln_time now, const struct ln_path 
 
 /* --- the door ------------------------------------------------------------------------------ */
 
-int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+static int unwrap_datagram(struct ln_ice *ice, ln_time now, const struct ln_packet *packet)
 {
     struct ln_stun_message message;
-    int result;
 
-    ice->now = now;
-    if (ice->closed)
-        return LN_ERR_CLOSED;
-    if (ice->relay_count > 0 && (result = ln_ice_relays_unwrap(ice, now, packet)) != 1)
-        return result;
     if (ln_packet_classify(packet->data, packet->len) != LN_PACKET_STUN)
         return unwrap_data(ice, &packet->path);
     if (packet->len > LN_ICE_UNWRAP_MAX || ln_stun_parse(packet->data, packet->len, &message) != 0)
@@ -354,4 +348,31 @@ int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
     default:
         return receive_answer(ice, now, &packet->path, &message);
     }
+}
+
+int ln_ice_unwrap_more(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    int result = 0;
+
+    while (ice->draining && !ice->closed) {
+        result = ln_ice_relay_next(ice, now, packet);
+        if (result == 1)
+            result = unwrap_datagram(ice, now, packet);
+        if (result == 1)
+            return 1;
+    }
+    ice->draining = NULL;
+    return result;
+}
+
+int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    int result;
+
+    ice->now = now;
+    if (ice->closed)
+        return LN_ERR_CLOSED;
+    if (ice->relay_count > 0 && (result = ln_ice_relays_unwrap(ice, now, packet)) != 1)
+        return result == LN_ERR_AGAIN ? ln_ice_unwrap_more(ice, now, packet) : result;
+    return unwrap_datagram(ice, now, packet);
 }

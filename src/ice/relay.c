@@ -31,13 +31,13 @@ bool ln_ice_relays_own(const struct ln_ice *ice, ln_link link)
 
 /* --- making and ending --------------------------------------------------------------------- */
 
-static bool has_relay(const struct ln_ice *ice, ln_link via, size_t server)
+static bool has_relay(const struct ln_ice *ice, const struct ln_address *base, size_t server)
 {
     size_t i;
 
     for (i = 0; i < ice->relay_count; i++)
-        if (ice->relays[i]->generation == ice->current && ice->relays[i]->via == via &&
-            ice->relays[i]->server_index == server)
+        if (ice->relays[i]->generation == ice->current &&
+            ln_address_equal(&ice->relays[i]->base, base) && ice->relays[i]->server_index == server)
             return true;
     return false;
 }
@@ -58,44 +58,62 @@ static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
     const struct ln_ice_server_entry *server = server_of(relay);
     struct ln_turn_config config = { .username = server->username,
                                      .password = server->password,
+                                     .stream = relay->over == LN_ICE_OVER_TCP ||
+                                               relay->over == LN_ICE_OVER_TLS,
                                      .both_families = relay->base.family == LN_FAMILY_IPV6,
                                      .allocate_rc = LN_ICE_RELAY_RC,
                                      .allocate_rm = LN_ICE_RELAY_RM,
                                      .rto = ice->config.rto };
     int error = ln_turn_create(&relay->turn, &config, ice->env);
 
-    if (error)
-        return error;
     relay->tried[relay->redirects] = relay->server;
-    relay->send_failures = 0;
-    ln_turn_start(relay->turn, now);
-    return 0;
+    return error ? error : ln_ice_way_begin(ice, relay, now);
+}
+
+static void discard(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    ln_ice_way_end(ice, relay);
+    ln_turn_free(relay->turn);
+    ln_free(ice->env->allocator, relay);
+}
+
+/* A copy of the model, begun; false when out of memory or at the limit. */
+static bool start_relay(struct ln_ice *ice, const struct ln_ice_relay *model, ln_time now)
+{
+    struct ln_ice_relay *relay = NULL;
+
+    if (ice->relay_count < LN_ICE_RELAYS_MAX)
+        relay = ln_alloc_copy(ice->env->allocator, model, sizeof *model);
+    if (!relay)
+        return false;
+    relay->link = LN_ICE_VIRTUAL_LINK | ++ice->last_virtual;
+    relay->sent_at = now;
+    if (begin(ice, relay, now) != 0) {
+        discard(ice, relay);
+        return false;
+    }
+    ice->relays[ice->relay_count++] = relay;
+    return true;
 }
 
 static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t server,
                       const struct ln_address *to, ln_time now)
 {
-    struct ln_ice_relay *relay;
+    uint8_t over = ice->current->servers->entries[server].transport;
+    struct ln_ice_relay model = { .generation = ice->current,
+                                  .via = link->link,
+                                  .over = over,
+                                  .base = link->address,
+                                  .server = *to,
+                                  .server_index = (uint8_t)server,
+                                  .preference = relay_preference(link->preference, over) };
 
-    if (ice->relay_count == LN_ICE_RELAYS_MAX || has_relay(ice, link->link, server) ||
+    if (has_relay(ice, &link->address, server) ||
         ln_address_is_loopback(to) != ln_address_is_loopback(&link->address))
         return;
-    relay = ln_alloc_zero(ice->env->allocator, sizeof *relay);
-    if (!relay)
-        return;
-    relay->generation = ice->current;
-    relay->link = LN_ICE_VIRTUAL_LINK | ++ice->last_virtual;
-    relay->via = link->link;
-    relay->base = link->address;
-    relay->server = *to;
-    relay->server_index = (uint8_t)server;
-    relay->preference = relay_preference(link->preference, server_of(relay)->transport);
-    relay->sent_at = now;
-    if (begin(ice, relay, now) != 0) {
-        ln_free(ice->env->allocator, relay);
-        return;
-    }
-    ice->relays[ice->relay_count++] = relay;
+    if (over == LN_ICE_OVER_TCP || over == LN_ICE_OVER_TLS)
+        model.via = 0; /* its stream is its own */
+    (void)start_relay(ice, &model, now);
 }
 
 void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
@@ -109,7 +127,7 @@ void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
 
             if (ice->links[i].state != LN_ICE_LINK_OPEN ||
                 ice->links[i].generation != ice->current || !server->relays ||
-                server->transport != LN_ICE_OVER_UDP || server->state != LN_ICE_SERVER_READY)
+                server->state != LN_ICE_SERVER_READY)
                 continue;
             for (a = 0; a < server->address_count; a++)
                 if (server->addresses[a].family == ice->links[i].address.family)
@@ -119,8 +137,9 @@ void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
 
 static void free_relay(struct ln_ice *ice, size_t i)
 {
-    ln_turn_free(ice->relays[i]->turn);
-    ln_free(ice->env->allocator, ice->relays[i]);
+    if (ice->draining == ice->relays[i])
+        ice->draining = NULL;
+    discard(ice, ice->relays[i]);
     ice->relays[i] = ice->relays[--ice->relay_count];
 }
 
@@ -130,15 +149,29 @@ void ln_ice_relays_free(struct ln_ice *ice)
         free_relay(ice, ice->relay_count - 1);
 }
 
+/* A stream that was never open has nothing to say. */
+static void drop_stream(struct ln_ice_relay *relay)
+{
+    if (relay->stream == LN_ICE_STREAM_WANTED)
+        relay->stream = LN_ICE_STREAM_NONE;
+    else if (relay->stream == LN_ICE_STREAM_ASKED)
+        relay->stream = LN_ICE_STREAM_CANCEL;
+}
+
+static void release(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    relay->generation = NULL;
+    drop_stream(relay);
+    ln_turn_close(relay->turn, ice->now);
+}
+
 void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g)
 {
     size_t i;
 
     for (i = 0; i < ice->relay_count; i++)
-        if (ice->relays[i]->generation == g) {
-            ice->relays[i]->generation = NULL;
-            ln_turn_close(ice->relays[i]->turn, ice->now);
-        }
+        if (ice->relays[i]->generation == g)
+            release(ice, ice->relays[i]);
 }
 
 bool ln_ice_relays_hold(const struct ln_ice *ice, ln_link via)
@@ -173,6 +206,9 @@ static void relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
         ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->base, code,
                           (uint8_t)text);
     relay->done = relay->failed = true;
+    drop_stream(relay);
+    if (relay->stream == LN_ICE_STREAM_OPEN)
+        relay->stream = LN_ICE_STREAM_CLOSING;
     fail_pairs(ice, relay);
     ice->wake = true;
 }
@@ -212,7 +248,13 @@ void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay)
  */
 static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
-    struct ln_turn *old = relay->turn;
+    struct ln_ice_relay model = { .generation = relay->generation,
+                                  .via = relay->stream ? 0 : relay->via,
+                                  .over = relay->over,
+                                  .base = relay->base,
+                                  .server_index = relay->server_index,
+                                  .preference = relay->preference,
+                                  .redirects = (uint8_t)(relay->redirects + 1) };
     struct ln_address other;
     char domain[256];
     size_t i;
@@ -226,25 +268,42 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
         relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
         return;
     }
-    relay->server = other;
-    relay->redirects++;
-    if (begin(ice, relay, now) != 0)
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+    memcpy(model.tried, relay->tried, sizeof model.tried);
+    model.server = other;
+    model.domain = domain[0] ? domain : relay->domain; /* copied by ln_ice_way_begin() */
+    if (start_relay(ice, &model, now))
+        release(ice, relay);
     else
-        ln_turn_free(old);
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+}
+
+/* A datagram now and then keeps the NATs before the server open; streams live longer than that. */
+static ln_time keepalive_at(const struct ln_ice_relay *relay)
+{
+    return ln_turn_state(relay->turn) == LN_TURN_READY && relay->stream == LN_ICE_STREAM_NONE
+               ? relay->sent_at + LN_ICE_RELAY_KEEPALIVE
+               : LN_TIME_NEVER;
 }
 
 static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
     if (!relay->generation || relay->failed)
         return;
+    if (ln_ice_way_run(relay, now) != 0) {
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_SECURE);
+        return;
+    }
     ln_turn_on_timeout(relay->turn, now);
+    if (!relay->done && now >= relay->give_up_at) {
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
+        return;
+    }
     switch (ln_turn_state(relay->turn)) {
     case LN_TURN_READY:
         if (!relay->done && relay->generation == ice->current)
             ln_ice_add_relayed(ice, relay);
         relay->done = true;
-        if (now >= relay->sent_at + LN_ICE_RELAY_KEEPALIVE) {
+        if (ln_time_due(keepalive_at(relay), now)) {
             relay->keepalive_due = true;
             relay->sent_at = now;
         }
@@ -285,12 +344,6 @@ void ln_ice_relays_run(struct ln_ice *ice, ln_time now)
         ask_permissions(ice, now);
 }
 
-static ln_time keepalive_at(const struct ln_ice_relay *relay)
-{
-    return ln_turn_state(relay->turn) == LN_TURN_READY ? relay->sent_at + LN_ICE_RELAY_KEEPALIVE
-                                                       : LN_TIME_NEVER;
-}
-
 ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
 {
     ln_time next = LN_TIME_NEVER;
@@ -302,7 +355,10 @@ ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
         if (!relay->generation || relay->failed)
             continue;
         next = ln_time_min(next, ln_turn_next_timeout(relay->turn));
+        next = ln_time_min(next, ln_ice_way_next_timeout(relay));
         next = ln_time_min(next, keepalive_at(relay));
+        if (!relay->done)
+            next = ln_time_min(next, relay->give_up_at);
     }
     return next;
 }
@@ -363,32 +419,41 @@ void ln_ice_relay_bind(struct ln_ice *ice, struct ln_ice_pair *pair)
 
 /* --- out ----------------------------------------------------------------------------------- */
 
-static int write_keepalive(struct ln_ice *ice, struct ln_transmit *out)
+static int write_keepalive(struct ln_ice *ice, uint8_t *at, size_t cap)
 {
     struct ln_stun_builder b;
     struct ln_stun_id id;
-    int len;
 
     ln_rng_bytes(ice->env->rng, id.bytes, sizeof id.bytes);
-    ln_stun_begin(&b, out->data, out->cap, LN_STUN_INDICATION, LN_STUN_BINDING, &id);
+    ln_stun_begin(&b, at, cap, LN_STUN_INDICATION, LN_STUN_BINDING, &id);
     ln_stun_add_fingerprint(&b);
-    len = ln_stun_finish(&b);
-    return len;
+    return ln_stun_finish(&b);
+}
+
+static void fill_path(const struct ln_ice_relay *relay, struct ln_transmit *out)
+{
+    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
 }
 
 static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
                          struct ln_transmit *out)
 {
-    int len = ln_turn_poll(relay->turn, now, out->data, out->cap);
+    size_t head = ln_ice_way_head(relay), cap = out->cap - head - LN_ICE_TAILROOM;
+    int len = ln_ice_way_poll(relay, out->data, out->cap);
 
-    if (len == 0 && relay->keepalive_due)
-        len = write_keepalive(ice, out);
+    if (len == 0 && ln_ice_way_ready(relay)) {
+        len = ln_turn_poll(relay->turn, now, out->data + head, cap);
+        if (len == 0 && relay->keepalive_due)
+            len = write_keepalive(ice, out->data + head, cap);
+        if (len > 0)
+            len = ln_ice_way_wrap(relay, now, out->data, (size_t)len, out->cap);
+    }
     if (len <= 0)
         return len;
     relay->keepalive_due = false;
     relay->sent_at = now;
     out->len = (size_t)len;
-    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
+    fill_path(relay, out);
     return 1;
 }
 
@@ -402,46 +467,127 @@ int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
         n = write_message(ice, ice->relays[i], now, out);
         if (n != 0)
             return n;
-        if (!ice->relays[i]->generation)
-            free_relay(ice, i); /* it has said good-bye */
+        if (ice->relays[i]->stream == LN_ICE_STREAM_OPEN && !ice->relays[i]->generation)
+            ice->relays[i]->stream = LN_ICE_STREAM_CLOSING; /* it has said good-bye */
+        else if (ice->relays[i]->stream == LN_ICE_STREAM_NONE && !ice->relays[i]->generation)
+            free_relay(ice, i);
     }
     return 0;
+}
+
+int ln_ice_relays_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++) {
+        struct ln_ice_relay *relay = ice->relays[i];
+
+        if (relay->stream == LN_ICE_STREAM_WANTED) {
+            relay->stream = LN_ICE_STREAM_ASKED;
+            relay->request = ln_ice_new_request(ice);
+            *ret_request = (struct ln_request){ .kind = LN_REQUEST_OPEN_TCP,
+                                                .id = relay->request,
+                                                .local = relay->base,
+                                                .remote = relay->server };
+            ret_request->local.port = 0;
+            return 1;
+        }
+        if (relay->stream == LN_ICE_STREAM_CLOSING || relay->stream == LN_ICE_STREAM_CANCEL) {
+            *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE, .id = relay->request };
+            ret_request->link = relay->stream == LN_ICE_STREAM_CLOSING ? relay->via : 0;
+            relay->stream = LN_ICE_STREAM_NONE;
+            relay->via = 0;
+            if (!relay->generation)
+                free_relay(ice, i);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
+                         const struct ln_answer *answer)
+{
+    bool asked = relay->stream == LN_ICE_STREAM_ASKED && relay->request == answer->id;
+    bool open = relay->stream == LN_ICE_STREAM_OPEN && relay->via == answer->link;
+
+    if (answer->kind == LN_ANSWER_OPENED && asked) {
+        relay->stream = LN_ICE_STREAM_OPEN;
+        relay->via = answer->link;
+        relay->room = answer->bytes;
+        if (relay->session)
+            ln_session_start(relay->session, now);
+        else
+            ln_turn_start(relay->turn, now);
+        return true;
+    }
+    if (answer->kind == LN_ANSWER_WRITABLE && open) {
+        relay->room = answer->bytes;
+        return true;
+    }
+    if ((answer->kind != LN_ANSWER_FAILED || !asked) && (answer->kind != LN_ANSWER_CLOSED || !open))
+        return false;
+    relay->stream = LN_ICE_STREAM_NONE;
+    relay->via = 0;
+    if (relay->generation && !relay->failed)
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+    return true;
+}
+
+bool ln_ice_relays_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (relay_answer(ice, ice->relays[i], now, answer))
+            return true;
+    return false;
 }
 
 size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
 {
     const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
 
-    return relay ? ln_turn_head(relay->turn, &path->remote) : 0;
+    return relay ? ln_ice_way_head(relay) + ln_turn_head(relay->turn, &path->remote) : 0;
 }
 
 bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
 {
-    return !ln_ice_is_virtual(path->link) || ln_ice_headroom(ice, path) == LN_TURN_CHANNEL_HEAD;
+    const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
+
+    return !relay || (relay->over == LN_ICE_OVER_UDP &&
+                      ln_turn_head(relay->turn, &path->remote) == LN_TURN_CHANNEL_HEAD);
 }
 
 int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
     struct ln_ice_relay *relay;
-    size_t head, at, len;
+    size_t head, way, at, len;
     int n = 0;
 
     if (!ln_ice_is_virtual(out->path.link))
         return 1;
     relay = find(ice, out->path.link);
-    if (!relay || relay->failed)
+    if (!relay || relay->failed || !ln_ice_way_ready(relay))
         return LN_ERR_NOT_FOUND;
-    head = ln_turn_head(relay->turn, &out->path.remote);
+    if (relay->stream != LN_ICE_STREAM_NONE && relay->room < LN_ICE_RELAY_ROOM_MIN)
+        return LN_ERR_LIMIT; /* the stream is slower than what is to go over it */
+    way = ln_ice_way_head(relay);
+    head = way + ln_turn_head(relay->turn, &out->path.remote);
     for (at = 0; at < out->len; at += len) {
         len = out->segment > 0 && out->segment < out->len - at ? out->segment : out->len - at;
-        n = ln_turn_wrap(relay->turn, now, &out->path.remote, out->data + at, len - head);
+        n = ln_turn_wrap(relay->turn, now, &out->path.remote, out->data + at + way, len - head);
         if (n < 0)
             return n;
     }
-    if (out->segment == 0)
-        out->len = (size_t)n; /* with its padding */
+    if (out->segment == 0) { /* with its padding, and as a record */
+        n = ln_ice_way_wrap(relay, now, out->data, (size_t)n, out->cap);
+        if (n <= 0)
+            return n < 0 ? n : LN_ERR_AGAIN;
+        out->len = (size_t)n;
+    }
     relay->sent_at = now;
-    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
+    fill_path(relay, out);
     return 1;
 }
 
@@ -454,29 +600,22 @@ static bool is_binding(const struct ln_packet *packet)
            (ln_load16(packet->data) & 0x3eefu) == LN_STUN_BINDING;
 }
 
-int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+/* What the server says in one message: a peer's datagram on the relay's own path, or nothing. */
+static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
+                  struct ln_packet *packet, uint8_t *message, size_t message_len)
 {
-    struct ln_ice_relay *relay = NULL;
     struct ln_address peer;
     uint8_t *data;
-    size_t i, len;
-    int result;
+    size_t len, i;
+    int result = ln_turn_receive(relay->turn, now, message, message_len, &peer, &data, &len);
 
-    for (i = 0; i < ice->relay_count && !relay; i++)
-        if (ice->relays[i]->via == packet->path.link &&
-            ln_address_equal(&ice->relays[i]->server, &packet->path.remote))
-            relay = ice->relays[i];
-    if (!relay || is_binding(packet))
-        return 1;
-    if (relay->failed || !relay->generation)
-        return ln_ice_drop(ice, LN_ICE_DROP_RELAY, LN_ERR_NOT_FOUND);
-    result = ln_turn_receive(relay->turn, now, packet->data, packet->len, &peer, &data, &len);
     if (result < 0)
         return ln_ice_drop(ice, LN_ICE_DROP_RELAY, result);
     if (result == 0) {
         ln_ice_run(ice, now);
         return 0;
     }
+    packet->buffer = relay->over == LN_ICE_OVER_UDP ? packet->buffer : NULL;
     packet->data = data;
     packet->len = len;
     packet->path.link = relay->link;
@@ -486,4 +625,50 @@ int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *pack
          i++)
         ;
     return 1;
+}
+
+static struct ln_ice_relay *relay_of(const struct ln_ice *ice, const struct ln_path *path)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++) {
+        struct ln_ice_relay *relay = ice->relays[i];
+
+        if (relay->via == path->link && (relay->stream != LN_ICE_STREAM_NONE ||
+                                         ln_address_equal(&relay->server, &path->remote)))
+            return relay;
+    }
+    return NULL;
+}
+
+int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    struct ln_ice_relay *relay = relay_of(ice, &packet->path);
+
+    if (!relay || (relay->over == LN_ICE_OVER_UDP && is_binding(packet)))
+        return 1;
+    if (relay->failed || !relay->generation)
+        return ln_ice_drop(ice, LN_ICE_DROP_RELAY, LN_ERR_NOT_FOUND);
+    if (relay->over == LN_ICE_OVER_UDP)
+        return unpack(ice, relay, now, packet, packet->data, packet->len);
+    relay->rest = (struct ln_bytes){ packet->data, packet->len };
+    ice->draining = relay;
+    return LN_ERR_AGAIN;
+}
+
+int ln_ice_relay_next(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    struct ln_ice_relay *relay = ice->draining;
+    struct ln_bytes message;
+    int result = relay->failed ? 0 : ln_ice_way_next(relay, now, &message);
+
+    if (result == 1)
+        return unpack(ice, relay, now, packet, (uint8_t *)(uintptr_t)message.data, message.len);
+    ice->draining = NULL;
+    if (result < 0) { /* it is out of step for good */
+        relay_failed(ice, relay, 701, LN_ICE_TEXT_NONSENSE);
+        ln_ice_drop(ice, LN_ICE_DROP_RELAY, 0);
+    }
+    ln_ice_run(ice, now); /* the session may be further now */
+    return result;
 }

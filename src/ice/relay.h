@@ -3,13 +3,16 @@
  *
  * A relay has a link of its own: a number that no driver gives out. Pairs on it have paths on that
  * link, with the relayed address as their local one; only ln_ice_wrap() and ln_ice_unwrap() know
- * the way from there to the server and back. A relay belongs to one generation; when that goes, or
- * the agent is closed, it still gives its allocation back with one message before its socket is
- * closed. */
+ * the way from there to the server and back: the socket of the host candidate (UDP, or DTLS on it),
+ * or a stream of the relay's own (TCP, or TLS on it). A relay belongs to one generation; when that
+ * goes, or the agent is closed, it still gives its allocation back with one message before its
+ * socket is closed. */
 #ifndef LN_ICE_RELAY_H
 #define LN_ICE_RELAY_H
 
 #include "base/endpoint.h"
+#include "crypto/session.h"
+#include "stun/framing.h"
 #include "stun/turn_client.h"
 
 #define LN_ICE_RELAYS_MAX      16u
@@ -17,6 +20,10 @@
 #define LN_ICE_VIRTUAL_LINK    0x80000000u
 #define LN_ICE_RELAY_RC        5u /* with Rm 4: a silent server costs 9.5 s */
 #define LN_ICE_RELAY_RM        4u
+#define LN_ICE_RELAY_DEADLINE  LN_MILLISECONDS(9500) /* connecting, securing and allocating */
+#define LN_ICE_RELAY_FRAME_MAX 8192u  /* bytes of a frame on a stream; a longer one ends it */
+#define LN_ICE_RELAY_PLAIN_MAX 16384u /* of one record */
+#define LN_ICE_RELAY_ROOM_MIN  (256u * 1024u) /* of a stream's queue; with less, data is dropped */
 #define LN_ICE_RELAY_KEEPALIVE LN_SECONDS(15) /* of the way to the server (RFC 8445, 11) */
 
 struct ln_ice;
@@ -25,11 +32,30 @@ struct ln_ice_link;
 struct ln_ice_pair;
 struct ln_stun_message;
 
+enum ln_ice_stream { /* the relay's own stream */
+                     LN_ICE_STREAM_NONE,
+                     LN_ICE_STREAM_WANTED,
+                     LN_ICE_STREAM_ASKED,
+                     LN_ICE_STREAM_OPEN,
+                     LN_ICE_STREAM_CLOSING, /* to be closed by the next poll_request */
+                     LN_ICE_STREAM_CANCEL,  /* asked for, and not wanted any more */
+};
+
 struct ln_ice_relay {
     const struct ln_ice_generation *generation; /* NULL: it is leaving */
     struct ln_turn *turn;
-    ln_link link; /* its own */
-    ln_link via;  /* the socket to the server */
+    ln_link link;   /* its own */
+    ln_link via;    /* the socket or stream to the server */
+    uint8_t over;   /* enum ln_ice_over */
+    uint8_t stream; /* enum ln_ice_stream */
+    uint32_t request;
+    size_t room;                /* bytes that the stream takes */
+    struct ln_session *session; /* TLS or DTLS, else NULL */
+    uint8_t *plain;             /* what came out of the session last */
+    char *domain;               /* whose certificate it must be, if not the server's own */
+    struct ln_stun_stream frames;
+    struct ln_bytes rest, plain_rest; /* not unpacked yet; of the packet in hand */
+    ln_time give_up_at;               /* unless it is done */
     struct ln_address base, server;
     struct ln_address tried[LN_ICE_REDIRECTS_MAX + 1];
     uint8_t redirects;
@@ -50,11 +76,16 @@ static inline bool ln_ice_is_virtual(ln_link link)
 void ln_ice_want_relays(struct ln_ice *ice, ln_time now);
 void ln_ice_relays_run(struct ln_ice *ice, ln_time now);
 ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice);
+int ln_ice_relays_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
+bool ln_ice_relays_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
 /* The next message to a server. */
 int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
 /* Unpacks what came from a server. 1: go on with the packet, which may be unpacked now; else as
- * ln_ice_unwrap(). */
+ * ln_ice_unwrap(). LN_ERR_AGAIN: ice->draining has it, ln_ice_relay_next() gives it piece by piece.
+ */
 int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet);
+/* The next datagram of a peer that ice->draining unpacks: 1; 0: no more; < 0: dropped. */
+int ln_ice_relay_next(struct ln_ice *ice, ln_time now, struct ln_packet *packet);
 /* Whether the pair's datagrams may leave now; asks for permission if need be, and fails the pair
  * when it is refused. True for pairs without a relay. */
 bool ln_ice_relay_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
@@ -71,5 +102,25 @@ void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g
 /* Whether one that leaves has something to send on this socket. */
 bool ln_ice_relays_hold(const struct ln_ice *ice, ln_link via);
 void ln_ice_relays_free(struct ln_ice *ice);
+
+/* relay_way.c, for relay.c: the way to the server. */
+
+/* Begins to connect, or to secure, or to allocate. Returns 0, LN_ERR_NOMEM, ... */
+LN_NODISCARD int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay);
+/* 0, or why it is no way any more. */
+int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now);
+ln_time ln_ice_way_next_timeout(const struct ln_ice_relay *relay);
+/* Bytes before a message. */
+size_t ln_ice_way_head(const struct ln_ice_relay *relay);
+/* Makes a message of len bytes at out + head ready to be sent from `out` on. Returns the bytes
+ * there (0: they wait in the session), or < 0. */
+int ln_ice_way_wrap(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_t len, size_t cap);
+/* What the session itself has to say; its length or 0. */
+int ln_ice_way_poll(struct ln_ice_relay *relay, uint8_t *out, size_t cap);
+/* Whether messages may be sent. */
+bool ln_ice_way_ready(const struct ln_ice_relay *relay);
+/* The next message in relay->rest, which is shortened: 1, 0, or < 0: the stream is of no use. */
+int ln_ice_way_next(struct ln_ice_relay *relay, ln_time now, struct ln_bytes *ret_message);
 
 #endif

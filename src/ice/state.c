@@ -215,6 +215,7 @@ static void fill_error(const struct ln_ice *ice, const struct ln_ice_event_entry
         "the server gives this user no further allocation",
         "the server has no relayed address left",
         "the servers name one another",
+        "the server's certificate is not trusted, or it speaks no TLS",
     };
 
     event->error.url = ln_ice_server_url(ice->current, entry->server);

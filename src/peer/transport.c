@@ -325,14 +325,10 @@ void ln_transport_receive_dtls(struct ln_peer_connection *pc, ln_time now, const
         receive_data(pc, now, plain, n);
 }
 
-void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet)
+static void receive_unwrapped(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet)
 {
     struct ln_transport *t = &pc->transport;
 
-    ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_PACKET_RECEIVED, pc->trace_object,
-                        packet->path.link, packet->path.remote.port, packet->data, packet->len);
-    if (ln_ice_unwrap(t->ice, now, packet) != 1)
-        return;
     t->packets_received++;
     t->bytes_received += packet->len;
     ln_ice_count_received(t->ice, now, &packet->path, 1, packet->len);
@@ -350,6 +346,18 @@ void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_
         ln_transport_drop(t, LN_TRANSPORT_DROP_UNKNOWN_KIND);
         break;
     }
+}
+
+void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet)
+{
+    struct ln_ice *ice = pc->transport.ice;
+    int more;
+
+    ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_PACKET_RECEIVED, pc->trace_object,
+                        packet->path.link, packet->path.remote.port, packet->data, packet->len);
+    more = ln_ice_unwrap(ice, now, packet);
+    for (; more == 1; more = ln_ice_unwrap_more(ice, now, packet))
+        receive_unwrapped(pc, now, packet);
 }
 
 /* --- time */

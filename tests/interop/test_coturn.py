@@ -25,7 +25,7 @@ def turnserver(*more):
          "--relay-ip=127.0.0.1", "--user=user:secret", "--realm=example.org", "--lt-cred-mech",
          "--allow-loopback-peers", "--no-cli", "--log-file=stdout", "--simple-log", f"--cert={certificate}",
          f"--pkey={key}", *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
-    server.certificate = certificate
+    os.environ["SSL_CERT_FILE"] = certificate  # what `linnet peer` trusts
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -66,6 +66,37 @@ def hidden(pair):
 
 def test_coturn_over_udp():
     relayed(f"turn:127.0.0.1:{PORT}?transport=udp", "udp")
+
+
+def test_coturn_over_tcp():
+    relayed(f"turn:127.0.0.1:{PORT}?transport=tcp", "tcp")
+
+
+def test_coturn_over_tls():
+    relayed(f"turns:localhost:{TLS_PORT}?transport=tcp", "tls")
+
+
+def test_coturn_over_tls_to_an_address():
+    relayed(f"turns:127.0.0.1:{TLS_PORT}", "tls")
+
+
+def test_coturn_over_dtls():
+    relayed(f"turns:localhost:{TLS_PORT}?transport=udp", "udp")
+
+
+def test_coturn_is_not_trusted_without_its_certificate():
+    server = turnserver()
+    os.environ["SSL_CERT_FILE"] = "/etc/ssl/certs/ca-certificates.crt"
+    try:
+        for transport in ("tcp", "udp"):
+            ours = peer("--offer", "--data", "chat", "--loopback", "--policy", "relay", "--no-trickle", "--ice-server",
+                        f"turns:localhost:{TLS_PORT}?transport={transport},user,secret")
+            description = ours.expect(lambda m: m.get("type") == "offer", 5)
+            assert "a=candidate" not in description["sdp"], description
+            ours.end()
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_coturn_with_stale_nonces():

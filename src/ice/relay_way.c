@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The way from a relay's client to its server (RFC 8656, 3.1): datagrams as they are, DTLS records,
+ * a stream of frames, or that inside TLS. Certificates are verified up to the system's roots and
+ * against the name of the URL (RFC 8489, 6.2.3); ALPN says "stun.turn" (RFC 7443).
+ *
+ * Sessions are made here and asked for their state; nothing of TURN is known but when it may begin.
+ */
+#include "ice/agent.h"
+
+#include "base/alloc.h"
+#include "base/time.h"
+
+#include <string.h>
+
+static bool is_stream(const struct ln_ice_relay *relay)
+{
+    return relay->over == LN_ICE_OVER_TCP || relay->over == LN_ICE_OVER_TLS;
+}
+
+static int make_session(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    static const char *const alpn[] = { "stun.turn" };
+    const struct ln_ice_server_entry *server =
+        &relay->generation->servers->entries[relay->server_index];
+    struct ln_session_config config = { .is_client = true,
+                                        .is_datagram = relay->over == LN_ICE_OVER_DTLS,
+                                        .alpn = alpn,
+                                        .alpn_count = 1,
+                                        .server_name = relay->domain ? relay->domain : server->host,
+                                        .verify = LN_SESSION_VERIFY_CHAIN };
+
+    if (!ice->env->crypto)
+        return LN_ERR_NOT_SUPPORTED;
+    relay->plain = ln_alloc(ice->env->allocator, LN_ICE_RELAY_PLAIN_MAX);
+    if (!relay->plain)
+        return LN_ERR_NOMEM;
+    return ln_session_create(&relay->session, &config, ice->env->crypto, ice->env);
+}
+
+int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    bool secure = relay->over == LN_ICE_OVER_TLS || relay->over == LN_ICE_OVER_DTLS;
+    const char *domain = relay->domain;
+    int error = 0;
+
+    relay->domain = NULL;
+    relay->frames = (struct ln_stun_stream){ .allocator = ice->env->allocator,
+                                             .limit = LN_ICE_RELAY_FRAME_MAX };
+    relay->give_up_at = relay->over == LN_ICE_OVER_UDP ? LN_TIME_NEVER
+                                                       : now + LN_ICE_RELAY_DEADLINE;
+    if (domain && !(relay->domain = ln_alloc_text(ice->env->allocator, domain)))
+        return LN_ERR_NOMEM;
+    if (secure)
+        error = make_session(ice, relay);
+    if (error)
+        return error;
+    if (is_stream(relay))
+        relay->stream = LN_ICE_STREAM_WANTED;
+    else if (secure)
+        ln_session_start(relay->session, now);
+    else
+        ln_turn_start(relay->turn, now);
+    return 0;
+}
+
+void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    ln_session_free(relay->session);
+    ln_free(ice->env->allocator, relay->plain);
+    ln_free(ice->env->allocator, relay->domain);
+    if (relay->frames.allocator)
+        ln_stun_stream_deinit(&relay->frames);
+}
+
+int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now)
+{
+    if (!relay->session)
+        return 0;
+    if (ln_time_due(ln_session_next_timeout(relay->session), now))
+        ln_session_on_timeout(relay->session, now);
+    switch (ln_session_state(relay->session)) {
+    case LN_SESSION_ESTABLISHED:
+        ln_turn_start(relay->turn, now); /* once */
+        return 0;
+    case LN_SESSION_CLOSED:
+    case LN_SESSION_FAILED:
+        return LN_ERR_CLOSED;
+    default:
+        return 0;
+    }
+}
+
+ln_time ln_ice_way_next_timeout(const struct ln_ice_relay *relay)
+{
+    return relay->session ? ln_session_next_timeout(relay->session) : LN_TIME_NEVER;
+}
+
+bool ln_ice_way_ready(const struct ln_ice_relay *relay)
+{
+    if (is_stream(relay) && relay->stream != LN_ICE_STREAM_OPEN)
+        return false;
+    return !relay->session || ln_session_state(relay->session) == LN_SESSION_ESTABLISHED;
+}
+
+/* --- out ----------------------------------------------------------------------------------- */
+
+size_t ln_ice_way_head(const struct ln_ice_relay *relay)
+{
+    return relay->over == LN_ICE_OVER_DTLS ? ln_session_headroom(relay->session) : 0;
+}
+
+int ln_ice_way_poll(struct ln_ice_relay *relay, uint8_t *out, size_t cap)
+{
+    int len = 0;
+
+    if (relay->session && (!is_stream(relay) || relay->stream == LN_ICE_STREAM_OPEN))
+        len = ln_session_poll_output(relay->session, out, cap);
+    if (len > 0 && is_stream(relay))
+        relay->room -= (size_t)len < relay->room ? (size_t)len : relay->room;
+    return len;
+}
+
+/* The session wants to read from elsewhere than it writes to. */
+static int wrap_tls(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_t len, size_t cap)
+{
+    uint8_t plain[LN_TURN_MESSAGE_MAX];
+    int n;
+
+    if (len > sizeof plain)
+        return LN_ERR_TOO_BIG;
+    memcpy(plain, out, len);
+    n = ln_session_wrap(relay->session, now, plain, len, out, cap);
+    ln_wipe(plain, len);
+    return n != 0 ? n : ln_session_poll_output(relay->session, out, cap);
+}
+
+int ln_ice_way_wrap(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_t len, size_t cap)
+{
+    int n = (int)len;
+
+    if (relay->over == LN_ICE_OVER_DTLS)
+        return ln_session_wrap(relay->session, now, out + ln_session_headroom(relay->session), len,
+                               out, cap);
+    if (relay->over == LN_ICE_OVER_TLS)
+        n = wrap_tls(relay, now, out, len, cap);
+    if (n > 0 && is_stream(relay))
+        relay->room -= (size_t)n < relay->room ? (size_t)n : relay->room;
+    return n;
+}
+
+/* --- in ------------------------------------------------------------------------------------ */
+
+/* The next plain bytes of the session, into relay->plain. */
+static int unwrap_session(struct ln_ice_relay *relay, ln_time now)
+{
+    size_t before;
+    int n;
+
+    do { /* 0 with a rest: the state has just changed */
+        before = relay->rest.len;
+        n = ln_session_unwrap(relay->session, now, &relay->rest, relay->plain,
+                              LN_ICE_RELAY_PLAIN_MAX);
+    } while (n == 0 && relay->rest.len > 0 && relay->rest.len < before);
+    return n > 0 ? n : 0; /* an end is seen by ln_ice_way_run() */
+}
+
+int ln_ice_way_next(struct ln_ice_relay *relay, ln_time now, struct ln_bytes *ret_message)
+{
+    int n;
+
+    if (relay->over == LN_ICE_OVER_TCP)
+        return ln_stun_stream_next(&relay->frames, &relay->rest, ret_message);
+    if (relay->over == LN_ICE_OVER_DTLS) {
+        n = unwrap_session(relay, now);
+        *ret_message = (struct ln_bytes){ relay->plain, (size_t)n };
+        return n > 0;
+    }
+    for (;;) {
+        n = ln_stun_stream_next(&relay->frames, &relay->plain_rest, ret_message);
+        if (n != 0)
+            return n;
+        n = unwrap_session(relay, now);
+        if (n == 0)
+            return 0;
+        relay->plain_rest = (struct ln_bytes){ relay->plain, (size_t)n };
+    }
+}
