@@ -36,6 +36,7 @@
 #define LN_ICE_QUIET_STEP     LN_MILLISECONDS(20)
 #define LN_ICE_QUIET_GRACE    LN_MILLISECONDS(100) /* it has to answer before another is nominated */
 #define LN_ICE_STANDBY_MAX    4u
+#define LN_ICE_MOVED_MIN      LN_MILLISECONDS(60) /* of silence: the other side has moved on */
 #define LN_ICE_LINGER         LN_SECONDS(3)  /* the old generation's life after the new selects */
 #define LN_ICE_KEEPALIVE      LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
 #define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
@@ -287,6 +288,18 @@ void ln_ice_change_role(struct ln_ice *ice, bool controlling);
 void ln_ice_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_quiet_run(struct ln_ice *ice, ln_time now);
 ln_time ln_ice_quiet_next_timeout(const struct ln_ice *ice);
+
+/* standby.c */
+/* Whether consent of this pair is kept although another is selected. */
+bool ln_ice_is_standby(const struct ln_ice_generation *g, const struct ln_ice_pair *pair);
+/* The next pair to be checked although one is selected; NULL: none. */
+struct ln_ice_pair *ln_ice_standby_wanted(const struct ln_ice_generation *g);
+/* Whether a pair is left that may take the place of the selected one. */
+bool ln_ice_may_recover(const struct ln_ice_generation *g);
+/* Controlling: the pair that should take the place of the selected one now, or NULL. */
+struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice);
+/* A check or data came on a pair that is not selected. */
+void ln_ice_standby_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 
 /* state.c */
 void ln_ice_state_run(struct ln_ice *ice, ln_time now);

@@ -143,10 +143,12 @@ static bool may_check(const struct ln_ice *ice)
     return ice->current->remote_pwd != NULL && !ice->closed;
 }
 
-/* Ordinary checks end with the nomination (RFC 8445, 8.1.2); triggered ones go on. */
+/* Ordinary checks end with the nomination (RFC 8445, 8.1.2), but for pairs that would be a standby;
+ * triggered ones go on. */
 static struct ln_ice_pair *ordinary(const struct ln_ice *ice)
 {
-    return ice->current->selected ? NULL : ln_ice_check_list_ordinary(&ice->current->list);
+    return ice->current->selected ? ln_ice_standby_wanted(ice->current)
+                                  : ln_ice_check_list_ordinary(&ice->current->list);
 }
 
 static bool triggered_allowed(const struct ln_ice_generation *g, ln_time now)

@@ -20,6 +20,18 @@ static bool open_to_all(const struct ln_ice *ice)
     return ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_ALL;
 }
 
+static bool is_gathering(const struct ln_ice_generation *g)
+{
+    return g->gathering == LN_ICE_GATHERING_STATE_GATHERING;
+}
+
+/* Interfaces that come during a call get sockets, candidates and checks too. These are not
+ * signalled any more: the other side sees them as peer-reflexive. */
+static bool goes_on(const struct ln_ice_generation *g)
+{
+    return is_gathering(g) || (g->gathering == LN_ICE_GATHERING_STATE_COMPLETE && g->selected);
+}
+
 static bool watching(const struct ln_ice *ice)
 {
     return open_to_all(ice) || ice->current->servers->relays;
@@ -483,7 +495,7 @@ static void add_host(struct ln_ice *ice, struct ln_ice_link *link)
                                          .preference = link->preference,
                                          .server = -1,
                                          .type = LN_CANDIDATE_HOST,
-                                         .signalled = true };
+                                         .signalled = is_gathering(ice->current) };
 
     host = add_local(ice, ice->current, &model);
     if (host)
@@ -502,7 +514,7 @@ static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *
                                   .preference = host->preference,
                                   .server = (int8_t)server,
                                   .type = LN_CANDIDATE_SRFLX,
-                                  .signalled = true };
+                                  .signalled = is_gathering(ice->current) };
 
     if (known && known->type != LN_CANDIDATE_PRFLX)
         return false;
@@ -536,7 +548,7 @@ void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
                                       .preference = relay->preference,
                                       .server = (int8_t)relay->server_index,
                                       .type = LN_CANDIDATE_RELAY,
-                                      .signalled = true };
+                                      .signalled = is_gathering(g) };
 
         local = add_local(ice, g, &model);
         if (local)
@@ -753,13 +765,13 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
     bool late;
     size_t i;
 
-    if (ice->current->gathering == LN_ICE_GATHERING_STATE_GATHERING) {
+    if (goes_on(ice->current)) {
         want_links(ice);
         for (i = 0; i < LN_ICE_LINKS_MAX; i++)
             if (is_ours(ice, &ice->links[i]) && open_to_all(ice) &&
                 !ln_ice_find_host(ice->current, ice->links[i].link))
                 add_host(ice, &ice->links[i]);
-        if (open_to_all(ice))
+        if (open_to_all(ice) && is_gathering(ice->current))
             want_probes(ice, now);
         ln_ice_want_relays(ice, now);
     }

@@ -157,6 +157,7 @@ static void check_received(struct ln_ice *ice, struct ln_ice_generation *g,
     if (g != ice->current)
         return;
     ln_ice_trigger(ice, pair, now);
+    ln_ice_standby_heard(ice, pair, now);
     if (use_candidate)
         ln_ice_nomination_requested(ice, pair, now);
 }
@@ -268,7 +269,7 @@ static void check_succeeded(struct ln_ice *ice, struct ln_ice_pair *pair,
     if (nominates || (!ice->controlling && pair->nominate_requested &&
                       (!g->selected || g->selected->nominate_order < pair->nominate_order)))
         ln_ice_select(ice, pair, now);
-    else if (!g->selected)
+    else if (!g->selected || ln_ice_is_standby(g, pair))
         ln_ice_keep_consent(ice, pair, now);
 }
 

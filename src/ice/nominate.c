@@ -2,8 +2,10 @@
  * Roles and nomination (RFC 8445, 7.3.1.1, 8.1.1 and 7.3.1.5).
  *
  * Controlling: regular nomination of the best valid pair, at once if no better one is to be hoped
- * for, else after a short settle time; data flows on the best valid pair meanwhile. Controlled: the
- * latest pair that the other side asks for wins, for browsers ask more than once. */
+ * for, else after a short settle time; data flows on the best valid pair meanwhile. Another pair is
+ * nominated later when the selected one is lost or a better kind of path was found (standby.c).
+ * Controlled: the latest pair that the other side asks for wins, for browsers ask more than once.
+ */
 #include "ice/agent.h"
 
 #include "base/time.h"
@@ -62,7 +64,8 @@ void ln_ice_select(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
         if (other->state == LN_ICE_PAIR_IN_PROGRESS)
             ln_ice_pair_set_state(ice, other, LN_ICE_PAIR_WAITING, LN_ICE_FAILURE_NONE);
         ln_stun_transaction_cancel(&other->check);
-        ln_consent_stop(&other->consent);
+        if (!ln_ice_is_standby(g, other))
+            ln_consent_stop(&other->consent);
     }
     ln_ice_keep_consent(ice, pair, now);
     if (g == ice->current && ice->previous && ice->previous_until == LN_TIME_NEVER)
@@ -111,8 +114,10 @@ void ln_ice_nominate_run(struct ln_ice *ice, ln_time now)
     struct ln_ice_generation *g = ice->current;
     struct ln_ice_pair *best;
 
-    if (g->selected && g->selected->state == LN_ICE_PAIR_FAILED && ice->controlling)
-        return; /* only a restart helps: a second nomination is not ours to make */
+    if (ice->controlling && g->selected && !g->nominating && (best = ln_ice_replacement(ice))) {
+        g->nominating = best;
+        ln_ice_begin_check(ice, best, true, now);
+    }
     if (!ice->controlling || g->selected || g->nominating)
         return;
     best = ln_ice_check_list_best(&g->list);

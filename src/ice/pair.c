@@ -84,6 +84,11 @@ bool ln_ice_pair_relayed(const struct ln_ice_pair *pair)
     return pair->base->relay || pair->remote->type == LN_CANDIDATE_RELAY;
 }
 
+int ln_ice_pair_kind(const struct ln_ice_pair *pair)
+{
+    return ln_ice_pair_relayed(pair) ? 0 : 1 + ln_ice_pair_direct(pair);
+}
+
 void ln_ice_pair_count_rtt(struct ln_ice_pair *pair, ln_duration rtt)
 {
     pair->current_rtt = rtt;

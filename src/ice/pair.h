@@ -128,6 +128,8 @@ bool ln_ice_pair_possible(const struct ln_ice_local *base, const struct ln_ice_r
 bool ln_ice_pair_direct(const struct ln_ice_pair *pair);
 /* Goes through a relay, ours or (as far as we were told) the other side's. */
 bool ln_ice_pair_relayed(const struct ln_ice_pair *pair);
+/* Direct before through NATs before relayed: 2, 1, 0. */
+int ln_ice_pair_kind(const struct ln_ice_pair *pair);
 /* An answered check's round trip. */
 void ln_ice_pair_count_rtt(struct ln_ice_pair *pair, ln_duration rtt);
 

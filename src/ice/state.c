@@ -69,12 +69,6 @@ static struct ln_ice_pair *best_consented(const struct ln_ice *ice)
     return NULL;
 }
 
-/* Direct before through NATs before relayed. */
-static int kind_of_path(const struct ln_ice_pair *pair)
-{
-    return ln_ice_pair_relayed(pair) ? 0 : 1 + ln_ice_pair_direct(pair);
-}
-
 static struct ln_ice_pair *choose_sending(const struct ln_ice *ice)
 {
     const struct ln_ice_generation *g = ice->current;
@@ -89,7 +83,7 @@ static struct ln_ice_pair *choose_sending(const struct ln_ice *ice)
     /* The other side may have closed the sockets of the old path when it restarted, and says
      * nothing of it (Pion does); what was just answered is proven. A worse kind of path waits for
      * the nomination. */
-    return best && kind_of_path(best) >= kind_of_path(old) ? best : old;
+    return best && ln_ice_pair_kind(best) >= ln_ice_pair_kind(old) ? best : old;
 }
 
 static void update_sending(struct ln_ice *ice)
@@ -102,6 +96,9 @@ static void update_sending(struct ln_ice *ice)
         return;
     if (ice->sending)
         ln_ice_relay_bind(ice, ice->sending);
+    if (ice->sending && ice->sending->generation == ice->current && ice->current->selected &&
+        ice->sending != ice->current->selected && ice->sending->check.state != LN_STUN_RUNNING)
+        ln_ice_begin_check(ice, ice->sending, false, ice->now); /* where we are now */
     ice->announced = id;
     ice->selected_changes += id != 0;
     ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_SELECTED, ice->tie_breaker, id,
@@ -156,10 +153,11 @@ static enum ln_ice_connection_state state_without_path(const struct ln_ice *ice,
     const struct ln_ice_generation *g = ice->current;
     bool alive = ln_ice_check_list_alive(&g->list);
 
-    if (g->consent_lost && !alive)
+    if (g->consent_lost && !alive && !ln_ice_may_recover(g))
         return LN_ICE_CONNECTION_STATE_FAILED;
     if (g->selected && g->selected->state == LN_ICE_PAIR_FAILED)
-        return LN_ICE_CONNECTION_STATE_FAILED;
+        return ln_ice_may_recover(g) ? LN_ICE_CONNECTION_STATE_DISCONNECTED
+                                     : LN_ICE_CONNECTION_STATE_FAILED;
     /* RFC 8863, 4: not before the timer, for a check may still come and bring a pair. */
     if (!alive && patience_over(ice, now))
         return LN_ICE_CONNECTION_STATE_FAILED;

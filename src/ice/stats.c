@@ -59,6 +59,8 @@ void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path
     pair->last_received = now;
     if (pair->authenticated)
         ln_ice_heard(ice, pair, now);
+    if (pair->authenticated && pair != ice->sending)
+        ln_ice_standby_heard(ice, pair, now);
     if (pair == ice->sending && ice->state == LN_ICE_CONNECTION_STATE_DISCONNECTED)
         ice->wake = true;
 }

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Pairs beside the selected one: what is checked and kept warm after a nomination, and what takes
+ * the selected pair's place when it is lost, left by the other side, or worse than another.
+ *
+ * RFC 8445, 8.1.2 ends everything else with a nomination. Here the best pair of each other socket
+ * or relay keeps its consent, so that a lost interface costs no new connection, and pairs of a
+ * better kind than the selected one (direct before NATs before relays) are still looked for. The
+ * controlling side nominates again, as browsers do; the controlled side sends on what is left until
+ * it is told. Which side noticed first does not matter: a check or data on another pair while the
+ * selected one is silent says that the other side has moved. */
+#include "ice/agent.h"
+
+#include "base/time.h"
+
+static bool lost(const struct ln_ice_generation *g)
+{
+    return g->selected && g->selected->state == LN_ICE_PAIR_FAILED;
+}
+
+/* Lost for a reason that says nothing of the other paths: a socket, a relay. Where nobody answered
+ * for half a minute, only what was answered meanwhile may serve. */
+static bool lost_here(const struct ln_ice_generation *g)
+{
+    return lost(g) && g->selected->failure != LN_ICE_FAILURE_CONSENT;
+}
+
+/* No better pair of the same socket is there. */
+static bool best_of_its_link(const struct ln_ice_generation *g, const struct ln_ice_pair *pair)
+{
+    size_t i;
+
+    for (i = 0; g->list.pairs[i] != pair; i++)
+        if (ln_ice_pair_usable(g->list.pairs[i]) && g->list.pairs[i] != g->selected &&
+            g->list.pairs[i]->path.link == pair->path.link)
+            return false;
+    return true;
+}
+
+bool ln_ice_is_standby(const struct ln_ice_generation *g, const struct ln_ice_pair *pair)
+{
+    unsigned before = 0;
+    size_t i;
+
+    if (!g->selected || pair == g->selected || !ln_ice_pair_usable(pair) ||
+        pair->path.link == g->selected->path.link || !best_of_its_link(g, pair))
+        return false;
+    for (i = 0; g->list.pairs[i] != pair; i++)
+        before += g->list.pairs[i]->consent.active && g->list.pairs[i] != g->selected;
+    return before < LN_ICE_STANDBY_MAX;
+}
+
+static bool link_has_usable(const struct ln_ice_generation *g, ln_link link)
+{
+    size_t i;
+
+    for (i = 0; i < g->list.count; i++)
+        if (g->list.pairs[i]->path.link == link && ln_ice_pair_usable(g->list.pairs[i]))
+            return true;
+    return false;
+}
+
+struct ln_ice_pair *ln_ice_standby_wanted(const struct ln_ice_generation *g)
+{
+    size_t i;
+
+    for (i = 0; i < g->list.count; i++) {
+        struct ln_ice_pair *pair = g->list.pairs[i];
+
+        if (pair->state != LN_ICE_PAIR_WAITING && pair->state != LN_ICE_PAIR_FROZEN)
+            continue;
+        if (lost_here(g) || ln_ice_pair_kind(pair) > ln_ice_pair_kind(g->selected) ||
+            !link_has_usable(g, pair->path.link))
+            return pair;
+    }
+    return NULL;
+}
+
+bool ln_ice_may_recover(const struct ln_ice_generation *g)
+{
+    size_t i;
+
+    for (i = 0; i < g->list.count; i++) {
+        const struct ln_ice_pair *pair = g->list.pairs[i];
+
+        if (ln_ice_pair_usable(pair) && pair->consent.active)
+            return true;
+        if (lost_here(g) && pair->state != LN_ICE_PAIR_FAILED &&
+            (pair->state != LN_ICE_PAIR_SUCCEEDED || pair->check.state == LN_STUN_RUNNING))
+            return true;
+    }
+    return false;
+}
+
+struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice)
+{
+    const struct ln_ice_generation *g = ice->current;
+    size_t i;
+
+    for (i = 0; i < g->list.count; i++) {
+        struct ln_ice_pair *pair = g->list.pairs[i];
+
+        if (pair == g->selected || !ln_ice_pair_usable(pair))
+            continue;
+        if (lost_here(g) || (ln_ice_pair_consented(pair, ice->now) &&
+                             (lost(g) || ln_ice_pair_kind(pair) > ln_ice_pair_kind(g->selected))))
+            return pair;
+    }
+    return NULL;
+}
+
+/* On a path that is alive, data or answers come more often than this. */
+static bool silent(const struct ln_ice_pair *pair, ln_time now)
+{
+    return now - pair->alive_at >=
+           ln_time_max(LN_ICE_MOVED_MIN, LN_ICE_QUIET_GAPS * pair->usual_gap);
+}
+
+void ln_ice_standby_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
+{
+    struct ln_ice_generation *g = pair->generation;
+
+    if (!ice->controlling || g != ice->current || !g->selected || g->nominating ||
+        pair == g->selected || !ln_ice_pair_usable(pair) || !silent(g->selected, now))
+        return;
+    g->nominating = pair;
+    ln_ice_begin_check(ice, pair, true, now);
+}
