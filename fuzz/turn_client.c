@@ -20,7 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static struct ln_turn *turn;
+static struct ln_turn_client *turn;
 static struct ln_stun_id last_id;
 static ln_time now;
 
@@ -32,11 +32,11 @@ static void check(bool right)
 
 static void take_requests(void)
 {
-    uint8_t out[LN_TURN_MESSAGE_MAX];
+    uint8_t out[LN_TURN_CLIENT_MESSAGE_MAX];
     struct ln_stun_message m;
     int len;
 
-    while ((len = ln_turn_poll(turn, now, out, sizeof out)) > 0) {
+    while ((len = ln_turn_client_poll(turn, now, out, sizeof out)) > 0) {
         check(ln_stun_parse(out, (size_t)len, &m) == 0);
         last_id = m.id;
     }
@@ -54,12 +54,13 @@ static size_t build(struct ln_bytes bytes, bool signed_, uint8_t *out, size_t ca
     ln_write_bytes(&b.w, bytes.data + 2, bytes.len - 2);
     ln_write_align(&b.w, 4);
     ln_write16_at(&b.w, 0, ln_load16(bytes.data));
-    if (signed_ && turn->auth.algorithm == LN_TURN_ALGORITHM_NONE)
+    if (signed_ && turn->auth.algorithm == LN_TURN_CLIENT_ALGORITHM_NONE)
         ln_stun_add_integrity(&b, (struct ln_bytes){ turn->auth.key, 16 });
     else if (signed_)
         ln_stun_add_integrity_sha256(
             &b, (struct ln_bytes){ turn->auth.key,
-                                   turn->auth.algorithm == LN_TURN_ALGORITHM_SHA256 ? 32u : 16u });
+                                   turn->auth.algorithm == LN_TURN_CLIENT_ALGORITHM_SHA256 ? 32u
+                                                                                           : 16u });
     len = ln_stun_finish(&b);
     return len > 0 ? (size_t)len : 0;
 }
@@ -70,7 +71,7 @@ static void hand_in(uint8_t *message, size_t len)
     uint8_t *data;
     size_t data_len;
 
-    if (ln_turn_receive(turn, now, message, len, &peer, &data, &data_len) == 1)
+    if (ln_turn_client_receive(turn, now, message, len, &peer, &data, &data_len) == 1)
         check(data >= message && data_len <= len && data + data_len <= message + len);
 }
 
@@ -78,13 +79,13 @@ static void step(uint8_t flags, struct ln_bytes bytes)
 {
     static uint8_t message[70000];
     struct ln_address peer = { .family = LN_FAMILY_IPV4, .ip = { 192, 0, 2, 3 }, .port = 4000 };
-    uint8_t out[LN_TURN_HEAD_MAX + 8] = { 0 };
+    uint8_t out[LN_TURN_CLIENT_HEAD_MAX + 8] = { 0 };
     size_t len;
     int n;
 
     if (flags & 4) {
-        (void)!ln_turn_permit(turn, now, &peer);
-        (void)!ln_turn_bind(turn, now, &peer);
+        (void)!ln_turn_client_permit(turn, now, &peer);
+        (void)!ln_turn_client_bind(turn, now, &peer);
         take_requests();
     }
     if (flags & 1) {
@@ -96,18 +97,18 @@ static void step(uint8_t flags, struct ln_bytes bytes)
     }
     hand_in(message, len);
     take_requests();
-    n = ln_turn_wrap(turn, now, &peer, out, 5);
-    check(n < 0 || (size_t)n >= ln_turn_head(turn, &peer) + 5);
+    n = ln_turn_client_wrap(turn, now, &peer, out, 5);
+    check(n < 0 || (size_t)n >= ln_turn_client_head(turn, &peer) + 5);
     if (flags & 8)
         now += LN_SECONDS(1) << (flags >> 4);
-    ln_turn_on_timeout(turn, now);
-    check(ln_turn_next_timeout(turn) > now);
+    ln_turn_client_on_timeout(turn, now);
+    check(ln_turn_client_next_timeout(turn) > now);
     take_requests();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct ln_turn_config config = { .username = "user", .password = "secret" };
+    struct ln_turn_client_config config = { .username = "user", .password = "secret" };
     struct ln_env env = { .allocator = ln_allocator_libc() };
     struct ln_rng rng;
     struct ln_reader r;
@@ -117,9 +118,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     ln_reader_init(&r, data, len);
     config.stream = (ln_read8(&r) & 1) != 0;
     now = LN_SECONDS(1000);
-    if (ln_turn_create(&turn, &config, &env) != 0)
+    if (ln_turn_client_create(&turn, &config, &env) != 0)
         return 0;
-    ln_turn_start(turn, now);
+    ln_turn_client_start(turn, now);
     take_requests();
     while (ln_reader_left(&r) > 3) {
         uint8_t flags = ln_read8(&r);
@@ -127,6 +128,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
         step(flags, ln_read_bytes(&r, size < ln_reader_left(&r) ? size : ln_reader_left(&r)));
     }
-    ln_turn_free(turn);
+    ln_turn_client_free(turn);
     return 0;
 }

@@ -319,7 +319,7 @@ enum ln_ice_error_text {
     LN_ICE_TEXT_CREDENTIALS,
     LN_ICE_TEXT_QUOTA,
     LN_ICE_TEXT_CAPACITY,
-    LN_ICE_TEXT_LOOP,   /* servers that name one another */
+    LN_ICE_TEXT_LOOP,   /* servers that name one another, or one that may not be asked */
     LN_ICE_TEXT_SECURE, /* TLS or DTLS failed */
 };
 

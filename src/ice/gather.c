@@ -533,12 +533,12 @@ void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
     struct ln_ice_generation *g = ice->current;
     struct ln_ice_local *host = ln_ice_find_host(g, relay->via), *local;
     struct ln_address mapped = { 0 }, address;
-    bool seen = ln_turn_mapped(relay->turn, &mapped) && mapped.family == relay->base.family;
+    bool seen = ln_turn_client_mapped(relay->turn, &mapped) && mapped.family == relay->base.family;
     size_t i;
 
     if (seen && host)
         (void)add_server_reflexive(ice, host, relay->server_index, &mapped);
-    for (i = 0; ln_turn_relayed(relay->turn, i, &address); i++) {
+    for (i = 0; ln_turn_client_relayed(relay->turn, i, &address); i++) {
         struct ln_ice_local model = { .address = address,
                                       .base = address,
                                       .link = relay->link,

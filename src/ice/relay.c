@@ -56,15 +56,15 @@ static uint16_t relay_preference(uint16_t of_link, uint8_t transport)
 static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
     const struct ln_ice_server_entry *server = server_of(relay);
-    struct ln_turn_config config = { .username = server->username,
-                                     .password = server->password,
-                                     .stream = relay->over == LN_ICE_OVER_TCP ||
-                                               relay->over == LN_ICE_OVER_TLS,
-                                     .both_families = relay->base.family == LN_FAMILY_IPV6,
-                                     .allocate_rc = LN_ICE_RELAY_RC,
-                                     .allocate_rm = LN_ICE_RELAY_RM,
-                                     .rto = ice->config.rto };
-    int error = ln_turn_create(&relay->turn, &config, ice->env);
+    struct ln_turn_client_config config = { .username = server->username,
+                                            .password = server->password,
+                                            .stream = relay->over == LN_ICE_OVER_TCP ||
+                                                      relay->over == LN_ICE_OVER_TLS,
+                                            .both_families = relay->base.family == LN_FAMILY_IPV6,
+                                            .allocate_rc = LN_ICE_RELAY_RC,
+                                            .allocate_rm = LN_ICE_RELAY_RM,
+                                            .rto = ice->config.rto };
+    int error = ln_turn_client_create(&relay->turn, &config, ice->env);
 
     relay->tried[relay->redirects] = relay->server;
     return error ? error : ln_ice_way_begin(ice, relay, now);
@@ -73,7 +73,7 @@ static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 static void discard(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     ln_ice_way_end(ice, relay);
-    ln_turn_free(relay->turn);
+    ln_turn_client_free(relay->turn);
     ln_free(ice->env->allocator, relay);
 }
 
@@ -162,7 +162,7 @@ static void release(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     relay->generation = NULL;
     drop_stream(relay);
-    ln_turn_close(relay->turn, ice->now);
+    ln_turn_client_close(relay->turn, ice->now);
 }
 
 void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g)
@@ -215,13 +215,13 @@ static void relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
 
 static void allocation_failed(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
-    uint16_t code = ln_turn_error_code(relay->turn);
+    uint16_t code = ln_turn_client_error_code(relay->turn);
 
     switch (code) {
-    case LN_TURN_CODE_TIMEOUT:
+    case LN_TURN_CLIENT_CODE_TIMEOUT:
         relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
         break;
-    case LN_TURN_CODE_NONSENSE:
+    case LN_TURN_CLIENT_CODE_NONSENSE:
         relay_failed(ice, relay, 701, LN_ICE_TEXT_NONSENSE);
         break;
     case 401:
@@ -244,6 +244,20 @@ void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay)
     relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
 }
 
+static bool is_inside(const struct ln_address *address)
+{
+    return ln_address_is_private(address) || ln_address_is_link_local(address) ||
+           ln_address_is_loopback(address);
+}
+
+/* A public server does not send us into a network of ours: what stands there is not meant. */
+static bool may_follow(const struct ln_ice_relay *relay, const struct ln_address *other)
+{
+    return other->family == relay->base.family && ln_candidate_may_check(other) &&
+           (!is_inside(other) || is_inside(&relay->server)) &&
+           ln_address_is_loopback(other) == ln_address_is_loopback(&relay->base);
+}
+
 /* 300: the same request to the server that was named, unless that was asked already (RFC 8489, 10).
  */
 static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
@@ -259,12 +273,11 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
     char domain[256];
     size_t i;
 
-    ln_turn_alternate(relay->turn, &other, domain);
+    ln_turn_client_alternate(relay->turn, &other, domain);
     for (i = 0; i <= relay->redirects && !ln_address_equal(&relay->tried[i], &other); i++)
         ;
     if (i <= relay->redirects || relay->redirects == LN_ICE_REDIRECTS_MAX ||
-        other.family != relay->base.family ||
-        ln_address_is_loopback(&other) != ln_address_is_loopback(&relay->base)) {
+        !may_follow(relay, &other)) {
         relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
         return;
     }
@@ -280,7 +293,8 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
 /* A datagram now and then keeps the NATs before the server open; streams live longer than that. */
 static ln_time keepalive_at(const struct ln_ice_relay *relay)
 {
-    return ln_turn_state(relay->turn) == LN_TURN_READY && relay->stream == LN_ICE_STREAM_NONE
+    return ln_turn_client_state(relay->turn) == LN_TURN_CLIENT_READY &&
+                   relay->stream == LN_ICE_STREAM_NONE
                ? relay->sent_at + LN_ICE_RELAY_KEEPALIVE
                : LN_TIME_NEVER;
 }
@@ -293,13 +307,13 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
         relay_failed(ice, relay, 701, LN_ICE_TEXT_SECURE);
         return;
     }
-    ln_turn_on_timeout(relay->turn, now);
+    ln_turn_client_on_timeout(relay->turn, now);
     if (!relay->done && now >= relay->give_up_at) {
         relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
         return;
     }
-    switch (ln_turn_state(relay->turn)) {
-    case LN_TURN_READY:
+    switch (ln_turn_client_state(relay->turn)) {
+    case LN_TURN_CLIENT_READY:
         if (!relay->done && relay->generation == ice->current)
             ln_ice_add_relayed(ice, relay);
         relay->done = true;
@@ -308,10 +322,10 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
             relay->sent_at = now;
         }
         break;
-    case LN_TURN_ALTERNATE:
+    case LN_TURN_CLIENT_ALTERNATE:
         redirect(ice, relay, now);
         break;
-    case LN_TURN_FAILED:
+    case LN_TURN_CLIENT_FAILED:
         allocation_failed(ice, relay);
         break;
     default:
@@ -354,7 +368,7 @@ ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
 
         if (!relay->generation || relay->failed)
             continue;
-        next = ln_time_min(next, ln_turn_next_timeout(relay->turn));
+        next = ln_time_min(next, ln_turn_client_next_timeout(relay->turn));
         next = ln_time_min(next, ln_ice_way_next_timeout(relay));
         next = ln_time_min(next, keepalive_at(relay));
         if (!relay->done)
@@ -389,23 +403,23 @@ void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path)
 
 bool ln_ice_relay_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
-    struct ln_turn *turn;
+    struct ln_turn_client *turn;
 
     if (!pair->base->relay)
         return true;
     if (pair->base->relay->failed)
         return false;
     turn = pair->base->relay->turn;
-    switch (ln_turn_permitted(turn, &pair->path.remote)) {
-    case LN_TURN_PERMIT_GRANTED:
+    switch (ln_turn_client_permitted(turn, &pair->path.remote)) {
+    case LN_TURN_CLIENT_PERMIT_GRANTED:
         return true;
-    case LN_TURN_PERMIT_ASKED:
+    case LN_TURN_CLIENT_PERMIT_ASKED:
         return false;
-    case LN_TURN_PERMIT_REFUSED:
+    case LN_TURN_CLIENT_PERMIT_REFUSED:
         ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_RELAY_REFUSED);
         return false;
     default:
-        if (ln_turn_permit(turn, now, &pair->path.remote) != 0)
+        if (ln_turn_client_permit(turn, now, &pair->path.remote) != 0)
             ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_RELAY_REFUSED);
         return false;
     }
@@ -414,7 +428,7 @@ bool ln_ice_relay_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time no
 void ln_ice_relay_bind(struct ln_ice *ice, struct ln_ice_pair *pair)
 {
     if (pair->base->relay) /* without a channel indications serve */
-        (void)!ln_turn_bind(pair->base->relay->turn, ice->now, &pair->path.remote);
+        (void)!ln_turn_client_bind(pair->base->relay->turn, ice->now, &pair->path.remote);
 }
 
 /* --- out ----------------------------------------------------------------------------------- */
@@ -442,7 +456,7 @@ static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
     int len = ln_ice_way_poll(relay, out->data, out->cap);
 
     if (len == 0 && ln_ice_way_ready(relay)) {
-        len = ln_turn_poll(relay->turn, now, out->data + head, cap);
+        len = ln_turn_client_poll(relay->turn, now, out->data + head, cap);
         if (len == 0 && relay->keepalive_due)
             len = write_keepalive(ice, out->data + head, cap);
         if (len > 0)
@@ -518,7 +532,7 @@ static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
         if (relay->session)
             ln_session_start(relay->session, now);
         else
-            ln_turn_start(relay->turn, now);
+            ln_turn_client_start(relay->turn, now);
         return true;
     }
     if (answer->kind == LN_ANSWER_WRITABLE && open) {
@@ -548,15 +562,16 @@ size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
 {
     const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
 
-    return relay ? ln_ice_way_head(relay) + ln_turn_head(relay->turn, &path->remote) : 0;
+    return relay ? ln_ice_way_head(relay) + ln_turn_client_head(relay->turn, &path->remote) : 0;
 }
 
 bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
 {
     const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
 
-    return !relay || (relay->over == LN_ICE_OVER_UDP &&
-                      ln_turn_head(relay->turn, &path->remote) == LN_TURN_CHANNEL_HEAD);
+    return !relay ||
+           (relay->over == LN_ICE_OVER_UDP &&
+            ln_turn_client_head(relay->turn, &path->remote) == LN_TURN_CLIENT_CHANNEL_HEAD);
 }
 
 int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
@@ -573,10 +588,11 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
     if (relay->stream != LN_ICE_STREAM_NONE && relay->room < LN_ICE_RELAY_ROOM_MIN)
         return LN_ERR_LIMIT; /* the stream is slower than what is to go over it */
     way = ln_ice_way_head(relay);
-    head = way + ln_turn_head(relay->turn, &out->path.remote);
+    head = way + ln_turn_client_head(relay->turn, &out->path.remote);
     for (at = 0; at < out->len; at += len) {
         len = out->segment > 0 && out->segment < out->len - at ? out->segment : out->len - at;
-        n = ln_turn_wrap(relay->turn, now, &out->path.remote, out->data + at + way, len - head);
+        n = ln_turn_client_wrap(relay->turn, now, &out->path.remote, out->data + at + way,
+                                len - head);
         if (n < 0)
             return n;
     }
@@ -607,7 +623,7 @@ static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
     struct ln_address peer;
     uint8_t *data;
     size_t len, i;
-    int result = ln_turn_receive(relay->turn, now, message, message_len, &peer, &data, &len);
+    int result = ln_turn_client_receive(relay->turn, now, message, message_len, &peer, &data, &len);
 
     if (result < 0)
         return ln_ice_drop(ice, LN_ICE_DROP_RELAY, result);
@@ -620,7 +636,7 @@ static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
     packet->len = len;
     packet->path.link = relay->link;
     packet->path.remote = peer;
-    for (i = 0; ln_turn_relayed(relay->turn, i, &packet->path.local) &&
+    for (i = 0; ln_turn_client_relayed(relay->turn, i, &packet->path.local) &&
                 packet->path.local.family != peer.family;
          i++)
         ;

@@ -43,7 +43,7 @@ enum ln_ice_stream { /* the relay's own stream */
 
 struct ln_ice_relay {
     const struct ln_ice_generation *generation; /* NULL: it is leaving */
-    struct ln_turn *turn;
+    struct ln_turn_client *turn;
     ln_link link;   /* its own */
     ln_link via;    /* the socket or stream to the server */
     uint8_t over;   /* enum ln_ice_over */

@@ -59,7 +59,7 @@ int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
     else if (secure)
         ln_session_start(relay->session, now);
     else
-        ln_turn_start(relay->turn, now);
+        ln_turn_client_start(relay->turn, now);
     return 0;
 }
 
@@ -80,7 +80,7 @@ int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now)
         ln_session_on_timeout(relay->session, now);
     switch (ln_session_state(relay->session)) {
     case LN_SESSION_ESTABLISHED:
-        ln_turn_start(relay->turn, now); /* once */
+        ln_turn_client_start(relay->turn, now); /* once */
         return 0;
     case LN_SESSION_CLOSED:
     case LN_SESSION_FAILED:
@@ -123,7 +123,7 @@ int ln_ice_way_poll(struct ln_ice_relay *relay, uint8_t *out, size_t cap)
 /* The session wants to read from elsewhere than it writes to. */
 static int wrap_tls(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_t len, size_t cap)
 {
-    uint8_t plain[LN_TURN_MESSAGE_MAX];
+    uint8_t plain[LN_TURN_CLIENT_MESSAGE_MAX];
     int n;
 
     if (len > sizeof plain)

@@ -212,7 +212,7 @@ static void fill_error(const struct ln_ice *ice, const struct ln_ice_event_entry
         "the server refuses the user name or the password",
         "the server gives this user no further allocation",
         "the server has no relayed address left",
-        "the servers name one another",
+        "the server names another one that cannot be asked",
         "the server's certificate is not trusted, or it speaks no TLS",
     };
 

@@ -29,7 +29,7 @@ static unsigned features(struct ln_bytes nonce)
     return at ? (unsigned)(at - alphabet) : 0;
 }
 
-bool ln_turn_auth_was_cut(const struct ln_stun_message *message)
+bool ln_turn_client_auth_was_cut(const struct ln_stun_message *message)
 {
     struct ln_bytes nonce, list;
 
@@ -52,10 +52,11 @@ static uint16_t first_known(struct ln_bytes list)
         if (ln_reader_left(&r) > 0)
             ln_read_align(&r, 4);
         if (r.ok && parameters == 0 &&
-            (algorithm == LN_TURN_ALGORITHM_MD5 || algorithm == LN_TURN_ALGORITHM_SHA256))
+            (algorithm == LN_TURN_CLIENT_ALGORITHM_MD5 ||
+             algorithm == LN_TURN_CLIENT_ALGORITHM_SHA256))
             return algorithm;
     }
-    return LN_TURN_ALGORITHM_NONE;
+    return LN_TURN_CLIENT_ALGORITHM_NONE;
 }
 
 static struct ln_bytes text_bytes(const char *text)
@@ -63,7 +64,7 @@ static struct ln_bytes text_bytes(const char *text)
     return (struct ln_bytes){ (const uint8_t *)text, strlen(text) };
 }
 
-static void make_key(struct ln_turn_auth *auth, const char *username, const char *password)
+static void make_key(struct ln_turn_client_auth *auth, const char *username, const char *password)
 {
     static const uint8_t colon[1] = { ':' };
     struct ln_bytes pieces[5] = { text_bytes(username),
@@ -72,30 +73,32 @@ static void make_key(struct ln_turn_auth *auth, const char *username, const char
                                   { colon, 1 },
                                   text_bytes(password) };
 
-    ln_hash_pieces(auth->algorithm == LN_TURN_ALGORITHM_SHA256 ? LN_HASH_SHA256 : LN_HASH_MD5,
+    ln_hash_pieces(auth->algorithm == LN_TURN_CLIENT_ALGORITHM_SHA256 ? LN_HASH_SHA256
+                                                                      : LN_HASH_MD5,
                    pieces, 5, auth->key);
 }
 
-int ln_turn_auth_challenge(struct ln_turn_auth *auth, const struct ln_stun_message *message,
-                           const char *username, const char *password)
+int ln_turn_client_auth_challenge(struct ln_turn_client_auth *auth,
+                                  const struct ln_stun_message *message, const char *username,
+                                  const char *password)
 {
     struct ln_bytes realm = { auth->realm, auth->realm_len }, nonce, list = { NULL, 0 };
-    uint16_t algorithm = LN_TURN_ALGORITHM_NONE;
+    uint16_t algorithm = LN_TURN_CLIENT_ALGORITHM_NONE;
 
     if (!ln_stun_find(message, LN_STUN_NONCE, &nonce) || nonce.len == 0 ||
         nonce.len > sizeof auth->nonce ||
         (!ln_stun_find(message, LN_STUN_REALM, &realm) && !auth->ready) ||
         realm.len > sizeof auth->realm)
         return LN_ERR_MALFORMED;
-    if (ln_turn_auth_was_cut(message))
+    if (ln_turn_client_auth_was_cut(message))
         return LN_ERR_NOT_ALLOWED;
     if (ln_stun_find(message, LN_STUN_PASSWORD_ALGORITHMS, &list)) {
         algorithm = first_known(list);
-        if (algorithm == LN_TURN_ALGORITHM_NONE || list.len > sizeof auth->algorithms)
+        if (algorithm == LN_TURN_CLIENT_ALGORITHM_NONE || list.len > sizeof auth->algorithms)
             return LN_ERR_NOT_ALLOWED;
     }
-    if (auth->ready && auth->algorithm == LN_TURN_ALGORITHM_SHA256 &&
-        algorithm != LN_TURN_ALGORITHM_SHA256)
+    if (auth->ready && auth->algorithm == LN_TURN_CLIENT_ALGORITHM_SHA256 &&
+        algorithm != LN_TURN_CLIENT_ALGORITHM_SHA256)
         return LN_ERR_NOT_ALLOWED;
     if (realm.data != auth->realm && realm.len > 0)
         memcpy(auth->realm, realm.data, realm.len);
@@ -112,7 +115,7 @@ int ln_turn_auth_challenge(struct ln_turn_auth *auth, const struct ln_stun_messa
     return 0;
 }
 
-static void add_user(const struct ln_turn_auth *auth, struct ln_stun_builder *b,
+static void add_user(const struct ln_turn_client_auth *auth, struct ln_stun_builder *b,
                      const char *username)
 {
     static const uint8_t colon[1] = { ':' };
@@ -129,40 +132,41 @@ static void add_user(const struct ln_turn_auth *auth, struct ln_stun_builder *b,
     ln_stun_add(b, LN_STUN_USERHASH, hash, sizeof hash);
 }
 
-void ln_turn_auth_add(const struct ln_turn_auth *auth, struct ln_stun_builder *b,
-                      const char *username)
+void ln_turn_client_auth_add(const struct ln_turn_client_auth *auth, struct ln_stun_builder *b,
+                             const char *username)
 {
     if (!auth->ready)
         return;
     add_user(auth, b, username);
     ln_stun_add(b, LN_STUN_REALM, auth->realm, auth->realm_len);
     ln_stun_add(b, LN_STUN_NONCE, auth->nonce, auth->nonce_len);
-    if (auth->algorithm != LN_TURN_ALGORITHM_NONE) {
+    if (auth->algorithm != LN_TURN_CLIENT_ALGORITHM_NONE) {
         ln_stun_add(b, LN_STUN_PASSWORD_ALGORITHMS, auth->algorithms, auth->algorithms_len);
         ln_stun_add_u32(b, LN_STUN_PASSWORD_ALGORITHM, (uint32_t)auth->algorithm << 16);
     }
     /* A server that lists algorithms knows the longer integrity; it alone is used from then on
      * (RFC 8489, 9.2.5). */
-    if (auth->algorithm == LN_TURN_ALGORITHM_NONE)
+    if (auth->algorithm == LN_TURN_CLIENT_ALGORITHM_NONE)
         ln_stun_add_integrity(b, (struct ln_bytes){ auth->key, 16 });
     else
         ln_stun_add_integrity_sha256(
             b, (struct ln_bytes){ auth->key,
-                                  auth->algorithm == LN_TURN_ALGORITHM_SHA256 ? 32u : 16u });
+                                  auth->algorithm == LN_TURN_CLIENT_ALGORITHM_SHA256 ? 32u : 16u });
 }
 
-bool ln_turn_auth_check(const struct ln_turn_auth *auth, const struct ln_stun_message *message)
+bool ln_turn_client_auth_check(const struct ln_turn_client_auth *auth,
+                               const struct ln_stun_message *message)
 {
-    size_t len = auth->algorithm == LN_TURN_ALGORITHM_SHA256 ? 32 : 16;
+    size_t len = auth->algorithm == LN_TURN_CLIENT_ALGORITHM_SHA256 ? 32 : 16;
 
-    if (!auth->ready || ln_turn_auth_was_cut(message))
+    if (!auth->ready || ln_turn_client_auth_was_cut(message))
         return false;
-    if (auth->algorithm != LN_TURN_ALGORITHM_NONE && message->integrity256 == 0)
+    if (auth->algorithm != LN_TURN_CLIENT_ALGORITHM_NONE && message->integrity256 == 0)
         return false;
     return ln_stun_check_integrity(message, (struct ln_bytes){ auth->key, len });
 }
 
-void ln_turn_auth_wipe(struct ln_turn_auth *auth)
+void ln_turn_client_auth_wipe(struct ln_turn_client_auth *auth)
 {
     ln_wipe(auth->key, sizeof auth->key);
     auth->ready = false;

@@ -23,21 +23,21 @@
 
 static const char *const drop_names[] = {
 #define NAME(name, text) text,
-    LN_TURN_DROP_TABLE(NAME)
+    LN_TURN_CLIENT_DROP_TABLE(NAME)
 #undef NAME
 };
 
-const char *ln_turn_drop_name(enum ln_turn_drop reason)
+const char *ln_turn_client_drop_name(enum ln_turn_client_drop reason)
 {
-    return (size_t)reason < LN_TURN_DROPS ? drop_names[reason] : "unknown";
+    return (size_t)reason < LN_TURN_CLIENT_DROPS ? drop_names[reason] : "unknown";
 }
 
-uint64_t ln_turn_dropped(const struct ln_turn *turn, enum ln_turn_drop reason)
+uint64_t ln_turn_client_dropped(const struct ln_turn_client *turn, enum ln_turn_client_drop reason)
 {
-    return (size_t)reason < LN_TURN_DROPS ? turn->drops[reason] : 0;
+    return (size_t)reason < LN_TURN_CLIENT_DROPS ? turn->drops[reason] : 0;
 }
 
-int ln_turn_drop(struct ln_turn *turn, enum ln_turn_drop reason, int error)
+int ln_turn_client_drop(struct ln_turn_client *turn, enum ln_turn_client_drop reason, int error)
 {
     turn->drops[reason]++;
     return error;
@@ -45,13 +45,13 @@ int ln_turn_drop(struct ln_turn *turn, enum ln_turn_drop reason, int error)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-int ln_turn_create(struct ln_turn **ret_turn, const struct ln_turn_config *config,
-                   const struct ln_env *env)
+int ln_turn_client_create(struct ln_turn_client **ret_turn,
+                          const struct ln_turn_client_config *config, const struct ln_env *env)
 {
-    struct ln_turn *turn;
+    struct ln_turn_client *turn;
 
-    if (strlen(config->username) > LN_TURN_USERNAME_MAX ||
-        strlen(config->password) > LN_TURN_PASSWORD_MAX)
+    if (strlen(config->username) > LN_TURN_CLIENT_USERNAME_MAX ||
+        strlen(config->password) > LN_TURN_CLIENT_PASSWORD_MAX)
         return LN_ERR_INVALID_ARGUMENT;
     turn = ln_alloc_zero(env->allocator, sizeof *turn);
     if (!turn)
@@ -64,27 +64,27 @@ int ln_turn_create(struct ln_turn **ret_turn, const struct ln_turn_config *confi
     turn->refresh_at = turn->expires_at = LN_TIME_NEVER;
     turn->next_channel = LN_CHANNEL_MIN;
     if (!turn->username || !turn->password) {
-        ln_turn_free(turn);
+        ln_turn_client_free(turn);
         return LN_ERR_NOMEM;
     }
     *ret_turn = turn;
     return 0;
 }
 
-void ln_turn_free(struct ln_turn *turn)
+void ln_turn_client_free(struct ln_turn_client *turn)
 {
     if (!turn)
         return;
     if (turn->password)
         ln_wipe(turn->password, strlen(turn->password));
-    ln_turn_auth_wipe(&turn->auth);
+    ln_turn_client_auth_wipe(&turn->auth);
     ln_free(turn->env->allocator, turn->username);
     ln_free(turn->env->allocator, turn->password);
     ln_free(turn->env->allocator, turn);
 }
 
-void ln_turn_begin(struct ln_turn *turn, struct ln_turn_request *request, uint16_t method,
-                   ln_time now)
+void ln_turn_client_begin(struct ln_turn_client *turn, struct ln_turn_client_request *request,
+                          uint16_t method, ln_time now)
 {
     struct ln_stun_timing timing = LN_STUN_TIMING_DEFAULT;
 
@@ -102,16 +102,16 @@ void ln_turn_begin(struct ln_turn *turn, struct ln_turn_request *request, uint16
     ln_stun_transaction_begin(&request->transaction, timing, turn->env->rng, now);
 }
 
-void ln_turn_start(struct ln_turn *turn, ln_time now)
+void ln_turn_client_start(struct ln_turn_client *turn, ln_time now)
 {
-    if (turn->state != LN_TURN_NEW)
+    if (turn->state != LN_TURN_CLIENT_NEW)
         return;
-    turn->state = LN_TURN_ALLOCATING;
-    ln_turn_begin(turn, &turn->request, LN_STUN_ALLOCATE, now);
+    turn->state = LN_TURN_CLIENT_ALLOCATING;
+    ln_turn_client_begin(turn, &turn->request, LN_STUN_ALLOCATE, now);
 }
 
 /* Nothing runs any more. */
-static void stop(struct ln_turn *turn, enum ln_turn_state state, uint16_t code)
+static void stop(struct ln_turn_client *turn, enum ln_turn_client_state state, uint16_t code)
 {
     size_t i;
 
@@ -129,45 +129,46 @@ static void stop(struct ln_turn *turn, enum ln_turn_state state, uint16_t code)
     }
 }
 
-void ln_turn_close(struct ln_turn *turn, ln_time now)
+void ln_turn_client_close(struct ln_turn_client *turn, ln_time now)
 {
-    bool allocated = turn->state == LN_TURN_READY;
+    bool allocated = turn->state == LN_TURN_CLIENT_READY;
 
-    stop(turn, LN_TURN_CLOSED, 0);
+    stop(turn, LN_TURN_CLIENT_CLOSED, 0);
     if (allocated) {
-        ln_turn_begin(turn, &turn->request, LN_STUN_REFRESH, now);
+        ln_turn_client_begin(turn, &turn->request, LN_STUN_REFRESH, now);
         turn->release_due = true;
     }
 }
 
-enum ln_turn_state ln_turn_state(const struct ln_turn *turn)
+enum ln_turn_client_state ln_turn_client_state(const struct ln_turn_client *turn)
 {
     return turn->state;
 }
 
-uint16_t ln_turn_error_code(const struct ln_turn *turn)
+uint16_t ln_turn_client_error_code(const struct ln_turn_client *turn)
 {
     return turn->code;
 }
 
-bool ln_turn_relayed(const struct ln_turn *turn, size_t i, struct ln_address *ret_address)
+bool ln_turn_client_relayed(const struct ln_turn_client *turn, size_t i,
+                            struct ln_address *ret_address)
 {
-    if (turn->state != LN_TURN_READY || i >= turn->relayed_count)
+    if (turn->state != LN_TURN_CLIENT_READY || i >= turn->relayed_count)
         return false;
     *ret_address = turn->relayed[i];
     return true;
 }
 
-bool ln_turn_mapped(const struct ln_turn *turn, struct ln_address *ret_address)
+bool ln_turn_client_mapped(const struct ln_turn_client *turn, struct ln_address *ret_address)
 {
-    if (turn->state != LN_TURN_READY || turn->mapped.family == LN_FAMILY_NONE)
+    if (turn->state != LN_TURN_CLIENT_READY || turn->mapped.family == LN_FAMILY_NONE)
         return false;
     *ret_address = turn->mapped;
     return true;
 }
 
-void ln_turn_alternate(const struct ln_turn *turn, struct ln_address *ret_server,
-                       char ret_domain[256])
+void ln_turn_client_alternate(const struct ln_turn_client *turn, struct ln_address *ret_server,
+                              char ret_domain[256])
 {
     *ret_server = turn->alternate;
     memcpy(ret_domain, turn->alternate_domain, sizeof turn->alternate_domain);
@@ -181,7 +182,8 @@ static bool usable_address(const struct ln_address *address)
            !ln_address_is_multicast(address) && !ln_address_is_broadcast(address);
 }
 
-static void take_lifetime(struct ln_turn *turn, const struct ln_stun_message *message, ln_time now)
+static void take_lifetime(struct ln_turn_client *turn, const struct ln_stun_message *message,
+                          ln_time now)
 {
     ln_duration lifetime = LIFETIME_DEFAULT;
     uint32_t seconds;
@@ -198,7 +200,7 @@ static void take_lifetime(struct ln_turn *turn, const struct ln_stun_message *me
 }
 
 /* One relayed address a family. */
-static void take_relayed(struct ln_turn *turn, const struct ln_stun_message *message)
+static void take_relayed(struct ln_turn_client *turn, const struct ln_stun_message *message)
 {
     struct ln_address address;
     struct ln_bytes value;
@@ -212,13 +214,14 @@ static void take_relayed(struct ln_turn *turn, const struct ln_stun_message *mes
             turn->relayed[turn->relayed_count++] = address;
 }
 
-static void allocated(struct ln_turn *turn, const struct ln_stun_message *message, ln_time now)
+static void allocated(struct ln_turn_client *turn, const struct ln_stun_message *message,
+                      ln_time now)
 {
     struct ln_address mapped;
 
     take_relayed(turn, message);
     if (turn->relayed_count == 0) {
-        stop(turn, LN_TURN_FAILED, LN_TURN_CODE_NONSENSE);
+        stop(turn, LN_TURN_CLIENT_FAILED, LN_TURN_CLIENT_CODE_NONSENSE);
         return;
     }
     turn->mapped.family = LN_FAMILY_NONE;
@@ -226,24 +229,24 @@ static void allocated(struct ln_turn *turn, const struct ln_stun_message *messag
         usable_address(&mapped))
         turn->mapped = mapped;
     take_lifetime(turn, message, now);
-    turn->state = LN_TURN_READY;
+    turn->state = LN_TURN_CLIENT_READY;
 }
 
 /* The final answer to Allocate or Refresh: 0 for success. */
-static void allocation_answer(struct ln_turn *turn, const struct ln_stun_message *message,
+static void allocation_answer(struct ln_turn_client *turn, const struct ln_stun_message *message,
                               uint16_t code, ln_time now)
 {
-    if (turn->state == LN_TURN_ALLOCATING && code == 0 && message)
+    if (turn->state == LN_TURN_CLIENT_ALLOCATING && code == 0 && message)
         allocated(turn, message, now);
-    else if (turn->state == LN_TURN_READY && code == 0 && message)
+    else if (turn->state == LN_TURN_CLIENT_READY && code == 0 && message)
         take_lifetime(turn, message, now);
-    else if (turn->state == LN_TURN_READY && code == LN_TURN_CODE_TIMEOUT)
+    else if (turn->state == LN_TURN_CLIENT_READY && code == LN_TURN_CLIENT_CODE_TIMEOUT)
         turn->refresh_at = now + LN_SECONDS(1); /* until it has run out */
-    else if (turn->state != LN_TURN_CLOSED)
-        stop(turn, LN_TURN_FAILED, code);
+    else if (turn->state != LN_TURN_CLIENT_CLOSED)
+        stop(turn, LN_TURN_CLIENT_FAILED, code);
 }
 
-static void final_answer(struct ln_turn *turn, struct ln_turn_request *request,
+static void final_answer(struct ln_turn_client *turn, struct ln_turn_client_request *request,
                          const struct ln_stun_message *message, uint16_t code, ln_time now)
 {
     ln_stun_transaction_cancel(&request->transaction);
@@ -251,33 +254,33 @@ static void final_answer(struct ln_turn *turn, struct ln_turn_request *request,
     if (request == &turn->request)
         allocation_answer(turn, message, code, now);
     else
-        ln_turn_peers_answer(turn, request, code, now);
+        ln_turn_client_peers_answer(turn, request, code, now);
 }
 
 /* 401 to a request without credentials, 438 to any: once more, with what it brought. */
-static void challenged(struct ln_turn *turn, struct ln_turn_request *request,
+static void challenged(struct ln_turn_client *turn, struct ln_turn_client_request *request,
                        const struct ln_stun_message *message, uint16_t code, ln_time now)
 {
     int error;
 
-    if ((code == 401 && request->signed_) || request->challenges >= LN_TURN_CHALLENGES_MAX) {
+    if ((code == 401 && request->signed_) || request->challenges >= LN_TURN_CLIENT_CHALLENGES_MAX) {
         final_answer(turn, request, message, code, now);
         return;
     }
-    error = ln_turn_auth_challenge(&turn->auth, message, turn->username, turn->password);
+    error = ln_turn_client_auth_challenge(&turn->auth, message, turn->username, turn->password);
     if (error) {
-        final_answer(turn, request, message, LN_TURN_CODE_NONSENSE, now);
+        final_answer(turn, request, message, LN_TURN_CLIENT_CODE_NONSENSE, now);
         return;
     }
     request->challenges++;
-    ln_turn_begin(turn, request, request->method, now);
+    ln_turn_client_begin(turn, request, request->method, now);
 }
 
-static bool take_alternate(struct ln_turn *turn, const struct ln_stun_message *message)
+static bool take_alternate(struct ln_turn_client *turn, const struct ln_stun_message *message)
 {
     struct ln_bytes domain;
 
-    if (turn->state != LN_TURN_ALLOCATING ||
+    if (turn->state != LN_TURN_CLIENT_ALLOCATING ||
         !ln_stun_find_address(message, LN_STUN_ALTERNATE_SERVER, &turn->alternate) ||
         !usable_address(&turn->alternate))
         return false;
@@ -287,85 +290,86 @@ static bool take_alternate(struct ln_turn *turn, const struct ln_stun_message *m
         memcpy(turn->alternate_domain, domain.data, domain.len);
         turn->alternate_domain[domain.len] = '\0';
     }
-    stop(turn, LN_TURN_ALTERNATE, 300);
+    stop(turn, LN_TURN_CLIENT_ALTERNATE, 300);
     return true;
 }
 
-static int receive_error(struct ln_turn *turn, struct ln_turn_request *request,
+static int receive_error(struct ln_turn_client *turn, struct ln_turn_client_request *request,
                          const struct ln_stun_message *message, ln_time now)
 {
     struct ln_bytes reason;
     uint16_t code;
 
     if (!ln_stun_find_error(message, &code, &reason))
-        return ln_turn_drop(turn, LN_TURN_DROP_MALFORMED, LN_ERR_MALFORMED);
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
     if (code == 401 || code == 438) {
         challenged(turn, request, message, code, now);
         return 0;
     }
     if (code == 300 && request == &turn->request && take_alternate(turn, message))
         return 0;
-    if (request->signed_ && !ln_turn_auth_check(&turn->auth, message)) {
+    if (request->signed_ && !ln_turn_client_auth_check(&turn->auth, message)) {
         /* Believed when nothing better comes (RFC 8489, 9.2.5); on a stream nothing will. */
         if (code != 400)
             request->held_back = code;
         if (!turn->config.stream || code == 400)
-            return ln_turn_drop(turn, LN_TURN_DROP_INTEGRITY, LN_ERR_INTEGRITY);
+            return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_INTEGRITY, LN_ERR_INTEGRITY);
     }
     final_answer(turn, request, message, code, now);
     return 0;
 }
 
-static struct ln_turn_request *find_request(struct ln_turn *turn,
-                                            const struct ln_stun_message *message)
+static struct ln_turn_client_request *find_request(struct ln_turn_client *turn,
+                                                   const struct ln_stun_message *message)
 {
-    struct ln_turn_request *request = &turn->request;
+    struct ln_turn_client_request *request = &turn->request;
 
     if (request->transaction.state != LN_STUN_RUNNING ||
         !ln_stun_id_equal(&request->transaction.id, &message->id))
-        request = ln_turn_peers_find(turn, &message->id);
+        request = ln_turn_client_peers_find(turn, &message->id);
     return request && request->transaction.sent > 0 && request->method == message->method ? request
                                                                                           : NULL;
 }
 
-static int receive_answer(struct ln_turn *turn, ln_time now, const struct ln_stun_message *message)
+static int receive_answer(struct ln_turn_client *turn, ln_time now,
+                          const struct ln_stun_message *message)
 {
-    struct ln_turn_request *request = find_request(turn, message);
+    struct ln_turn_client_request *request = find_request(turn, message);
 
     if (!request)
-        return ln_turn_drop(turn, LN_TURN_DROP_TRANSACTION, LN_ERR_NOT_FOUND);
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_TRANSACTION, LN_ERR_NOT_FOUND);
     if (message->kind == LN_STUN_ERROR)
         return receive_error(turn, request, message, now);
-    if (request->signed_ && !ln_turn_auth_check(&turn->auth, message)) {
+    if (request->signed_ && !ln_turn_client_auth_check(&turn->auth, message)) {
         if (turn->config.stream)
-            final_answer(turn, request, NULL, LN_TURN_CODE_NONSENSE, now);
+            final_answer(turn, request, NULL, LN_TURN_CLIENT_CODE_NONSENSE, now);
         else
-            request->held_back = LN_TURN_CODE_NONSENSE;
-        return ln_turn_drop(turn, LN_TURN_DROP_INTEGRITY, LN_ERR_INTEGRITY);
+            request->held_back = LN_TURN_CLIENT_CODE_NONSENSE;
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_INTEGRITY, LN_ERR_INTEGRITY);
     }
     if (message->unknown_count > 0)
-        final_answer(turn, request, NULL, LN_TURN_CODE_NONSENSE, now);
+        final_answer(turn, request, NULL, LN_TURN_CLIENT_CODE_NONSENSE, now);
     else
         final_answer(turn, request, message, 0, now);
     return 0;
 }
 
-int ln_turn_receive(struct ln_turn *turn, ln_time now, uint8_t *data, size_t len,
-                    struct ln_address *ret_peer, uint8_t **ret_data, size_t *ret_len)
+int ln_turn_client_receive(struct ln_turn_client *turn, ln_time now, uint8_t *data, size_t len,
+                           struct ln_address *ret_peer, uint8_t **ret_data, size_t *ret_len)
 {
     struct ln_stun_message message;
     struct ln_bytes value;
     int result;
 
     if (len > 0 && (data[0] & 0xc0) == 0x40)
-        return ln_turn_receive_channel(turn, now, data, len, ret_peer, ret_data, ret_len);
+        return ln_turn_client_receive_channel(turn, now, data, len, ret_peer, ret_data, ret_len);
     if (ln_stun_parse(data, len, &message) != 0)
-        return ln_turn_drop(turn, LN_TURN_DROP_MALFORMED, LN_ERR_MALFORMED);
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
     if (message.kind == LN_STUN_SUCCESS || message.kind == LN_STUN_ERROR)
         return receive_answer(turn, now, &message);
     if (message.kind != LN_STUN_INDICATION || message.method != LN_STUN_DATA)
-        return ln_turn_drop(turn, LN_TURN_DROP_KIND, LN_ERR_MALFORMED);
-    result = ln_turn_receive_indication(turn, now, &message, ret_peer, &value);
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_KIND, LN_ERR_MALFORMED);
+    result = ln_turn_client_receive_indication(turn, now, &message, ret_peer, &value);
     if (result == 1) {
         *ret_data = data + (value.data - data);
         *ret_len = value.len;
@@ -375,7 +379,7 @@ int ln_turn_receive(struct ln_turn *turn, ln_time now, uint8_t *data, size_t len
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-static int write_request(struct ln_turn *turn, const struct ln_turn_request *request,
+static int write_request(struct ln_turn_client *turn, const struct ln_turn_client_request *request,
                          const struct ln_address *peer, uint16_t channel, void *data, size_t cap)
 {
     struct ln_stun_builder b;
@@ -385,29 +389,29 @@ static int write_request(struct ln_turn *turn, const struct ln_turn_request *req
         ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, PROTOCOL_UDP << 24);
         if (turn->config.both_families)
             ln_stun_add_u32(&b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
-    } else if (request->method == LN_STUN_REFRESH && turn->state == LN_TURN_CLOSED) {
+    } else if (request->method == LN_STUN_REFRESH && turn->state == LN_TURN_CLIENT_CLOSED) {
         ln_stun_add_u32(&b, LN_STUN_LIFETIME, 0);
     }
     if (channel != 0)
         ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, (uint32_t)channel << 16);
     if (peer)
         ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
-    ln_turn_auth_add(&turn->auth, &b, turn->username);
+    ln_turn_client_auth_add(&turn->auth, &b, turn->username);
     ln_stun_add_fingerprint(&b);
     return ln_stun_finish(&b);
 }
 
 /* What the longest request takes: all but the credentials fits in 160 bytes. */
-static size_t room_needed(const struct ln_turn *turn)
+static size_t room_needed(const struct ln_turn_client *turn)
 {
     return 160 + strlen(turn->username) + turn->auth.realm_len + turn->auth.nonce_len +
            turn->auth.algorithms_len;
 }
 
-int ln_turn_poll(struct ln_turn *turn, ln_time now, void *data, size_t cap)
+int ln_turn_client_poll(struct ln_turn_client *turn, ln_time now, void *data, size_t cap)
 {
     bool room = cap >= room_needed(turn);
-    struct ln_turn_request *request = NULL;
+    struct ln_turn_client_request *request = NULL;
     struct ln_address peer;
     uint16_t channel = 0;
 
@@ -420,43 +424,45 @@ int ln_turn_poll(struct ln_turn *turn, ln_time now, void *data, size_t cap)
         }
         return write_request(turn, &turn->request, NULL, 0, data, cap);
     }
-    if (turn->state != LN_TURN_READY)
+    if (turn->state != LN_TURN_CLIENT_READY)
         return 0;
     if (!room)
-        return ln_turn_peers_due(turn, LN_TIME_IMMEDIATE, &peer, &channel) ? LN_ERR_NO_SPACE : 0;
-    request = ln_turn_peers_due(turn, now, &peer, &channel);
+        return ln_turn_client_peers_due(turn, LN_TIME_IMMEDIATE, &peer, &channel) ? LN_ERR_NO_SPACE
+                                                                                  : 0;
+    request = ln_turn_client_peers_due(turn, now, &peer, &channel);
     return request ? write_request(turn, request, &peer, channel, data, cap) : 0;
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
 
-void ln_turn_on_timeout(struct ln_turn *turn, ln_time now)
+void ln_turn_client_on_timeout(struct ln_turn_client *turn, ln_time now)
 {
     struct ln_stun_transaction *t = &turn->request.transaction;
 
     ln_stun_transaction_on_timeout(t, now);
     if (t->state == LN_STUN_TIMED_OUT)
-        final_answer(turn, &turn->request, NULL,
-                     turn->request.held_back ? turn->request.held_back : LN_TURN_CODE_TIMEOUT, now);
-    if (turn->state != LN_TURN_READY)
+        final_answer(
+            turn, &turn->request, NULL,
+            turn->request.held_back ? turn->request.held_back : LN_TURN_CLIENT_CODE_TIMEOUT, now);
+    if (turn->state != LN_TURN_CLIENT_READY)
         return;
     if (ln_time_due(turn->expires_at, now)) {
-        stop(turn, LN_TURN_FAILED, LN_TURN_CODE_TIMEOUT);
+        stop(turn, LN_TURN_CLIENT_FAILED, LN_TURN_CLIENT_CODE_TIMEOUT);
         return;
     }
     if (ln_time_due(turn->refresh_at, now) && t->state != LN_STUN_RUNNING) {
         turn->refresh_at = LN_TIME_NEVER;
-        ln_turn_begin(turn, &turn->request, LN_STUN_REFRESH, now);
+        ln_turn_client_begin(turn, &turn->request, LN_STUN_REFRESH, now);
     }
-    ln_turn_peers_on_timeout(turn, now);
+    ln_turn_client_peers_on_timeout(turn, now);
 }
 
-ln_time ln_turn_next_timeout(const struct ln_turn *turn)
+ln_time ln_turn_client_next_timeout(const struct ln_turn_client *turn)
 {
     ln_time next = ln_stun_transaction_next_timeout(&turn->request.transaction);
 
-    if (turn->state != LN_TURN_READY)
+    if (turn->state != LN_TURN_CLIENT_READY)
         return next;
     next = ln_time_min(next, ln_time_min(turn->expires_at, turn->refresh_at));
-    return ln_time_min(next, ln_turn_peers_next_timeout(turn));
+    return ln_time_min(next, ln_turn_client_peers_next_timeout(turn));
 }

@@ -12,7 +12,7 @@
  * counts only with the right integrity; an error without integrity is held back and believed when
  * nothing better has come by the end of the transaction. Permissions and channels are kept alive
  * for as long as they are used. Every table has a limit; a request is repeated for a stale nonce at
- * most LN_TURN_CHALLENGES_MAX times in a row. */
+ * most LN_TURN_CLIENT_CHALLENGES_MAX times in a row. */
 #ifndef LN_STUN_TURN_CLIENT_H
 #define LN_STUN_TURN_CLIENT_H
 
@@ -20,18 +20,18 @@
 
 #include <linnet/env.h>
 
-#define LN_TURN_PERMISSIONS_MAX 48u
-#define LN_TURN_CHANNELS_MAX    16u
-#define LN_TURN_CHALLENGES_MAX  3u
-#define LN_TURN_MESSAGE_MAX     2560u /* bytes of the longest message that we write but data */
-#define LN_TURN_CHANNEL_HEAD    4u    /* bytes before the data on a channel */
-#define LN_TURN_HEAD_MAX        48u   /* in a Send indication to an IPv6 peer */
-#define LN_TURN_PERMISSION_LIFE LN_SECONDS(300) /* RFC 8656, 9 */
-#define LN_TURN_CHANNEL_LIFE    LN_SECONDS(600) /* RFC 8656, 12 */
+#define LN_TURN_CLIENT_PERMISSIONS_MAX 48u
+#define LN_TURN_CLIENT_CHANNELS_MAX    16u
+#define LN_TURN_CLIENT_CHALLENGES_MAX  3u
+#define LN_TURN_CLIENT_MESSAGE_MAX     2560u /* bytes of the longest message that we write but data */
+#define LN_TURN_CLIENT_CHANNEL_HEAD    4u    /* bytes before the data on a channel */
+#define LN_TURN_CLIENT_HEAD_MAX        48u   /* in a Send indication to an IPv6 peer */
+#define LN_TURN_CLIENT_PERMISSION_LIFE LN_SECONDS(300) /* RFC 8656, 9 */
+#define LN_TURN_CLIENT_CHANNEL_LIFE    LN_SECONDS(600) /* RFC 8656, 12 */
 
-struct ln_turn;
+struct ln_turn_client;
 
-struct ln_turn_config {
+struct ln_turn_client_config {
     const char *username, *password;  /* copied; UTF-8, as they are */
     bool stream;                      /* TCP or TLS: requests are not repeated */
     bool both_families;               /* also asks for an address of IPv6 (RFC 8656, 7.2) */
@@ -39,92 +39,99 @@ struct ln_turn_config {
     ln_duration rto;                  /* 0: LN_STUN_RTO */
 };
 
-enum ln_turn_state {
-    LN_TURN_NEW,
-    LN_TURN_ALLOCATING,
-    LN_TURN_READY,
-    LN_TURN_ALTERNATE, /* 300: ln_turn_alternate() says where */
-    LN_TURN_FAILED,    /* ln_turn_error_code() */
-    LN_TURN_CLOSED,
+enum ln_turn_client_state {
+    LN_TURN_CLIENT_NEW,
+    LN_TURN_CLIENT_ALLOCATING,
+    LN_TURN_CLIENT_READY,
+    LN_TURN_CLIENT_ALTERNATE, /* 300: ln_turn_client_alternate() says where */
+    LN_TURN_CLIENT_FAILED,    /* ln_turn_client_error_code() */
+    LN_TURN_CLIENT_CLOSED,
 };
 
 /* Returns 0, LN_ERR_INVALID_ARGUMENT (a text that is too long) or LN_ERR_NOMEM. */
-LN_NODISCARD int ln_turn_create(struct ln_turn **ret_turn, const struct ln_turn_config *config,
-                                const struct ln_env *env);
-void ln_turn_free(struct ln_turn *turn); /* NULL is fine; tells the server nothing */
+LN_NODISCARD int ln_turn_client_create(struct ln_turn_client **ret_turn,
+                                       const struct ln_turn_client_config *config,
+                                       const struct ln_env *env);
+void ln_turn_client_free(struct ln_turn_client *turn); /* NULL is fine; tells the server nothing */
 
 /* Once: the first Allocate request is due. */
-void ln_turn_start(struct ln_turn *turn, ln_time now);
+void ln_turn_client_start(struct ln_turn_client *turn, ln_time now);
 /* Gives the allocation back: one Refresh with lifetime 0 is due, and the state CLOSED. */
-void ln_turn_close(struct ln_turn *turn, ln_time now);
+void ln_turn_client_close(struct ln_turn_client *turn, ln_time now);
 
-enum ln_turn_state ln_turn_state(const struct ln_turn *turn);
+enum ln_turn_client_state ln_turn_client_state(const struct ln_turn_client *turn);
 /* FAILED: what the server said (401 after our credentials: they are wrong), or 701: no answer, and
  * 702: an answer that makes no sense or was tampered with. */
-uint16_t ln_turn_error_code(const struct ln_turn *turn);
-#define LN_TURN_CODE_TIMEOUT  701u
-#define LN_TURN_CODE_NONSENSE 702u
+uint16_t ln_turn_client_error_code(const struct ln_turn_client *turn);
+#define LN_TURN_CLIENT_CODE_TIMEOUT  701u
+#define LN_TURN_CLIENT_CODE_NONSENSE 702u
 
 /* READY: the i-th relayed address, at most one a family; false past the end. */
-bool ln_turn_relayed(const struct ln_turn *turn, size_t i, struct ln_address *ret_address);
+bool ln_turn_client_relayed(const struct ln_turn_client *turn, size_t i,
+                            struct ln_address *ret_address);
 /* READY: how the server sees us; false when it did not say. */
-bool ln_turn_mapped(const struct ln_turn *turn, struct ln_address *ret_address);
+bool ln_turn_client_mapped(const struct ln_turn_client *turn, struct ln_address *ret_address);
 /* ALTERNATE: the other server, and the name in its certificate ("": the one asked for before). */
-void ln_turn_alternate(const struct ln_turn *turn, struct ln_address *ret_server,
-                       char ret_domain[256]);
+void ln_turn_client_alternate(const struct ln_turn_client *turn, struct ln_address *ret_server,
+                              char ret_domain[256]);
 
 /* --- peers --------------------------------------------------------------------------------- */
 
-enum ln_turn_permit {
-    LN_TURN_PERMIT_NONE, /* not asked for, or run out */
-    LN_TURN_PERMIT_ASKED,
-    LN_TURN_PERMIT_GRANTED,
-    LN_TURN_PERMIT_REFUSED, /* 403, 443, or no answer */
+enum ln_turn_client_permit {
+    LN_TURN_CLIENT_PERMIT_NONE, /* not asked for, or run out */
+    LN_TURN_CLIENT_PERMIT_ASKED,
+    LN_TURN_CLIENT_PERMIT_GRANTED,
+    LN_TURN_CLIENT_PERMIT_REFUSED, /* 403, 443, or no answer */
 };
 /* Asks for permission to talk to this IP address, unless that is under way or done. Returns 0,
  * LN_ERR_LIMIT or LN_ERR_INVALID_STATE (not READY). */
-LN_NODISCARD int ln_turn_permit(struct ln_turn *turn, ln_time now, const struct ln_address *peer);
-enum ln_turn_permit ln_turn_permitted(const struct ln_turn *turn, const struct ln_address *peer);
+LN_NODISCARD int ln_turn_client_permit(struct ln_turn_client *turn, ln_time now,
+                                       const struct ln_address *peer);
+enum ln_turn_client_permit ln_turn_client_permitted(const struct ln_turn_client *turn,
+                                                    const struct ln_address *peer);
 /* Asks for a channel to this address, unless there is one. Returns as above. */
-LN_NODISCARD int ln_turn_bind(struct ln_turn *turn, ln_time now, const struct ln_address *peer);
+LN_NODISCARD int ln_turn_client_bind(struct ln_turn_client *turn, ln_time now,
+                                     const struct ln_address *peer);
 
-/* Bytes that ln_turn_wrap() puts in front of data for this peer now: LN_TURN_CHANNEL_HEAD on a
- * channel, else more. */
-size_t ln_turn_head(const struct ln_turn *turn, const struct ln_address *peer);
-/* Puts a header in front of len bytes of data at message + ln_turn_head(), and zero padding behind
- * them if the form asks for it (up to 3 bytes). Returns the whole length, LN_ERR_INVALID_STATE
- * (not READY, or no permission) or LN_ERR_TOO_BIG. */
-LN_NODISCARD int ln_turn_wrap(struct ln_turn *turn, ln_time now, const struct ln_address *peer,
-                              uint8_t *message, size_t len);
+/* Bytes that ln_turn_client_wrap() puts in front of data for this peer now:
+ * LN_TURN_CLIENT_CHANNEL_HEAD on a channel, else more. */
+size_t ln_turn_client_head(const struct ln_turn_client *turn, const struct ln_address *peer);
+/* Puts a header in front of len bytes of data at message + ln_turn_client_head(), and zero padding
+ * behind them if the form asks for it (up to 3 bytes). Returns the whole length,
+ * LN_ERR_INVALID_STATE (not READY, or no permission) or LN_ERR_TOO_BIG. */
+LN_NODISCARD int ln_turn_client_wrap(struct ln_turn_client *turn, ln_time now,
+                                     const struct ln_address *peer, uint8_t *message, size_t len);
 
 /* --- in and out ---------------------------------------------------------------------------- */
 
 /* One message of the server. Returns 1 for data: the peer's address and the bytes within `data`;
  * 0 consumed; < 0 dropped and counted: LN_ERR_MALFORMED, LN_ERR_NOT_FOUND (no such transaction,
  * channel or permission), LN_ERR_INTEGRITY. */
-LN_NODISCARD int ln_turn_receive(struct ln_turn *turn, ln_time now, uint8_t *data, size_t len,
-                                 struct ln_address *ret_peer, uint8_t **ret_data, size_t *ret_len);
+LN_NODISCARD int ln_turn_client_receive(struct ln_turn_client *turn, ln_time now, uint8_t *data,
+                                        size_t len, struct ln_address *ret_peer, uint8_t **ret_data,
+                                        size_t *ret_len);
 /* The next message to the server (of a stream: bytes to be appended). Returns its length, 0 when
- * there is none, LN_ERR_NO_SPACE (LN_TURN_MESSAGE_MAX always suffices). */
-LN_NODISCARD int ln_turn_poll(struct ln_turn *turn, ln_time now, void *data, size_t cap);
-void ln_turn_on_timeout(struct ln_turn *turn, ln_time now);
-ln_time ln_turn_next_timeout(const struct ln_turn *turn);
+ * there is none, LN_ERR_NO_SPACE (LN_TURN_CLIENT_MESSAGE_MAX always suffices). */
+LN_NODISCARD int ln_turn_client_poll(struct ln_turn_client *turn, ln_time now, void *data,
+                                     size_t cap);
+void ln_turn_client_on_timeout(struct ln_turn_client *turn, ln_time now);
+ln_time ln_turn_client_next_timeout(const struct ln_turn_client *turn);
 
 /* Why messages were dropped. X(NAME, "name_for_metrics") */
-#define LN_TURN_DROP_TABLE(X)                                                                      \
+#define LN_TURN_CLIENT_DROP_TABLE(X)                                                               \
     X(MALFORMED, "malformed")                                                                      \
     X(TRANSACTION, "answer_without_request")                                                       \
     X(INTEGRITY, "wrong_integrity")                                                                \
     X(CHANNEL, "unknown_channel")                                                                  \
     X(PERMISSION, "data_without_permission")                                                       \
     X(KIND, "message_of_another_kind")
-enum ln_turn_drop {
-#define LN_TURN_DROP_ENUM(name, text) LN_TURN_DROP_##name,
-    LN_TURN_DROP_TABLE(LN_TURN_DROP_ENUM)
-#undef LN_TURN_DROP_ENUM
-        LN_TURN_DROPS
+enum ln_turn_client_drop {
+#define LN_TURN_CLIENT_DROP_ENUM(name, text) LN_TURN_CLIENT_DROP_##name,
+    LN_TURN_CLIENT_DROP_TABLE(LN_TURN_CLIENT_DROP_ENUM)
+#undef LN_TURN_CLIENT_DROP_ENUM
+        LN_TURN_CLIENT_DROPS
 };
-uint64_t ln_turn_dropped(const struct ln_turn *turn, enum ln_turn_drop reason);
-const char *ln_turn_drop_name(enum ln_turn_drop reason);
+uint64_t ln_turn_client_dropped(const struct ln_turn_client *turn, enum ln_turn_client_drop reason);
+const char *ln_turn_client_drop_name(enum ln_turn_client_drop reason);
 
 #endif

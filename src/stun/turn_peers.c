@@ -21,39 +21,39 @@
 
 /* --- tables -------------------------------------------------------------------------------- */
 
-static struct ln_turn_permission *find_permission(const struct ln_turn *turn,
-                                                  const struct ln_address *peer)
+static struct ln_turn_client_permission *find_permission(const struct ln_turn_client *turn,
+                                                         const struct ln_address *peer)
 {
     size_t i;
 
     for (i = 0; i < turn->permission_count; i++)
         if (ln_address_equal_ip(&turn->permissions[i].peer, peer))
-            return (struct ln_turn_permission *)&turn->permissions[i];
+            return (struct ln_turn_client_permission *)&turn->permissions[i];
     return NULL;
 }
 
-static struct ln_turn_channel *find_channel(const struct ln_turn *turn,
-                                            const struct ln_address *peer)
+static struct ln_turn_client_channel *find_channel(const struct ln_turn_client *turn,
+                                                   const struct ln_address *peer)
 {
     size_t i;
 
     for (i = 0; i < turn->channel_count; i++)
         if (ln_address_equal(&turn->channels[i].peer, peer))
-            return (struct ln_turn_channel *)&turn->channels[i];
+            return (struct ln_turn_client_channel *)&turn->channels[i];
     return NULL;
 }
 
-static bool idle(const struct ln_turn_permission *p)
+static bool idle(const struct ln_turn_client_permission *p)
 {
     return !p->granted && p->request.transaction.state != LN_STUN_RUNNING;
 }
 
 /* A free slot, or that of a permission that has ended; NULL at the limit. */
-static struct ln_turn_permission *new_permission(struct ln_turn *turn)
+static struct ln_turn_client_permission *new_permission(struct ln_turn_client *turn)
 {
     size_t i;
 
-    if (turn->permission_count < LN_TURN_PERMISSIONS_MAX)
+    if (turn->permission_count < LN_TURN_CLIENT_PERMISSIONS_MAX)
         return &turn->permissions[turn->permission_count++];
     for (i = 0; i < turn->permission_count; i++)
         if (idle(&turn->permissions[i]))
@@ -61,11 +61,11 @@ static struct ln_turn_permission *new_permission(struct ln_turn *turn)
     return NULL;
 }
 
-int ln_turn_permit(struct ln_turn *turn, ln_time now, const struct ln_address *peer)
+int ln_turn_client_permit(struct ln_turn_client *turn, ln_time now, const struct ln_address *peer)
 {
-    struct ln_turn_permission *p = find_permission(turn, peer);
+    struct ln_turn_client_permission *p = find_permission(turn, peer);
 
-    if (turn->state != LN_TURN_READY)
+    if (turn->state != LN_TURN_CLIENT_READY)
         return LN_ERR_INVALID_STATE;
     if (p && (p->refused || !idle(p)))
         return 0;
@@ -74,32 +74,33 @@ int ln_turn_permit(struct ln_turn *turn, ln_time now, const struct ln_address *p
     memset(p, 0, sizeof *p);
     p->peer = *peer;
     p->refresh_at = p->expires_at = LN_TIME_NEVER;
-    ln_turn_begin(turn, &p->request, LN_STUN_CREATE_PERMISSION, now);
+    ln_turn_client_begin(turn, &p->request, LN_STUN_CREATE_PERMISSION, now);
     return 0;
 }
 
-enum ln_turn_permit ln_turn_permitted(const struct ln_turn *turn, const struct ln_address *peer)
+enum ln_turn_client_permit ln_turn_client_permitted(const struct ln_turn_client *turn,
+                                                    const struct ln_address *peer)
 {
-    const struct ln_turn_permission *p = find_permission(turn, peer);
+    const struct ln_turn_client_permission *p = find_permission(turn, peer);
 
-    if (!p || turn->state != LN_TURN_READY)
-        return LN_TURN_PERMIT_NONE;
+    if (!p || turn->state != LN_TURN_CLIENT_READY)
+        return LN_TURN_CLIENT_PERMIT_NONE;
     if (p->granted)
-        return LN_TURN_PERMIT_GRANTED;
+        return LN_TURN_CLIENT_PERMIT_GRANTED;
     if (p->refused)
-        return LN_TURN_PERMIT_REFUSED;
-    return p->request.transaction.state == LN_STUN_RUNNING ? LN_TURN_PERMIT_ASKED
-                                                           : LN_TURN_PERMIT_NONE;
+        return LN_TURN_CLIENT_PERMIT_REFUSED;
+    return p->request.transaction.state == LN_STUN_RUNNING ? LN_TURN_CLIENT_PERMIT_ASKED
+                                                           : LN_TURN_CLIENT_PERMIT_NONE;
 }
 
-int ln_turn_bind(struct ln_turn *turn, ln_time now, const struct ln_address *peer)
+int ln_turn_client_bind(struct ln_turn_client *turn, ln_time now, const struct ln_address *peer)
 {
-    struct ln_turn_channel *channel = find_channel(turn, peer);
+    struct ln_turn_client_channel *channel = find_channel(turn, peer);
 
-    if (turn->state != LN_TURN_READY)
+    if (turn->state != LN_TURN_CLIENT_READY)
         return LN_ERR_INVALID_STATE;
     if (!channel) {
-        if (turn->channel_count == LN_TURN_CHANNELS_MAX)
+        if (turn->channel_count == LN_TURN_CLIENT_CHANNELS_MAX)
             return LN_ERR_LIMIT;
         channel = &turn->channels[turn->channel_count++];
         memset(channel, 0, sizeof *channel);
@@ -109,19 +110,20 @@ int ln_turn_bind(struct ln_turn *turn, ln_time now, const struct ln_address *pee
     }
     if (!channel->bound && !channel->refused &&
         channel->request.transaction.state != LN_STUN_RUNNING)
-        ln_turn_begin(turn, &channel->request, LN_STUN_CHANNEL_BIND, now);
+        ln_turn_client_begin(turn, &channel->request, LN_STUN_CHANNEL_BIND, now);
     return 0;
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-static bool has_id(const struct ln_turn_request *request, const struct ln_stun_id *id)
+static bool has_id(const struct ln_turn_client_request *request, const struct ln_stun_id *id)
 {
     return request->transaction.state == LN_STUN_RUNNING &&
            ln_stun_id_equal(&request->transaction.id, id);
 }
 
-struct ln_turn_request *ln_turn_peers_find(struct ln_turn *turn, const struct ln_stun_id *id)
+struct ln_turn_client_request *ln_turn_client_peers_find(struct ln_turn_client *turn,
+                                                         const struct ln_stun_id *id)
 {
     size_t i;
 
@@ -134,41 +136,42 @@ struct ln_turn_request *ln_turn_peers_find(struct ln_turn *turn, const struct ln
     return NULL;
 }
 
-static void permission_answer(struct ln_turn_permission *p, uint16_t code, ln_time now)
+static void permission_answer(struct ln_turn_client_permission *p, uint16_t code, ln_time now)
 {
     if (code == 0) {
         p->granted = true;
         p->used = false;
-        p->expires_at = now + LN_TURN_PERMISSION_LIFE;
+        p->expires_at = now + LN_TURN_CLIENT_PERMISSION_LIFE;
         p->refresh_at = p->expires_at - REFRESH_AHEAD;
-    } else if (code != LN_TURN_CODE_TIMEOUT || !p->granted) {
+    } else if (code != LN_TURN_CLIENT_CODE_TIMEOUT || !p->granted) {
         p->granted = false;
         p->refused = true;
         p->expires_at = p->refresh_at = LN_TIME_NEVER;
     } /* a refresh without an answer: it ends at its time */
 }
 
-static void channel_answer(struct ln_turn *turn, struct ln_turn_channel *channel, uint16_t code,
-                           ln_time now)
+static void channel_answer(struct ln_turn_client *turn, struct ln_turn_client_channel *channel,
+                           uint16_t code, ln_time now)
 {
-    struct ln_turn_permission *p = find_permission(turn, &channel->peer);
+    struct ln_turn_client_permission *p = find_permission(turn, &channel->peer);
 
     if (code == 0) {
         channel->bound = true;
         channel->used = false;
-        channel->expires_at = now + LN_TURN_CHANNEL_LIFE;
+        channel->expires_at = now + LN_TURN_CLIENT_CHANNEL_LIFE;
         channel->refresh_at = channel->expires_at - REFRESH_AHEAD;
         if (p && p->granted) /* a binding refreshes the permission too (RFC 8656, 12) */
             permission_answer(p, 0, now);
-    } else if (code != LN_TURN_CODE_TIMEOUT || !channel->bound) {
+    } else if (code != LN_TURN_CLIENT_CODE_TIMEOUT || !channel->bound) {
         channel->bound = false;
         channel->refused = true; /* indications serve as well */
         channel->expires_at = channel->refresh_at = LN_TIME_NEVER;
     }
 }
 
-void ln_turn_peers_answer(struct ln_turn *turn, const struct ln_turn_request *request,
-                          uint16_t code, ln_time now)
+void ln_turn_client_peers_answer(struct ln_turn_client *turn,
+                                 const struct ln_turn_client_request *request, uint16_t code,
+                                 ln_time now)
 {
     size_t i;
 
@@ -181,14 +184,15 @@ void ln_turn_peers_answer(struct ln_turn *turn, const struct ln_turn_request *re
 }
 
 /* With LN_TIME_IMMEDIATE it is only looked at. */
-static bool take(struct ln_turn_request *request, ln_time now)
+static bool take(struct ln_turn_client_request *request, ln_time now)
 {
     return now == LN_TIME_IMMEDIATE ? request->transaction.due
                                     : ln_stun_transaction_take(&request->transaction, now);
 }
 
-struct ln_turn_request *ln_turn_peers_due(struct ln_turn *turn, ln_time now,
-                                          struct ln_address *ret_peer, uint16_t *ret_channel)
+struct ln_turn_client_request *ln_turn_client_peers_due(struct ln_turn_client *turn, ln_time now,
+                                                        struct ln_address *ret_peer,
+                                                        uint16_t *ret_channel)
 {
     size_t i;
 
@@ -209,16 +213,17 @@ struct ln_turn_request *ln_turn_peers_due(struct ln_turn *turn, ln_time now,
 
 /* --- time ---------------------------------------------------------------------------------- */
 
-static uint16_t timed_out(struct ln_turn_request *request, ln_time now)
+static uint16_t timed_out(struct ln_turn_client_request *request, ln_time now)
 {
     ln_stun_transaction_on_timeout(&request->transaction, now);
     if (request->transaction.state != LN_STUN_TIMED_OUT)
         return 0;
     ln_stun_transaction_cancel(&request->transaction);
-    return request->held_back ? request->held_back : LN_TURN_CODE_TIMEOUT;
+    return request->held_back ? request->held_back : LN_TURN_CLIENT_CODE_TIMEOUT;
 }
 
-static void run_permission(struct ln_turn *turn, struct ln_turn_permission *p, ln_time now)
+static void run_permission(struct ln_turn_client *turn, struct ln_turn_client_permission *p,
+                           ln_time now)
 {
     uint16_t code = timed_out(&p->request, now);
 
@@ -232,10 +237,11 @@ static void run_permission(struct ln_turn *turn, struct ln_turn_permission *p, l
         return;
     p->refresh_at = LN_TIME_NEVER;
     if (p->used && p->granted && p->request.transaction.state != LN_STUN_RUNNING)
-        ln_turn_begin(turn, &p->request, LN_STUN_CREATE_PERMISSION, now);
+        ln_turn_client_begin(turn, &p->request, LN_STUN_CREATE_PERMISSION, now);
 }
 
-static void run_channel(struct ln_turn *turn, struct ln_turn_channel *channel, ln_time now)
+static void run_channel(struct ln_turn_client *turn, struct ln_turn_client_channel *channel,
+                        ln_time now)
 {
     uint16_t code = timed_out(&channel->request, now);
 
@@ -249,10 +255,10 @@ static void run_channel(struct ln_turn *turn, struct ln_turn_channel *channel, l
         return;
     channel->refresh_at = LN_TIME_NEVER;
     if (channel->used && channel->bound && channel->request.transaction.state != LN_STUN_RUNNING)
-        ln_turn_begin(turn, &channel->request, LN_STUN_CHANNEL_BIND, now);
+        ln_turn_client_begin(turn, &channel->request, LN_STUN_CHANNEL_BIND, now);
 }
 
-void ln_turn_peers_on_timeout(struct ln_turn *turn, ln_time now)
+void ln_turn_client_peers_on_timeout(struct ln_turn_client *turn, ln_time now)
 {
     size_t i;
 
@@ -262,19 +268,19 @@ void ln_turn_peers_on_timeout(struct ln_turn *turn, ln_time now)
         run_channel(turn, &turn->channels[i], now);
 }
 
-ln_time ln_turn_peers_next_timeout(const struct ln_turn *turn)
+ln_time ln_turn_client_peers_next_timeout(const struct ln_turn_client *turn)
 {
     ln_time next = LN_TIME_NEVER;
     size_t i;
 
     for (i = 0; i < turn->permission_count; i++) {
-        const struct ln_turn_permission *p = &turn->permissions[i];
+        const struct ln_turn_client_permission *p = &turn->permissions[i];
 
         next = ln_time_min(next, ln_stun_transaction_next_timeout(&p->request.transaction));
         next = ln_time_min(next, ln_time_min(p->refresh_at, p->expires_at));
     }
     for (i = 0; i < turn->channel_count; i++) {
-        const struct ln_turn_channel *channel = &turn->channels[i];
+        const struct ln_turn_client_channel *channel = &turn->channels[i];
 
         next = ln_time_min(next, ln_stun_transaction_next_timeout(&channel->request.transaction));
         next = ln_time_min(next, ln_time_min(channel->refresh_at, channel->expires_at));
@@ -289,15 +295,16 @@ static size_t address_len(const struct ln_address *peer)
     return peer->family == LN_FAMILY_IPV4 ? 8 : 20;
 }
 
-size_t ln_turn_head(const struct ln_turn *turn, const struct ln_address *peer)
+size_t ln_turn_client_head(const struct ln_turn_client *turn, const struct ln_address *peer)
 {
-    const struct ln_turn_channel *channel = find_channel(turn, peer);
+    const struct ln_turn_client_channel *channel = find_channel(turn, peer);
 
-    return channel && channel->bound ? LN_TURN_CHANNEL_HEAD : INDICATION_HEAD(address_len(peer));
+    return channel && channel->bound ? LN_TURN_CLIENT_CHANNEL_HEAD
+                                     : INDICATION_HEAD(address_len(peer));
 }
 
-static int wrap_indication(struct ln_turn *turn, const struct ln_address *peer, uint8_t *message,
-                           size_t len)
+static int wrap_indication(struct ln_turn_client *turn, const struct ln_address *peer,
+                           uint8_t *message, size_t len)
 {
     size_t head = INDICATION_HEAD(address_len(peer)), padding = (4 - len % 4) % 4;
     struct ln_stun_builder b;
@@ -315,14 +322,14 @@ static int wrap_indication(struct ln_turn *turn, const struct ln_address *peer, 
     return (int)(head + len + padding);
 }
 
-int ln_turn_wrap(struct ln_turn *turn, ln_time now, const struct ln_address *peer, uint8_t *message,
-                 size_t len)
+int ln_turn_client_wrap(struct ln_turn_client *turn, ln_time now, const struct ln_address *peer,
+                        uint8_t *message, size_t len)
 {
-    struct ln_turn_channel *channel = find_channel(turn, peer);
-    struct ln_turn_permission *p = find_permission(turn, peer);
+    struct ln_turn_client_channel *channel = find_channel(turn, peer);
+    struct ln_turn_client_permission *p = find_permission(turn, peer);
     size_t padding;
 
-    if (turn->state != LN_TURN_READY || !p || !p->granted || now >= p->expires_at)
+    if (turn->state != LN_TURN_CLIENT_READY || !p || !p->granted || now >= p->expires_at)
         return LN_ERR_INVALID_STATE;
     p->used = true;
     if (!channel || !channel->bound)
@@ -332,14 +339,15 @@ int ln_turn_wrap(struct ln_turn *turn, ln_time now, const struct ln_address *pee
     channel->used = true;
     ln_channel_data_write_header(message, channel->number, len);
     padding = turn->config.stream ? ln_channel_data_padding(len) : 0;
-    memset(message + LN_TURN_CHANNEL_HEAD + len, 0, padding);
-    return (int)(LN_TURN_CHANNEL_HEAD + len + padding);
+    memset(message + LN_TURN_CLIENT_CHANNEL_HEAD + len, 0, padding);
+    return (int)(LN_TURN_CLIENT_CHANNEL_HEAD + len + padding);
 }
 
 /* --- data in ------------------------------------------------------------------------------- */
 
-int ln_turn_receive_channel(struct ln_turn *turn, ln_time now, uint8_t *data, size_t len,
-                            struct ln_address *ret_peer, uint8_t **ret_data, size_t *ret_len)
+int ln_turn_client_receive_channel(struct ln_turn_client *turn, ln_time now, uint8_t *data,
+                                   size_t len, struct ln_address *ret_peer, uint8_t **ret_data,
+                                   size_t *ret_len)
 {
     struct ln_bytes payload;
     uint16_t number;
@@ -347,32 +355,32 @@ int ln_turn_receive_channel(struct ln_turn *turn, ln_time now, uint8_t *data, si
 
     (void)now;
     if (ln_channel_data_read(data, len, &number, &payload) != 0)
-        return ln_turn_drop(turn, LN_TURN_DROP_MALFORMED, LN_ERR_MALFORMED);
-    for (i = 0; i < turn->channel_count && turn->state == LN_TURN_READY; i++)
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
+    for (i = 0; i < turn->channel_count && turn->state == LN_TURN_CLIENT_READY; i++)
         if (turn->channels[i].number == number && !turn->channels[i].refused) {
             *ret_peer = turn->channels[i].peer;
-            *ret_data = data + LN_TURN_CHANNEL_HEAD;
+            *ret_data = data + LN_TURN_CLIENT_CHANNEL_HEAD;
             *ret_len = payload.len;
             return 1;
         }
-    return ln_turn_drop(turn, LN_TURN_DROP_CHANNEL, LN_ERR_NOT_FOUND);
+    return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_CHANNEL, LN_ERR_NOT_FOUND);
 }
 
-int ln_turn_receive_indication(struct ln_turn *turn, ln_time now,
-                               const struct ln_stun_message *message, struct ln_address *ret_peer,
-                               struct ln_bytes *ret_data)
+int ln_turn_client_receive_indication(struct ln_turn_client *turn, ln_time now,
+                                      const struct ln_stun_message *message,
+                                      struct ln_address *ret_peer, struct ln_bytes *ret_data)
 {
-    const struct ln_turn_permission *p;
+    const struct ln_turn_client_permission *p;
     struct ln_address peer;
     struct ln_bytes value;
 
     (void)now;
     if (message->unknown_count > 0 ||
         !ln_stun_find_xor_address(message, LN_STUN_XOR_PEER_ADDRESS, &peer))
-        return ln_turn_drop(turn, LN_TURN_DROP_MALFORMED, LN_ERR_MALFORMED);
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
     p = find_permission(turn, &peer);
-    if (turn->state != LN_TURN_READY || !p || !p->granted) /* RFC 8656, 11.4 */
-        return ln_turn_drop(turn, LN_TURN_DROP_PERMISSION, LN_ERR_NOT_FOUND);
+    if (turn->state != LN_TURN_CLIENT_READY || !p || !p->granted) /* RFC 8656, 11.4 */
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_PERMISSION, LN_ERR_NOT_FOUND);
     if (!ln_stun_find(message, LN_STUN_DATA_VALUE, &value))
         return 0; /* what ICMP said about the peer: checks find that out by themselves */
     *ret_peer = peer;

@@ -2,15 +2,15 @@
  * The TURN client's inside, shared by turn_client.c (the allocation, messages in and out) and
  * turn_peers.c (permissions, channels, data).
  *
- * Every request is a struct ln_turn_request: what it is stands in the table that holds it, so an
- * answer is matched by transaction id over all of them. */
+ * Every request is a struct ln_turn_client_request: what it is stands in the table that holds it,
+ * so an answer is matched by transaction id over all of them. */
 #ifndef LN_STUN_TURN_STATE_H
 #define LN_STUN_TURN_STATE_H
 
 #include "stun/transaction.h"
 #include "stun/turn_client.h"
 
-struct ln_turn_request {
+struct ln_turn_client_request {
     struct ln_stun_transaction transaction;
     uint16_t method;    /* enum ln_stun_method */
     uint16_t held_back; /* an error without integrity, believed at the end; 0: none */
@@ -18,67 +18,71 @@ struct ln_turn_request {
     bool signed_;       /* carries credentials */
 };
 
-struct ln_turn_permission {
+struct ln_turn_client_permission {
     struct ln_address peer; /* family NONE: free; the port does not count */
-    struct ln_turn_request request;
+    struct ln_turn_client_request request;
     bool granted, refused;
     bool used;          /* since it was last asked for */
     ln_time refresh_at; /* LN_TIME_NEVER unless granted */
     ln_time expires_at;
 };
 
-struct ln_turn_channel {
+struct ln_turn_client_channel {
     struct ln_address peer; /* family NONE: free */
     uint16_t number;
-    struct ln_turn_request request;
+    struct ln_turn_client_request request;
     bool bound, refused;
     bool used;
     ln_time refresh_at, expires_at;
 };
 
-struct ln_turn {
+struct ln_turn_client {
     const struct ln_env *env;
-    struct ln_turn_config config; /* its texts are copies */
+    struct ln_turn_client_config config; /* its texts are copies */
     char *username, *password;
-    struct ln_turn_auth auth;
-    uint8_t state; /* enum ln_turn_state */
+    struct ln_turn_client_auth auth;
+    uint8_t state; /* enum ln_turn_client_state */
     uint16_t code;
-    bool release_due;               /* the Refresh that gives the allocation back is to be sent */
-    struct ln_turn_request request; /* Allocate or Refresh */
+    bool release_due; /* the Refresh that gives the allocation back is to be sent */
+    struct ln_turn_client_request request; /* Allocate or Refresh */
     struct ln_address mapped, relayed[2], alternate;
     char alternate_domain[256];
     size_t relayed_count;
     ln_time refresh_at;
     ln_time expires_at;
-    struct ln_turn_permission permissions[LN_TURN_PERMISSIONS_MAX];
+    struct ln_turn_client_permission permissions[LN_TURN_CLIENT_PERMISSIONS_MAX];
     size_t permission_count; /* slots used at least once */
-    struct ln_turn_channel channels[LN_TURN_CHANNELS_MAX];
+    struct ln_turn_client_channel channels[LN_TURN_CLIENT_CHANNELS_MAX];
     size_t channel_count;
     uint16_t next_channel;
-    uint64_t drops[LN_TURN_DROPS];
+    uint64_t drops[LN_TURN_CLIENT_DROPS];
 };
 
 /* turn_client.c */
-void ln_turn_begin(struct ln_turn *turn, struct ln_turn_request *request, uint16_t method,
-                   ln_time now);
-int ln_turn_drop(struct ln_turn *turn, enum ln_turn_drop reason, int error);
+void ln_turn_client_begin(struct ln_turn_client *turn, struct ln_turn_client_request *request,
+                          uint16_t method, ln_time now);
+int ln_turn_client_drop(struct ln_turn_client *turn, enum ln_turn_client_drop reason, int error);
 
 /* turn_peers.c */
-void ln_turn_peers_on_timeout(struct ln_turn *turn, ln_time now);
-ln_time ln_turn_peers_next_timeout(const struct ln_turn *turn);
+void ln_turn_client_peers_on_timeout(struct ln_turn_client *turn, ln_time now);
+ln_time ln_turn_client_peers_next_timeout(const struct ln_turn_client *turn);
 /* The request with this id, or NULL. */
-struct ln_turn_request *ln_turn_peers_find(struct ln_turn *turn, const struct ln_stun_id *id);
+struct ln_turn_client_request *ln_turn_client_peers_find(struct ln_turn_client *turn,
+                                                         const struct ln_stun_id *id);
 /* What its final answer says: 0 for success, else the code. */
-void ln_turn_peers_answer(struct ln_turn *turn, const struct ln_turn_request *request,
-                          uint16_t code, ln_time now);
+void ln_turn_client_peers_answer(struct ln_turn_client *turn,
+                                 const struct ln_turn_client_request *request, uint16_t code,
+                                 ln_time now);
 /* The next request of a permission or channel, or NULL; ret_peer and ret_channel (0: none) are what
  * it is about. */
-struct ln_turn_request *ln_turn_peers_due(struct ln_turn *turn, ln_time now,
-                                          struct ln_address *ret_peer, uint16_t *ret_channel);
-int ln_turn_receive_channel(struct ln_turn *turn, ln_time now, uint8_t *data, size_t len,
-                            struct ln_address *ret_peer, uint8_t **ret_data, size_t *ret_len);
-int ln_turn_receive_indication(struct ln_turn *turn, ln_time now,
-                               const struct ln_stun_message *message, struct ln_address *ret_peer,
-                               struct ln_bytes *ret_data);
+struct ln_turn_client_request *ln_turn_client_peers_due(struct ln_turn_client *turn, ln_time now,
+                                                        struct ln_address *ret_peer,
+                                                        uint16_t *ret_channel);
+int ln_turn_client_receive_channel(struct ln_turn_client *turn, ln_time now, uint8_t *data,
+                                   size_t len, struct ln_address *ret_peer, uint8_t **ret_data,
+                                   size_t *ret_len);
+int ln_turn_client_receive_indication(struct ln_turn_client *turn, ln_time now,
+                                      const struct ln_stun_message *message,
+                                      struct ln_address *ret_peer, struct ln_bytes *ret_data);
 
 #endif

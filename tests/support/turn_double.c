@@ -190,6 +190,8 @@ static void relay_opened(struct turn_double *t, struct turn_double_allocation *a
     struct ln_stun_builder b;
 
     begin_answer(t, &b, LN_STUN_SUCCESS, LN_STUN_ALLOCATE, &a->id, &a->client);
+    if (t->relayed_nowhere)
+        memset(a->relayed.ip, 0, sizeof a->relayed.ip);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_RELAYED_ADDRESS, &a->relayed);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &a->client);
     ln_stun_add_u32(&b, LN_STUN_LIFETIME, t->lifetime_s ? t->lifetime_s : 600);

@@ -38,6 +38,7 @@ struct turn_double {
     bool silent;
     uint16_t refuse_permission, refuse_channel;
     struct ln_address alternate; /* 300 with this address, family NONE: none */
+    bool relayed_nowhere;        /* it gives 0.0.0.0 */
     uint32_t lifetime_s;         /* 0: 600 */
     unsigned stale_every;        /* each n-th signed request gets 438; 0: none */
 

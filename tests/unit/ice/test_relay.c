@@ -225,6 +225,22 @@ LN_TEST(relay, follows_to_another_server_but_not_in_circles)
     agents_free(&s);
 }
 
+LN_TEST(attack_29, a_server_does_not_send_us_into_our_own_network)
+{
+    static const char *const inside[] = { "10.0.0.9:3478", "127.0.0.1:3478", "169.254.0.1:3478",
+                                          "203.0.113.2:22" };
+
+    for (size_t i = 0; i < 4; i++) {
+        set_up(WIRE_NAT_SYMMETRIC, WIRE_NAT_SYMMETRIC, 1);
+        CHECK(ln_address_parse(inside[i], &servers[0].alternate) == 0);
+        agents_start(&s);
+        agents_run(&s, LN_SECONDS(1));
+        CHECK_EQUAL(candidates_of_type(&s.a, LN_CANDIDATE_RELAY), 0);
+        CHECK_EQUAL(s.a.last_error.error.code, 300);
+        agents_free(&s);
+    }
+}
+
 /* --- data ----------------------------------------------------------------------------------- */
 
 static uint8_t memory[LN_TRANSMIT_BYTES_MAX];

@@ -9,7 +9,7 @@
 
 /* A client on one socket, and a peer that says back what it hears. */
 struct user {
-    struct ln_turn *turn;
+    struct ln_turn_client *turn;
     bool asked;
     ln_link link;
     struct ln_address local, server;
@@ -21,7 +21,7 @@ struct user {
 static struct wire wire;
 static struct turn_double server;
 static struct user user, peer;
-static struct ln_turn_config config;
+static struct ln_turn_client_config config;
 
 static void receive(void *object, ln_time now, struct ln_packet *packet)
 {
@@ -30,8 +30,8 @@ static void receive(void *object, ln_time now, struct ln_packet *packet)
     size_t len = packet->len;
 
     u->heard_from = packet->path.remote;
-    if (u->turn &&
-        ln_turn_receive(u->turn, now, packet->data, packet->len, &u->heard_from, &data, &len) != 1)
+    if (u->turn && ln_turn_client_receive(u->turn, now, packet->data, packet->len, &u->heard_from,
+                                          &data, &len) != 1)
         return;
     CHECK(len <= sizeof u->heard);
     memcpy(u->heard, data, len);
@@ -44,14 +44,14 @@ static void on_timeout(void *object, ln_time now)
     struct user *u = object;
 
     if (u->turn)
-        ln_turn_on_timeout(u->turn, now);
+        ln_turn_client_on_timeout(u->turn, now);
 }
 
 static ln_time next_timeout(const void *object)
 {
     const struct user *u = object;
 
-    return u->turn ? ln_turn_next_timeout(u->turn) : LN_TIME_NEVER;
+    return u->turn ? ln_turn_client_next_timeout(u->turn) : LN_TIME_NEVER;
 }
 
 static int poll_transmit(void *object, ln_time now, struct ln_transmit *out)
@@ -66,7 +66,7 @@ static int poll_transmit(void *object, ln_time now, struct ln_transmit *out)
         len = (int)u->out_len;
         u->out_len = 0;
     } else if (u->turn) {
-        len = ln_turn_poll(u->turn, now, out->data, out->cap);
+        len = ln_turn_client_poll(u->turn, now, out->data, out->cap);
         CHECK(len >= 0);
     }
     out->len = (size_t)len;
@@ -92,7 +92,7 @@ static void answer(void *object, ln_time now, const struct ln_answer *a)
     u->link = a->link;
     u->local = a->local;
     if (u->turn)
-        ln_turn_start(u->turn, now);
+        ln_turn_client_start(u->turn, now);
 }
 
 static const struct ln_endpoint_ops ops = { receive,       on_timeout,   next_timeout,
@@ -112,7 +112,7 @@ static void set_up(void)
 /* False when out of memory (in the sweep). */
 static bool start(void)
 {
-    if (ln_turn_create(&user.turn, &config, test_env()) != 0)
+    if (ln_turn_client_create(&user.turn, &config, test_env()) != 0)
         return false;
     user.server = server.listen;
     CHECK(ln_address_parse("192.0.2.2", &user.local) == 0);
@@ -130,7 +130,7 @@ static void run(ln_duration duration)
 
 static void tear_down(void)
 {
-    ln_turn_free(user.turn);
+    ln_turn_client_free(user.turn);
 }
 
 static bool allocated(void)
@@ -139,25 +139,25 @@ static bool allocated(void)
     if (!start())
         return false;
     run(LN_MILLISECONDS(10));
-    return ln_turn_state(user.turn) == LN_TURN_READY;
+    return ln_turn_client_state(user.turn) == LN_TURN_CLIENT_READY;
 }
 
 static bool permitted(void)
 {
     if (!allocated())
         return false;
-    CHECK(ln_turn_permit(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_permit(user.turn, wire.now, &peer.local) == 0);
     run(LN_MILLISECONDS(10));
-    return ln_turn_permitted(user.turn, &peer.local) == LN_TURN_PERMIT_GRANTED;
+    return ln_turn_client_permitted(user.turn, &peer.local) == LN_TURN_CLIENT_PERMIT_GRANTED;
 }
 
 static void say(const char *text)
 {
-    size_t head = ln_turn_head(user.turn, &peer.local);
+    size_t head = ln_turn_client_head(user.turn, &peer.local);
     int len;
 
     memcpy(user.out + head, text, strlen(text));
-    len = ln_turn_wrap(user.turn, wire.now, &peer.local, user.out, strlen(text));
+    len = ln_turn_client_wrap(user.turn, wire.now, &peer.local, user.out, strlen(text));
     CHECK(len > 0);
     user.out_len = (size_t)len;
     run(LN_MILLISECONDS(10));
@@ -165,7 +165,7 @@ static void say(const char *text)
 
 static void peer_says(const char *text)
 {
-    CHECK(ln_turn_relayed(user.turn, 0, &peer.server));
+    CHECK(ln_turn_client_relayed(user.turn, 0, &peer.server));
     memcpy(peer.out, text, strlen(text));
     peer.out_len = strlen(text);
     run(LN_MILLISECONDS(10));
@@ -176,9 +176,10 @@ LN_TEST(turn_client, allocates_answering_one_challenge)
     struct ln_address relayed, mapped;
 
     CHECK(allocated());
-    CHECK(ln_turn_relayed(user.turn, 0, &relayed) && !ln_turn_relayed(user.turn, 1, &relayed));
+    CHECK(ln_turn_client_relayed(user.turn, 0, &relayed) &&
+          !ln_turn_client_relayed(user.turn, 1, &relayed));
     CHECK(ln_address_equal(&relayed, &server.allocations[0].relayed));
-    CHECK(ln_turn_mapped(user.turn, &mapped) && ln_address_equal(&mapped, &user.local));
+    CHECK(ln_turn_client_mapped(user.turn, &mapped) && ln_address_equal(&mapped, &user.local));
     CHECK_EQUAL(server.allocates, 1);
     CHECK_EQUAL(server.signed_requests, 1);
     tear_down();
@@ -192,7 +193,7 @@ LN_TEST(turn_client, takes_the_first_algorithm_that_it_knows_and_hides_the_name_
         server.anonymous = algorithm == 2;
         CHECK(start());
         run(LN_MILLISECONDS(10));
-        CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_READY);
+        CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
         tear_down();
     }
 }
@@ -204,8 +205,8 @@ LN_TEST(turn_attack, algorithms_that_were_cut_out_of_a_challenge_are_missed)
     server.cut_algorithms = true;
     CHECK(start());
     run(LN_SECONDS(1));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_FAILED);
-    CHECK_EQUAL(ln_turn_error_code(user.turn), LN_TURN_CODE_NONSENSE);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), LN_TURN_CLIENT_CODE_NONSENSE);
     CHECK_EQUAL(server.signed_requests, 0); /* nothing that could be cracked has left */
     tear_down();
 }
@@ -216,12 +217,12 @@ LN_TEST(turn_attack, an_agreed_algorithm_is_not_given_up_for_less)
     server.algorithm = 2;
     CHECK(start());
     run(LN_MILLISECONDS(10));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_READY);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
     server.algorithm = 0; /* and a challenge that says nothing of it */
     server.nonce++;
-    CHECK(ln_turn_permit(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_permit(user.turn, wire.now, &peer.local) == 0);
     run(LN_SECONDS(1));
-    CHECK_EQUAL(ln_turn_permitted(user.turn, &peer.local), LN_TURN_PERMIT_REFUSED);
+    CHECK_EQUAL(ln_turn_client_permitted(user.turn, &peer.local), LN_TURN_CLIENT_PERMIT_REFUSED);
     CHECK_EQUAL(server.permissions, 0);
     tear_down();
 }
@@ -234,10 +235,10 @@ LN_TEST(turn_attack, a_success_with_another_key_is_no_success)
     config.allocate_rm = 2;
     CHECK(start());
     run(LN_MILLISECONDS(100));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_ALLOCATING);
-    CHECK(ln_turn_dropped(user.turn, LN_TURN_DROP_INTEGRITY) > 0);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_ALLOCATING);
+    CHECK(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_INTEGRITY) > 0);
     run(LN_SECONDS(5));
-    CHECK_EQUAL(ln_turn_error_code(user.turn), LN_TURN_CODE_NONSENSE);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), LN_TURN_CLIENT_CODE_NONSENSE);
     tear_down();
 }
 
@@ -247,8 +248,8 @@ LN_TEST(turn_client, fails_with_401_when_the_password_is_wrong_and_asks_no_more)
     config.password = "wrong";
     CHECK(start());
     run(LN_SECONDS(60));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_FAILED);
-    CHECK_EQUAL(ln_turn_error_code(user.turn), 401);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), 401);
     CHECK_EQUAL(server.signed_requests, 1);
     tear_down();
 }
@@ -264,10 +265,11 @@ LN_TEST(turn_client, tells_the_code_of_a_refusal_signed_or_not)
         CHECK(start());
         run(LN_SECONDS(1));
         /* One that proves nothing is believed when nothing better comes. */
-        CHECK_EQUAL(ln_turn_state(user.turn), i % 2 ? LN_TURN_ALLOCATING : LN_TURN_FAILED);
+        CHECK_EQUAL(ln_turn_client_state(user.turn),
+                    i % 2 ? LN_TURN_CLIENT_ALLOCATING : LN_TURN_CLIENT_FAILED);
         run(LN_SECONDS(60));
-        CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_FAILED);
-        CHECK_EQUAL(ln_turn_error_code(user.turn), codes[i / 2]);
+        CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+        CHECK_EQUAL(ln_turn_client_error_code(user.turn), codes[i / 2]);
         tear_down();
     }
 }
@@ -280,11 +282,11 @@ LN_TEST(turn_client, gives_up_a_silent_server_in_the_time_it_was_told)
     config.allocate_rm = 4;
     CHECK(start());
     run(LN_MILLISECONDS(9400));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_ALLOCATING);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_ALLOCATING);
     run(LN_MILLISECONDS(200));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_FAILED);
-    CHECK_EQUAL(ln_turn_error_code(user.turn), LN_TURN_CODE_TIMEOUT);
-    CHECK_EQUAL(ln_turn_next_timeout(user.turn), LN_TIME_NEVER);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), LN_TURN_CLIENT_CODE_TIMEOUT);
+    CHECK_EQUAL(ln_turn_client_next_timeout(user.turn), LN_TIME_NEVER);
     tear_down();
 }
 
@@ -294,20 +296,20 @@ LN_TEST(turn_client, repeats_a_request_for_a_stale_nonce_but_not_for_ever)
     server.stale_every = 3;
     CHECK(start());
     run(LN_MILLISECONDS(10));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_READY);
-    CHECK(ln_turn_permit(user.turn, wire.now, &peer.local) == 0);
-    CHECK(ln_turn_bind(user.turn, wire.now, &peer.local) == 0);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    CHECK(ln_turn_client_permit(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_bind(user.turn, wire.now, &peer.local) == 0);
     run(LN_MILLISECONDS(20));
-    CHECK_EQUAL(ln_turn_permitted(user.turn, &peer.local), LN_TURN_PERMIT_GRANTED);
-    CHECK_EQUAL(ln_turn_head(user.turn, &peer.local), LN_TURN_CHANNEL_HEAD);
+    CHECK_EQUAL(ln_turn_client_permitted(user.turn, &peer.local), LN_TURN_CLIENT_PERMIT_GRANTED);
+    CHECK_EQUAL(ln_turn_client_head(user.turn, &peer.local), LN_TURN_CLIENT_CHANNEL_HEAD);
     CHECK(server.nonce > 0);
     tear_down();
     set_up();
     server.stale_every = 1; /* every nonce is stale */
     CHECK(start());
     run(LN_SECONDS(1));
-    CHECK_EQUAL(ln_turn_error_code(user.turn), 438);
-    CHECK(server.signed_requests <= LN_TURN_CHALLENGES_MAX);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), 438);
+    CHECK(server.signed_requests <= LN_TURN_CLIENT_CHALLENGES_MAX);
     tear_down();
 }
 
@@ -320,8 +322,8 @@ LN_TEST(turn_client, names_the_other_server_of_a_300)
     CHECK(ln_address_parse("192.0.2.9:3479", &server.alternate) == 0);
     CHECK(start());
     run(LN_MILLISECONDS(10));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_ALTERNATE);
-    ln_turn_alternate(user.turn, &other, domain);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_ALTERNATE);
+    ln_turn_client_alternate(user.turn, &other, domain);
     CHECK(ln_address_equal(&other, &server.alternate));
     CHECK_TEXT(domain, "");
     tear_down();
@@ -337,9 +339,9 @@ LN_TEST(turn_client, carries_data_in_indications_and_then_on_a_channel)
     peer_says("back");
     CHECK(user.heard_len == 4 && memcmp(user.heard, "back", 4) == 0);
     CHECK(ln_address_equal(&user.heard_from, &peer.local));
-    CHECK(ln_turn_bind(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_bind(user.turn, wire.now, &peer.local) == 0);
     run(LN_MILLISECONDS(10));
-    CHECK_EQUAL(ln_turn_head(user.turn, &peer.local), LN_TURN_CHANNEL_HEAD);
+    CHECK_EQUAL(ln_turn_client_head(user.turn, &peer.local), LN_TURN_CLIENT_CHANNEL_HEAD);
     say("second");
     CHECK(peer.heard_len == 6 && memcmp(peer.heard, "second", 6) == 0);
     CHECK_EQUAL(server.indications_in, 1);
@@ -358,13 +360,13 @@ LN_TEST(turn_client, sends_nothing_without_a_permission)
 
     CHECK(permitted());
     CHECK(ln_address_parse("192.0.2.77:5000", &other) == 0);
-    CHECK_EQUAL(ln_turn_wrap(user.turn, wire.now, &other, message, 4), LN_ERR_INVALID_STATE);
+    CHECK_EQUAL(ln_turn_client_wrap(user.turn, wire.now, &other, message, 4), LN_ERR_INVALID_STATE);
     server.refuse_permission = 403;
-    CHECK(ln_turn_permit(user.turn, wire.now, &other) == 0);
+    CHECK(ln_turn_client_permit(user.turn, wire.now, &other) == 0);
     run(LN_MILLISECONDS(10));
-    CHECK_EQUAL(ln_turn_permitted(user.turn, &other), LN_TURN_PERMIT_REFUSED);
-    CHECK_EQUAL(ln_turn_wrap(user.turn, wire.now, &other, message, 4), LN_ERR_INVALID_STATE);
-    CHECK(ln_turn_permit(user.turn, wire.now, &other) == 0); /* is not asked again */
+    CHECK_EQUAL(ln_turn_client_permitted(user.turn, &other), LN_TURN_CLIENT_PERMIT_REFUSED);
+    CHECK_EQUAL(ln_turn_client_wrap(user.turn, wire.now, &other, message, 4), LN_ERR_INVALID_STATE);
+    CHECK(ln_turn_client_permit(user.turn, wire.now, &other) == 0); /* is not asked again */
     run(LN_MILLISECONDS(10));
     CHECK_EQUAL(server.permissions, 2);
     tear_down();
@@ -374,9 +376,9 @@ LN_TEST(turn_client, goes_on_with_indications_when_a_channel_is_refused)
 {
     CHECK(permitted());
     server.refuse_channel = 403;
-    CHECK(ln_turn_bind(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_bind(user.turn, wire.now, &peer.local) == 0);
     run(LN_MILLISECONDS(10));
-    CHECK(ln_turn_head(user.turn, &peer.local) > LN_TURN_CHANNEL_HEAD);
+    CHECK(ln_turn_client_head(user.turn, &peer.local) > LN_TURN_CLIENT_CHANNEL_HEAD);
     say("still");
     CHECK_EQUAL(peer.heard_len, 5);
     tear_down();
@@ -388,7 +390,7 @@ LN_TEST(turn_client, keeps_alive_what_is_used_and_lets_go_what_is_not)
     unsigned permissions, bindings;
 
     CHECK(permitted());
-    CHECK(ln_turn_bind(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_bind(user.turn, wire.now, &peer.local) == 0);
     run(LN_MILLISECONDS(10));
     for (int i = 0; i < 360; i++) {
         say("tick");
@@ -402,10 +404,10 @@ LN_TEST(turn_client, keeps_alive_what_is_used_and_lets_go_what_is_not)
     permissions = server.permissions;
     bindings = server.bindings;
     run(LN_SECONDS(3600));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_READY);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
     CHECK(server.permissions <= permissions + 1);
     CHECK(server.bindings <= bindings + 1);
-    CHECK_EQUAL(ln_turn_permitted(user.turn, &peer.local), LN_TURN_PERMIT_NONE);
+    CHECK_EQUAL(ln_turn_client_permitted(user.turn, &peer.local), LN_TURN_CLIENT_PERMIT_NONE);
     tear_down();
 }
 
@@ -415,11 +417,33 @@ LN_TEST(turn_client, refreshes_a_short_lifetime_in_time_and_fails_when_the_serve
     server.lifetime_s = 20;
     CHECK(start());
     run(LN_SECONDS(200));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_READY);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
     CHECK_EQUAL(turn_double_allocated(&server), 1);
     server.silent = true;
     run(LN_SECONDS(21));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_FAILED);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+    tear_down();
+}
+
+LN_TEST(attack_29, a_relayed_address_of_nowhere_is_no_allocation)
+{
+    set_up();
+    server.relayed_nowhere = true;
+    CHECK(start());
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), LN_TURN_CLIENT_CODE_NONSENSE);
+    tear_down();
+}
+
+LN_TEST(attack_29, a_lifetime_of_for_ever_is_refreshed_within_the_hour_all_the_same)
+{
+    set_up();
+    server.lifetime_s = UINT32_MAX;
+    CHECK(start());
+    run(LN_SECONDS(3700));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    CHECK(server.refreshes >= 1 && server.refreshes <= 2);
     tear_down();
 }
 
@@ -428,19 +452,19 @@ LN_TEST(turn_client, fails_with_437_when_the_server_forgot_the_allocation)
     CHECK(permitted());
     memset(server.allocations, 0, sizeof server.allocations);
     run(LN_SECONDS(600));
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_FAILED);
-    CHECK_EQUAL(ln_turn_error_code(user.turn), 437);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), 437);
     tear_down();
 }
 
 LN_TEST(turn_client, gives_the_allocation_back)
 {
     CHECK(permitted());
-    ln_turn_close(user.turn, wire.now);
+    ln_turn_client_close(user.turn, wire.now);
     run(LN_MILLISECONDS(10));
     CHECK_EQUAL(server.releases, 1);
     CHECK_EQUAL(turn_double_allocated(&server), 0);
-    CHECK_EQUAL(ln_turn_next_timeout(user.turn), LN_TIME_NEVER);
+    CHECK_EQUAL(ln_turn_client_next_timeout(user.turn), LN_TIME_NEVER);
     tear_down();
 }
 
@@ -458,26 +482,28 @@ LN_TEST(turn_attack, messages_that_nobody_asked_for_change_nothing)
     /* An answer without a request. */
     ln_stun_begin(&b, data, sizeof data, LN_STUN_SUCCESS, LN_STUN_REFRESH, &id);
     n = ln_stun_finish(&b);
-    CHECK_EQUAL(ln_turn_receive(user.turn, wire.now, data, (size_t)n, &from, &out, &len),
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, data, (size_t)n, &from, &out, &len),
                 LN_ERR_NOT_FOUND);
     /* Data of a peer that we gave no permission. */
     ln_stun_begin(&b, data, sizeof data, LN_STUN_INDICATION, LN_STUN_DATA, &id);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &stranger);
     ln_stun_add(&b, LN_STUN_DATA_VALUE, "data", 4);
     n = ln_stun_finish(&b);
-    CHECK_EQUAL(ln_turn_receive(user.turn, wire.now, data, (size_t)n, &from, &out, &len),
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, data, (size_t)n, &from, &out, &len),
                 LN_ERR_NOT_FOUND);
-    CHECK_EQUAL(ln_turn_dropped(user.turn, LN_TURN_DROP_PERMISSION), 1);
+    CHECK_EQUAL(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_PERMISSION), 1);
     /* A channel that was never bound, and data that ends past the message. */
     ln_channel_data_write_header(data, 0x4005, 4);
-    CHECK_EQUAL(ln_turn_receive(user.turn, wire.now, data, 8, &from, &out, &len), LN_ERR_NOT_FOUND);
-    CHECK_EQUAL(ln_turn_receive(user.turn, wire.now, data, 7, &from, &out, &len), LN_ERR_MALFORMED);
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, data, 8, &from, &out, &len),
+                LN_ERR_NOT_FOUND);
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, data, 7, &from, &out, &len),
+                LN_ERR_MALFORMED);
     /* A request to us. */
     ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, LN_STUN_ALLOCATE, &id);
     n = ln_stun_finish(&b);
-    CHECK_EQUAL(ln_turn_receive(user.turn, wire.now, data, (size_t)n, &from, &out, &len),
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, data, (size_t)n, &from, &out, &len),
                 LN_ERR_MALFORMED);
-    CHECK_EQUAL(ln_turn_state(user.turn), LN_TURN_READY);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
     tear_down();
 }
 
@@ -488,20 +514,21 @@ LN_TEST(turn_client, tables_have_limits)
 
     CHECK(allocated());
     server.silent = true;
-    for (i = 0; i < LN_TURN_PERMISSIONS_MAX; i++, other.ip[3]++)
-        CHECK(ln_turn_permit(user.turn, wire.now, &other) == 0);
-    CHECK_EQUAL(ln_turn_permit(user.turn, wire.now, &other), LN_ERR_LIMIT);
-    for (i = 0; i < LN_TURN_CHANNELS_MAX; i++, other.port++)
-        CHECK(ln_turn_bind(user.turn, wire.now, &other) == 0);
-    CHECK_EQUAL(ln_turn_bind(user.turn, wire.now, &other), LN_ERR_LIMIT);
+    for (i = 0; i < LN_TURN_CLIENT_PERMISSIONS_MAX; i++, other.ip[3]++)
+        CHECK(ln_turn_client_permit(user.turn, wire.now, &other) == 0);
+    CHECK_EQUAL(ln_turn_client_permit(user.turn, wire.now, &other), LN_ERR_LIMIT);
+    for (i = 0; i < LN_TURN_CLIENT_CHANNELS_MAX; i++, other.port++)
+        CHECK(ln_turn_client_bind(user.turn, wire.now, &other) == 0);
+    CHECK_EQUAL(ln_turn_client_bind(user.turn, wire.now, &other), LN_ERR_LIMIT);
     tear_down();
     set_up();
     {
-        char text[LN_TURN_USERNAME_MAX + 2];
+        char text[LN_TURN_CLIENT_USERNAME_MAX + 2];
 
         memset(text, 'x', sizeof text);
         text[sizeof text - 1] = '\0';
         config.username = text;
-        CHECK_EQUAL(ln_turn_create(&user.turn, &config, test_env()), LN_ERR_INVALID_ARGUMENT);
+        CHECK_EQUAL(ln_turn_client_create(&user.turn, &config, test_env()),
+                    LN_ERR_INVALID_ARGUMENT);
     }
 }
