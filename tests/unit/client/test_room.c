@@ -168,9 +168,15 @@ static bool echo_came(const struct guest *g)
     return g[1].messages > 0;
 }
 
+/* A second in which a busy machine left gaps has another pitch. */
+static bool hears_the_tone(const struct guest *g)
+{
+    return fabs(g->figures.audio_in.frequency_hz - 440) <= 5;
+}
+
 static bool seen_and_heard(const struct guest *g)
 {
-    return g[1].figures.video_in.numbers_read > 30 && g[1].figures.audio_in.frequency_hz > 0 &&
+    return g[1].figures.video_in.numbers_read > 30 && hears_the_tone(&g[1]) &&
            g[1].figures.round_trip_ms >= 0 && g[1].figures.video_in.bitrate_bps > 0;
 }
 
@@ -203,7 +209,6 @@ LN_TEST(room, two_clients_see_hear_and_message_each_other)
     CHECK_TEXT(guests[1].last, "hello");
     CHECK(wait_for(guests, 2, seen_and_heard));
     CHECK_EQUAL(guests[1].figures.video_in.numbers_disordered, 0);
-    CHECK(fabs(guests[1].figures.audio_in.frequency_hz - 440) <= 5);
     CHECK(guests[1].pictures > 0);
     CHECK_EQUAL(ln_room_snapshot(guests[1].room, ln_room_participant(guests[1].room, 0), path), 0);
     CHECK(wait_for(guests, 2, snapshot_taken));
