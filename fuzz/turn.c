@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The TURN server: a script of steps on one server with three clients (two of UDP, one stream), its
+ * sockets opened as it asks. Each step is one byte of kind, one of length, and as many of content:
+ *
+ *   0..2   a datagram of client 0 or 1, or a piece of the stream, as it is
+ *   3..5   a request of that client: method (one byte), attributes; signed here with the right key
+ *   6      a datagram of a peer to the first relay
+ *   7      time: so many seconds
+ *   8      the driver's answer: kind, id, link
+ * What the server sends must be well-formed, and what it opens it must close. */
+#include "servers/turn/core/turn.h"
+#include "base/alloc.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "stun/framing.h"
+#include "stun/message.h"
+
+#include <linnet/error.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+#define REALM       "example.org"
+#define SOCKETS_MAX 64
+
+struct fuzz {
+    struct ln_pool pool;
+    struct ln_rng rng;
+    struct ln_env env;
+    struct ln_turn_policy policy;
+    struct ln_turn_shared *shared;
+    struct ln_turn_credentials *credentials;
+    struct ln_turn_server *server;
+    struct ln_endpoint e;
+    struct ln_path clients[3];
+    uint8_t nonce_key[LN_TURN_NONCE_KEY_LEN];
+    ln_time now;
+    ln_link next_link, sockets[SOCKETS_MAX];
+    struct ln_address locals[SOCKETS_MAX];
+    uint32_t next_id;
+};
+
+static void open_socket(struct fuzz *f, const struct ln_request *r)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_OPENED, .id = r->id, .local = r->local };
+    size_t i = 0;
+
+    while (i < SOCKETS_MAX && f->sockets[i])
+        i++;
+    if (i == SOCKETS_MAX) {
+        answer.kind = LN_ANSWER_FAILED;
+        answer.error = LN_ERR_LIMIT;
+    } else {
+        answer.link = f->sockets[i] = f->next_link++;
+        f->locals[i] = r->local;
+    }
+    f->e.ops->answer(f->server, f->now, &answer);
+}
+
+static void close_socket(struct fuzz *f, ln_link link)
+{
+    for (size_t i = 0; i < SOCKETS_MAX; i++)
+        if (f->sockets[i] == link)
+            f->sockets[i] = 0;
+}
+
+/* Every datagram to a client is a STUN message or ChannelData. */
+static void check_sent(const struct fuzz *f, const struct ln_transmit *out)
+{
+    for (size_t i = 0; i < out->slice_count; i++) {
+        const struct ln_slice *s = &out->slices[i];
+        struct ln_stun_message m;
+        struct ln_bytes payload;
+        uint16_t channel;
+
+        if (out->path.link == f->clients[0].link && ln_stun_parse(s->base, s->len, &m) != 0 &&
+            ln_channel_data_read(s->base, s->len, &channel, &payload) != 0)
+            abort();
+        ln_buffer_unref(s->buffer);
+    }
+}
+
+static void drive(struct fuzz *f)
+{
+    struct ln_transmit out = { 0 };
+    struct ln_turn_event event;
+    struct ln_request r;
+
+    for (;;) {
+        while (f->e.ops->poll_transmit(f->server, f->now, &out) == 1)
+            check_sent(f, &out);
+        if (f->e.ops->poll_request(f->server, &r) != 1)
+            break;
+        if (r.kind == LN_REQUEST_CLOSE)
+            close_socket(f, r.link);
+        else
+            open_socket(f, &r);
+    }
+    while (ln_turn_server_poll_event(f->server, &event) == 1)
+        ;
+}
+
+static void receive(struct fuzz *f, const struct ln_path *path, const uint8_t *data, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1); /* exact, for the sanitizer */
+    struct ln_packet packet = { .data = copy, .len = len, .path = *path };
+
+    if (len > 0)
+        memcpy(copy, data, len);
+    f->e.ops->receive(f->server, f->now, &packet);
+    free(copy);
+}
+
+/* Method and attributes of the input, then what makes it authentic. */
+static void receive_signed(struct fuzz *f, unsigned client, const uint8_t *data, size_t len)
+{
+    const struct ln_path *path = &f->clients[client];
+    struct ln_stun_id id = { { 0 } };
+    char nonce[LN_TURN_NONCE_LEN];
+    struct ln_stun_builder b;
+    uint8_t out[1024], key[16];
+    int out_len;
+
+    if (len == 0)
+        return;
+    ln_store32(id.bytes, ++f->next_id);
+    ln_turn_nonce_write(f->nonce_key, f->now / LN_SECONDS(1), &path->remote, nonce);
+    ln_stun_begin(&b, out, sizeof out, LN_STUN_REQUEST, data[0], &id);
+    ln_write_bytes(&b.w, data + 1, (len - 1) / 4 * 4);
+    ln_stun_add_text(&b, LN_STUN_USERNAME, client == 1 ? "bob" : "alice");
+    ln_stun_add_text(&b, LN_STUN_REALM, REALM);
+    ln_stun_add(&b, LN_STUN_NONCE, nonce, sizeof nonce);
+    ln_stun_long_term_key(
+        (struct ln_bytes){ (const uint8_t *)(client == 1 ? "bob" : "alice"), client == 1 ? 3 : 5 },
+        (struct ln_bytes){ (const uint8_t *)REALM, strlen(REALM) },
+        (struct ln_bytes){ (const uint8_t *)"p", 1 }, key);
+    ln_stun_add_integrity(&b, (struct ln_bytes){ key, sizeof key });
+    out_len = ln_stun_finish(&b);
+    if (out_len > 0)
+        receive(f, path, out, (size_t)out_len);
+}
+
+static void pass_time(struct fuzz *f, ln_duration by)
+{
+    ln_time end = f->now + by, next;
+
+    while ((next = f->e.ops->next_timeout(f->server)) <= end) {
+        f->now = next > f->now ? next : f->now;
+        f->e.ops->on_timeout(f->server, f->now);
+        if (f->e.ops->next_timeout(f->server) <= f->now)
+            abort(); /* the first law */
+        drive(f);
+    }
+    f->now = end;
+}
+
+static void from_peer(struct fuzz *f, const uint8_t *data, size_t len)
+{
+    struct ln_path path = { .remote = { .family = LN_FAMILY_IPV4, .ip = { 198, 51, 100, 9 } } };
+
+    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+        if (!f->sockets[i] || f->locals[i].port < 49152)
+            continue;
+        path.link = f->sockets[i];
+        path.local = f->locals[i];
+        path.remote.port = len > 0 ? data[0] : 9;
+        receive(f, &path, data, len);
+        return;
+    }
+}
+
+static void answer(struct fuzz *f, const uint8_t *data, size_t len)
+{
+    struct ln_answer a = { .kind = LN_ANSWER_CLOSED };
+
+    if (len < 3)
+        return;
+    a.kind = (enum ln_answer_kind)(data[0] % 7);
+    a.id = data[1];
+    a.link = data[2];
+    if (a.kind != LN_ANSWER_OPENED && a.kind != LN_ANSWER_FAILED) {
+        f->e.ops->answer(f->server, f->now, &a);
+        if (a.kind == LN_ANSWER_CLOSED)
+            close_socket(f, a.link);
+    }
+}
+
+static void step(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
+{
+    if (kind % 9 < 3)
+        receive(f, &f->clients[kind % 9], data, len);
+    else if (kind % 9 < 6)
+        receive_signed(f, kind % 9 - 3u, data, len);
+    else if (kind % 9 == 6)
+        from_peer(f, data, len);
+    else if (kind % 9 == 7)
+        pass_time(f, LN_SECONDS(len > 0 ? data[0] * 4 : 1));
+    else
+        answer(f, data, len);
+    drive(f);
+}
+
+static void start(struct fuzz *f)
+{
+    struct ln_turn_listen listen[2] = { { .stream = false }, { .stream = true } };
+    struct ln_turn_relay relays[2];
+    struct ln_turn_limits limits = { .allocations = 8, .bytes_per_second_per_user = 100000 };
+    struct ln_turn_config config = {
+        .listen = listen, .listen_count = 2, .relays = relays, .relay_count = 2
+    };
+    struct ln_answer stream = { .kind = LN_ANSWER_OPENED, .id = 1, .bytes = 4096 };
+
+    memset(f, 0, sizeof *f);
+    memset(relays, 0, sizeof relays);
+    ln_pool_init(&f->pool, ln_allocator_libc(), 2048, 0, 65536);
+    ln_rng_seed(&f->rng, 1);
+    f->env = (struct ln_env){ .allocator = ln_allocator_libc(), .pool = &f->pool, .rng = &f->rng };
+    f->now = LN_SECONDS(1000);
+    f->next_link = 1;
+    (void)!ln_address_parse("203.0.113.9:3478", &listen[0].address);
+    listen[1].address = listen[0].address;
+    (void)!ln_address_parse("203.0.113.1", &relays[0].bind);
+    (void)!ln_address_parse("2001:db8::1", &relays[1].bind);
+    if (ln_turn_shared_create(&f->shared, &f->env, &limits) != 0 ||
+        ln_turn_credentials_create(&f->credentials, REALM, &f->env) != 0 ||
+        ln_turn_credentials_add_user(f->credentials, "alice", "p") != 0 ||
+        ln_turn_credentials_add_user(f->credentials, "bob", "p") != 0 ||
+        ln_turn_credentials_add_secret(f->credentials, "north") != 0)
+        abort();
+    config.shared = f->shared;
+    config.credentials = f->credentials;
+    config.policy = &f->policy;
+    if (ln_turn_server_create(&f->server, &config, &f->env) != 0)
+        abort();
+    f->e = ln_turn_server_endpoint(f->server);
+    drive(f);
+    for (unsigned i = 0; i < 3; i++) {
+        f->clients[i] = (struct ln_path){ .link = 1, .local = listen[0].address };
+        f->clients[i].remote = (struct ln_address){ .family = LN_FAMILY_IPV4,
+                                                    .ip = { 198, 51, 100, 7 },
+                                                    .port = (uint16_t)(4000 + i) };
+    }
+    f->clients[2].link = stream.link = f->next_link++;
+    stream.local = f->clients[2].local;
+    stream.remote = f->clients[2].remote;
+    f->e.ops->answer(f->server, f->now, &stream);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static struct fuzz f;
+    size_t at = 0;
+
+    start(&f);
+    while (at + 2 <= len) {
+        size_t size = data[at + 1] < len - at - 2 ? data[at + 1] : len - at - 2;
+
+        step(&f, data[at], data + at + 2, size);
+        at += 2 + size;
+    }
+    ln_turn_server_free(f.server);
+    ln_turn_credentials_free(f.credentials);
+    ln_turn_shared_free(f.shared);
+    ln_pool_deinit(&f.pool); /* every packet has come back */
+    return 0;
+}
