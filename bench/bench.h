@@ -22,6 +22,7 @@ int bench_idle(const struct bench_options *options, json_t *rows);
 int bench_data(const struct bench_options *options, json_t *rows);
 int bench_srtp(const struct bench_options *options, json_t *rows);
 int bench_paths(const struct bench_options *options, json_t *rows);
+int bench_turn(const struct bench_options *options, json_t *rows);
 int bench_latency_row(const struct bench_options *options, json_t *rows);
 
 /* --- figures.c */

@@ -22,12 +22,13 @@ static const struct {
 } benches[] = {
     { "setup", bench_setup }, { "idle", bench_idle },   { "data", bench_data },
     { "srtp", bench_srtp },   { "paths", bench_paths }, { "latency", bench_latency_row },
+    { "turn", bench_turn },
 };
 
 static const struct cli_option options[] = {
     CLI_FLAG("json", struct arguments, json, "one JSON object instead of a table"),
     CLI_TEXT("with", "STACK,...", struct arguments, with,
-             "other stacks in the same run (bench/peers): wrtc, pion"),
+             "other stacks in the same run (bench/peers): wrtc, pion; coturn (turn)"),
     CLI_TEXT("sizes", "BYTES,...", struct arguments, sizes, "message sizes (data)"),
     CLI_TEXT("control", "NAME,...", struct arguments, controls,
              "congestion controls (paths): cubic, model, delay, reno"),
@@ -41,7 +42,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_command command = {
     .name = "bench",
-    .synopsis = "setup|idle|data|srtp|paths|latency [options]",
+    .synopsis = "setup|idle|data|srtp|paths|latency|turn [options]",
     .summary = "Measures this machine with this program.",
     .options = options,
     .arguments_min = 1,
@@ -141,8 +142,9 @@ int cli_bench(int argc, char **argv)
         json_decref(rows);
         return error ? CLI_EXIT_FAILED : CLI_EXIT_OK;
     }
-    fprintf(stderr,
-            "linnet bench: there is no bench \"%s\": setup, idle, data, srtp, paths or latency\n",
-            names.items[0]);
+    fprintf(
+        stderr,
+        "linnet bench: there is no bench \"%s\": setup, idle, data, srtp, paths, latency or turn\n",
+        names.items[0]);
     return CLI_EXIT_USAGE;
 }

@@ -52,6 +52,15 @@ def test_bench_srtp_has_its_members():
         positive(row, "ns", "ns_evp")
 
 
+def test_bench_turn_has_its_members():
+    rows = bench("turn", "--runs", "1")
+    assert [row["batching"] for row in rows] == ["single", "four", "gso"], rows
+    for row in rows:
+        positive(row, "packets_per_cpu_s", "mbit_per_s", "allocations_per_s", "bytes_per_allocation")
+        assert row["payload_bytes"] == 200 and row["flows"] == 100, row
+    positive(rows[0], "p50_us", "p99_us")
+
+
 def test_bench_latency_has_its_members():
     (row,) = bench("latency", "--seconds", "1")
     positive(row, "p50_ms", "p95_ms", "frame_ms")

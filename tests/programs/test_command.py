@@ -92,7 +92,7 @@ def test_values_that_do_not_fit_are_usage_errors():
                             (("peer", "--offer", "--policy", "none"), "one of all relay"),
                             (("peer", "--answer", "extra"), "one argument too many"),
                             (("bench",), "an argument is missing"),
-                            (("bench", "speed"), "setup, idle, data, srtp or latency"),
+                            (("bench", "speed"), "latency or turn"),
                             (("bench", "data", "--sizes", "0"), "1 to 262144"),
                             (("bench", "data", "--sizes", "65536x"), "1 to 262144"),
                             (("bench", "setup", "--runs", "many"), "--runs takes a number")):

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The TURN server beside coturn: each runs as a process of its own, and the load comes from here,
+ * so that the CPU time of the server alone is counted (from /proc, all its threads).
+ *
+ * Every flow is a client with an allocation and a channel to one and the same peer; half of the
+ * packets go to the peer, half come back. How they come:
+ *   single  one packet a flow, then the next flow
+ *   four    four packets of each flow are queued: the server is stopped while they are sent
+ *   gso     trains of sixteen with UDP_SEGMENT, read with UDP_GRO
+ * Latency is that of single packets, 10,000 a second, from client to peer. */
+#include "bench/bench.h"
+
+#include "base/bytes.h"
+#include "stun/framing.h"
+#include "stun/message.h"
+
+#include <linnet/error.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define FLOWS_MAX    1000
+#define TRAIN        16
+#define RUN_SECONDS  1.0
+#define LATENCY_PPS  10000
+#define LATENCIES    5000
+#define WAIT_SECONDS 5.0
+#define SILENT_MAX   40 /* half milliseconds */
+#define READ_CAP     65536
+#define USER         "u"
+#define PASSWORD     "p"
+#define REALM        "ex"
+
+enum batching { SINGLE, FOUR, GSO };
+static const char *const batching_names[] = { "single", "four", "gso" };
+
+struct flow {
+    int fd;
+    struct sockaddr_in relayed;
+    char nonce[128];
+};
+
+struct load {
+    pid_t server;
+    uint16_t port;
+    struct flow flows[FLOWS_MAX];
+    size_t count;
+    int peer;
+    struct sockaddr_in peer_address;
+    uint8_t key[16];
+    uint32_t next_id;
+};
+
+/* ---- the servers ---- */
+
+static uint16_t free_port(void)
+{
+    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof name;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    uint16_t port = 0;
+
+    if (bind(fd, (struct sockaddr *)&name, len) == 0 &&
+        getsockname(fd, (struct sockaddr *)&name, &len) == 0)
+        port = ntohs(name.sin_port);
+    close(fd);
+    return port;
+}
+
+static void run_linnet(const char *listen)
+{
+    execl("/proc/self/exe", "linnet", "turn", "--listen", listen, "--user", USER ":" PASSWORD,
+          "--realm", REALM, "--allow-peer", "127.0.0.0/8", "--workers", "1", (char *)NULL);
+}
+
+static void run_coturn(const char *port)
+{
+    execlp("turnserver", "turnserver", "-n", "--listening-ip=127.0.0.1", port,
+           "--relay-ip=127.0.0.1", "--user=" USER ":" PASSWORD, "--realm=" REALM, "--lt-cred-mech",
+           "--allow-loopback-peers", "--no-cli", "--no-tls", "--no-dtls", "--relay-threads=1",
+           "--log-file=stdout", "--simple-log", (char *)NULL);
+}
+
+static pid_t start_server(bool ours, uint16_t port)
+{
+    char text[64];
+    pid_t pid;
+
+    snprintf(text, sizeof text, ours ? "127.0.0.1:%u" : "--listening-port=%u", port);
+    pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+
+        dup2(null, 0);
+        dup2(null, 1);
+        dup2(null, 2);
+        if (ours)
+            run_linnet(text);
+        else
+            run_coturn(text);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void stop_server(pid_t pid)
+{
+    kill(pid, SIGINT);
+    for (int i = 0; i < 20 && waitpid(pid, NULL, WNOHANG) == 0; i++)
+        usleep(50000);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+/* Nanoseconds that all threads of the process have run. */
+static double server_cpu(pid_t pid)
+{
+    char path[300];
+    DIR *tasks;
+    double sum = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    for (struct dirent *e; tasks && (e = readdir(tasks)) != NULL;) {
+        double ran = 0;
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)pid, e->d_name);
+        file = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file && fscanf(file, "%lf", &ran) == 1)
+            sum += ran;
+        if (file)
+            fclose(file);
+    }
+    if (tasks)
+        closedir(tasks);
+    return sum / 1e9;
+}
+
+static double server_memory(pid_t pid)
+{
+    char path[64], line[256];
+    double kib = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "RssAnon: %lf kB", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kib * 1024;
+}
+
+/* ---- a client ---- */
+
+static int open_socket(const struct load *load, bool gro)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                              .sin_port = htons(load->port) };
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 1 << 22, on = gro;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Sends what the builder holds and waits for the answer with its id. */
+static bool ask(int fd, struct ln_stun_builder *b, uint8_t *answer, struct ln_stun_message *ret)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    int len = ln_stun_finish(b);
+
+    if (len < 0 || send(fd, b->w.data, (size_t)len, 0) != len)
+        return false;
+    while (poll(&p, 1, 500) > 0) {
+        ssize_t n = recv(fd, answer, READ_CAP, 0);
+
+        if (n <= 0)
+            return false;
+        if (ln_stun_parse(answer, (size_t)n, ret) == 0 && ln_stun_id_equal(&ret->id, &b->id))
+            return true;
+    }
+    return false;
+}
+
+static void begin(struct load *load, struct ln_stun_builder *b, uint8_t *data, size_t cap,
+                  uint16_t method)
+{
+    struct ln_stun_id id = { { 0 } };
+
+    ln_store32(id.bytes, ++load->next_id);
+    ln_store32(id.bytes + 4, (uint32_t)getpid());
+    ln_stun_begin(b, data, cap, LN_STUN_REQUEST, method, &id);
+}
+
+static void sign(const struct load *load, const struct flow *flow, struct ln_stun_builder *b)
+{
+    ln_stun_add_text(b, LN_STUN_USERNAME, USER);
+    ln_stun_add_text(b, LN_STUN_REALM, REALM);
+    ln_stun_add_text(b, LN_STUN_NONCE, flow->nonce);
+    ln_stun_add_integrity(b, (struct ln_bytes){ load->key, sizeof load->key });
+}
+
+/* One challenge and the signed request, as every client's first allocation takes. */
+static bool allocate(struct load *load, struct flow *flow)
+{
+    static uint8_t answer[READ_CAP];
+    struct ln_stun_message m;
+    struct ln_stun_builder b;
+    struct ln_address relayed;
+    struct ln_bytes nonce;
+    uint8_t data[512];
+
+    begin(load, &b, data, sizeof data, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    if (!ask(flow->fd, &b, answer, &m) || !ln_stun_find(&m, LN_STUN_NONCE, &nonce) ||
+        nonce.len >= sizeof flow->nonce)
+        return false;
+    memcpy(flow->nonce, nonce.data, nonce.len);
+    flow->nonce[nonce.len] = '\0';
+    begin(load, &b, data, sizeof data, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    sign(load, flow, &b);
+    if (!ask(flow->fd, &b, answer, &m) || m.kind != LN_STUN_SUCCESS ||
+        !ln_stun_find_xor_address(&m, LN_STUN_XOR_RELAYED_ADDRESS, &relayed))
+        return false;
+    flow->relayed = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(relayed.port) };
+    memcpy(&flow->relayed.sin_addr, relayed.ip, 4);
+    return true;
+}
+
+static bool bind_channel(struct load *load, struct flow *flow)
+{
+    static uint8_t answer[READ_CAP];
+    struct ln_address peer = { .family = LN_FAMILY_IPV4,
+                               .port = ntohs(load->peer_address.sin_port) };
+    struct ln_stun_message m;
+    struct ln_stun_builder b;
+    uint8_t data[512];
+
+    memcpy(peer.ip, &load->peer_address.sin_addr, 4);
+    begin(load, &b, data, sizeof data, LN_STUN_CHANNEL_BIND);
+    ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, 0x40000000u);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
+    sign(load, flow, &b);
+    return ask(flow->fd, &b, answer, &m) && m.kind == LN_STUN_SUCCESS;
+}
+
+/* ---- packets ---- */
+
+/* `count` datagrams of one size; `to` NULL: where the socket is connected to. */
+static void send_packets(int fd, const struct sockaddr_in *to, uint8_t *packet, size_t len,
+                         unsigned count, bool gso)
+{
+    static uint8_t train[TRAIN * 2048];
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
+    struct iovec iov = { packet, len };
+    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    if (to) {
+        message.msg_name = (void *)(uintptr_t)to;
+        message.msg_namelen = sizeof *to;
+    }
+    if (gso) {
+        struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+        uint16_t segment = (uint16_t)len;
+
+        for (unsigned i = 0; i < count; i++)
+            memcpy(train + i * len, packet, len);
+        iov = (struct iovec){ train, len * count };
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        c->cmsg_level = SOL_UDP;
+        c->cmsg_type = UDP_SEGMENT;
+        c->cmsg_len = CMSG_LEN(sizeof segment);
+        memcpy(CMSG_DATA(c), &segment, sizeof segment);
+        count = 1;
+    }
+    for (unsigned i = 0; i < count; i++)
+        (void)!sendmsg(fd, &message, 0);
+}
+
+/* Reads all that has come; the number of datagrams of `len` bytes. */
+static size_t drain(int fd, size_t len)
+{
+    static uint8_t data[READ_CAP];
+    size_t bytes = 0;
+    ssize_t n;
+
+    while ((n = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0)
+        bytes += (size_t)n;
+    return bytes / len;
+}
+
+struct result {
+    double packets_per_cpu_s, mbit_per_s;
+};
+
+/* What has come at the clients and at the peer. */
+static size_t drain_all(struct load *load, size_t payload)
+{
+    size_t got = drain(load->peer, payload);
+
+    for (size_t i = 0; i < load->count; i++)
+        got += drain(load->flows[i].fd, payload + LN_CHANNEL_HEADER_LEN);
+    return got;
+}
+
+/* Sends a burst of every flow, both ways, and takes what comes meanwhile. */
+static size_t send_round(struct load *load, size_t payload, uint8_t *packet, unsigned burst,
+                         bool gso, bool meanwhile)
+{
+    size_t framed = payload + LN_CHANNEL_HEADER_LEN, got = 0;
+
+    for (size_t i = 0; i < load->count; i++) {
+        struct flow *flow = &load->flows[i];
+
+        send_packets(flow->fd, NULL, packet, framed, burst, gso);
+        send_packets(load->peer, &flow->relayed, packet, payload, burst, gso);
+        if (!meanwhile)
+            continue;
+        got += drain(flow->fd, framed);
+        if (i % 16 == 0)
+            got += drain(load->peer, payload);
+    }
+    return got;
+}
+
+/* The same with the server stopped, so that all of it is queued when it goes on; until as much as
+ * was sent has come, or nothing more comes. */
+static size_t send_queued(struct load *load, size_t payload, uint8_t *packet, unsigned burst)
+{
+    size_t sent = 2 * burst * load->count, got = 0, silent = 0;
+
+    kill(load->server, SIGSTOP);
+    (void)send_round(load, payload, packet, burst, false, false);
+    kill(load->server, SIGCONT);
+    while (got < sent && silent < SILENT_MAX) {
+        size_t more = drain_all(load, payload);
+
+        silent = more > 0 ? 0 : silent + 1;
+        got += more;
+        if (more == 0)
+            usleep(500);
+    }
+    return got;
+}
+
+/* Both directions of all flows for a while. */
+static struct result run_load(struct load *load, size_t payload, enum batching batching)
+{
+    unsigned burst = batching == SINGLE ? 1 : batching == FOUR ? 4 : TRAIN;
+    size_t got = 0;
+    uint8_t packet[2048] = { 0 };
+    double start = bench_wall_seconds(), cpu = server_cpu(load->server), took;
+    struct result result;
+
+    ln_channel_data_write_header(packet, 0x4000, payload);
+    while (bench_wall_seconds() - start < RUN_SECONDS)
+        got += batching == FOUR ? send_queued(load, payload, packet, burst)
+                                : send_round(load, payload, packet, burst, batching == GSO, true);
+    usleep(20000);
+    took = bench_wall_seconds() - start;
+    got += drain_all(load, payload);
+    cpu = server_cpu(load->server) - cpu;
+    result.packets_per_cpu_s = cpu > 0 ? (double)got / cpu : 0;
+    result.mbit_per_s = (double)got * (double)payload * 8 / took / 1e6;
+    return result;
+}
+
+/* Microseconds of single packets from client to peer, at a steady rate. */
+static void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99)
+{
+    static double values[LATENCIES];
+    uint8_t packet[2048] = { 0 };
+    size_t count = 0, sent = 0;
+    double start;
+
+    usleep(50000);
+    (void)drain_all(load, payload); /* what was still under way */
+    start = bench_wall_seconds();
+    ln_channel_data_write_header(packet, 0x4000, payload);
+    while (bench_wall_seconds() - start < (double)LATENCIES / LATENCY_PPS + 0.1) {
+        double now = bench_wall_seconds();
+
+        if (sent < LATENCIES && now - start >= (double)sent / LATENCY_PPS) {
+            memcpy(packet + LN_CHANNEL_HEADER_LEN, &now, sizeof now);
+            send_packets(load->flows[sent % load->count].fd, NULL, packet,
+                         payload + LN_CHANNEL_HEADER_LEN, 1, false);
+            sent++;
+        }
+        while (recv(load->peer, packet, sizeof packet, MSG_DONTWAIT) == (ssize_t)payload &&
+               count < LATENCIES) {
+            double then;
+
+            memcpy(&then, packet, sizeof then);
+            if (then >= start) /* else one that was still under way */
+                values[count++] = (bench_wall_seconds() - then) * 1e6;
+            ln_channel_data_write_header(packet, 0x4000, payload);
+        }
+        ln_channel_data_write_header(packet, 0x4000, payload);
+    }
+    *ret_p50 = bench_quantile(values, count, 0.5);
+    *ret_p99 = bench_quantile(values, count, 0.99);
+}
+
+/* ---- cases ---- */
+
+static void end_flows(struct load *load)
+{
+    for (size_t i = 0; i < load->count; i++)
+        close(load->flows[i].fd);
+    load->count = 0;
+}
+
+/* Flows with allocation and channel. Sets what an allocation cost. */
+static bool begin_flows(struct load *load, size_t count, bool gro, double *ret_per_s,
+                        double *ret_bytes)
+{
+    double cpu = server_cpu(load->server), memory = server_memory(load->server);
+    bool right = true;
+
+    while (load->count < count && right) {
+        struct flow *flow = &load->flows[load->count];
+
+        flow->fd = open_socket(load, gro);
+        right = flow->fd >= 0 && allocate(load, flow);
+        load->count++;
+    }
+    cpu = server_cpu(load->server) - cpu;
+    *ret_per_s = cpu > 0 ? (double)count / cpu : 0;
+    *ret_bytes = (server_memory(load->server) - memory) / (double)count;
+    for (size_t i = 0; i < load->count && right; i++)
+        right = bind_channel(load, &load->flows[i]);
+    return right;
+}
+
+static bool open_peer(struct load *load, bool gro)
+{
+    socklen_t len = sizeof load->peer_address;
+    int size = 1 << 24, on = gro;
+
+    load->peer = socket(AF_INET, SOCK_DGRAM, 0);
+    load->peer_address = (struct sockaddr_in){ .sin_family = AF_INET,
+                                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    setsockopt(load->peer, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    setsockopt(load->peer, SOL_UDP, UDP_GRO, &on, sizeof on);
+    return bind(load->peer, (struct sockaddr *)&load->peer_address, len) == 0 &&
+           getsockname(load->peer, (struct sockaddr *)&load->peer_address, &len) == 0;
+}
+
+static bool wait_until_it_answers(struct load *load)
+{
+    static uint8_t answer[READ_CAP];
+    double start = bench_wall_seconds();
+    struct ln_stun_message m;
+    struct ln_stun_builder b;
+    uint8_t data[64];
+
+    while (bench_wall_seconds() - start < WAIT_SECONDS) {
+        int fd = open_socket(load, false);
+        bool right;
+
+        begin(load, &b, data, sizeof data, LN_STUN_BINDING);
+        right = ask(fd, &b, answer, &m);
+        close(fd);
+        if (right)
+            return true;
+        usleep(50000);
+    }
+    return false;
+}
+
+static json_t *run_case(struct load *load, bool ours, size_t payload, size_t flows,
+                        enum batching batching)
+{
+    double per_s = 0, bytes = 0, p50 = 0, p99 = 0;
+    struct result result = { 0, 0 };
+    json_t *row = NULL;
+
+    load->server = start_server(ours, load->port = free_port());
+    if (load->server > 0 && open_peer(load, batching == GSO) && wait_until_it_answers(load) &&
+        begin_flows(load, flows, batching == GSO, &per_s, &bytes)) {
+        result = run_load(load, payload, batching);
+        if (batching == SINGLE)
+            run_latency(load, payload, &p50, &p99);
+        row = json_pack("{s:s, s:i, s:i, s:s, s:f, s:f, s:f, s:f}", "stack",
+                        ours ? "linnet" : "coturn", "payload_bytes", (int)payload, "flows",
+                        (int)flows, "batching", batching_names[batching], "packets_per_cpu_s",
+                        result.packets_per_cpu_s, "mbit_per_s", result.mbit_per_s,
+                        "allocations_per_s", per_s, "bytes_per_allocation", bytes);
+        if (batching == SINGLE) {
+            json_object_set_new(row, "p50_us", json_real(p50));
+            json_object_set_new(row, "p99_us", json_real(p99));
+        }
+    } else {
+        fprintf(stderr, "linnet bench: turn: %s did not serve %zu flows\n",
+                ours ? "linnet" : "coturn", flows);
+    }
+    end_flows(load);
+    close(load->peer);
+    if (load->server > 0)
+        stop_server(load->server);
+    return row;
+}
+
+static bool has_coturn(void)
+{
+    return access("/usr/bin/turnserver", X_OK) == 0 ||
+           access("/usr/local/bin/turnserver", X_OK) == 0;
+}
+
+int bench_turn(const struct bench_options *options, json_t *rows)
+{
+    static const size_t payloads[] = { 120, 200, 1000 }, flow_counts[] = { 1, 100, 1000 };
+    static struct load load;
+    bool beside = options->with && strstr(options->with, "coturn") != NULL;
+    bool short_run = options->runs == 1; /* one case of each kind */
+
+    ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)USER, 1 },
+                          (struct ln_bytes){ (const uint8_t *)REALM, 2 },
+                          (struct ln_bytes){ (const uint8_t *)PASSWORD, 1 }, load.key);
+    if (beside && !has_coturn())
+        fprintf(stderr, "linnet bench: coturn is not installed\n");
+    for (size_t f = 0; f < 3; f++)
+        for (size_t p = 0; p < 3; p++)
+            for (int b = SINGLE; b <= GSO; b++)
+                for (int stack = 0; stack < (beside && has_coturn() ? 2 : 1); stack++) {
+                    json_t *row;
+
+                    if (short_run && (f != 1 || p != 1))
+                        continue;
+                    row = run_case(&load, stack == 0, payloads[p], flow_counts[f],
+                                   (enum batching)b);
+                    if (!row)
+                        return LN_ERR_OPERATION;
+                    json_array_append_new(rows, row);
+                }
+    return 0;
+}
