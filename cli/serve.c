@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `linnet serve`: pages, signalling and STUN in one process.
+ * `linnet serve`: pages, signalling, STUN and TURN in one process.
  *
- * The main thread is the control loop (HTTP, WebSockets, rooms), STUN has a thread of its own.
- * Every failure to start is one sentence with what to do about it, and exit code 1. */
+ * The main thread is the control loop (HTTP, WebSockets, rooms), STUN and TURN have threads of
+ * their own. Every failure to start is one sentence with what to do about it, and exit code 1. */
 #include "base/address.h"
 #include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/rng.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/guest.h"
 #include "cli/options.h"
 #include "cli/page.h"
+#include "cli/turn_metrics.h"
+#include "cli/turn_settings.h"
 #include "crypto/certificate.h"
 #include "crypto/crypto.h"
 #include "crypto/rng.h"
 #include "io/sockaddr.h"
-#include "servers/stun/wiring/stun_thread.h"
+#include "stun/ephemeral.h"
 
 #include <ifaddrs.h>
 #include <inttypes.h>
@@ -72,7 +76,10 @@ struct serving {
     struct ln_rng rng;
     struct ln_env env;
     char *certificate_pem;
-    struct ln_stun_thread *stun;
+    struct ln_turn_service *turn; /* STUN alone, or TURN as well */
+    bool turn_wanted;
+    char turn_secret[LN_TURN_SECRET_MAX + 2];
+    uint16_t turn_tcp_port;
     struct studio *studio;
     struct ln_http_loop *loop;
     struct ln_signal_service *service;
@@ -209,30 +216,34 @@ static int make_certificate(struct serving *s)
     return error ? CLI_EXIT_FAILED : 0;
 }
 
-static size_t stun_metrics(void *ctx, char *text, size_t cap)
+static size_t more_metrics(void *ctx, char *text, size_t cap)
 {
     const struct serving *s = ctx;
     struct ln_metrics_text out = { text, cap, 0 };
-    struct ln_stun_server_counts counts;
+    struct ln_turn_counts c;
 
-    if (!s->stun)
+    if (!s->turn)
         return 0;
-    ln_stun_thread_counts(s->stun, &counts);
+    ln_turn_service_counts(s->turn, &c);
     const struct {
         const char *name, *help;
         uint64_t number;
     } rows[] = {
-        { "stun_requests_total", "Datagrams received.", counts.requests },
-        { "stun_answers_total", "Answers sent.", counts.answers },
-        { "stun_malformed_total", "Datagrams that were no binding request.", counts.malformed },
-        { "stun_limited_total", "Requests above the limit of their source.", counts.limited },
-        { "stun_received_bytes_total", "Bytes received.", counts.bytes_in },
-        { "stun_sent_bytes_total", "Bytes sent.", counts.bytes_out },
+        { "stun_requests_total", "Datagrams received that are no data.",
+          c.messages + c.dropped_no_allocation },
+        { "stun_answers_total", "Answers sent.", c.answers },
+        { "stun_malformed_total", "Datagrams that were no request.",
+          c.dropped_malformed + c.dropped_no_allocation },
+        { "stun_limited_total", "Requests above the limit of their source.", c.dropped_limited },
+        { "stun_received_bytes_total", "Bytes received.", c.message_bytes },
+        { "stun_sent_bytes_total", "Bytes sent.", c.answer_bytes },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ln_metrics_head(&out, rows[i].name, "counter", rows[i].help);
         ln_metrics_value(&out, rows[i].name, NULL, NULL, rows[i].number);
     }
+    if (s->turn_wanted)
+        turn_metrics_write(&out, s->turn);
     return out.len;
 }
 
@@ -240,6 +251,21 @@ static void log_line(void *ctx, const char *line)
 {
     (void)ctx;
     fprintf(stderr, "linnet serve: %s\n", line);
+}
+
+/* What participants are told. */
+static void tell_of_turn(const struct serving *s, struct ln_signal_config *signal)
+{
+    if (!s->turn)
+        return;
+    signal->stun_port = s->stun_bound.port;
+    if (!s->turn_wanted || !s->turn_secret[0])
+        return; /* users alone: nothing can be minted */
+    signal->turn_secret = s->turn_secret;
+    signal->turn_udp_port = s->stun_bound.port;
+    signal->turn_tcp_port = s->turn_tcp_port;
+    signal->turns_port = s->tls && !s->own_certificate ? s->turn_tcp_port : 0;
+    signal->turn_lifetime = LN_SECONDS(s->config.turn.credential_seconds);
 }
 
 static int start_service(struct serving *s)
@@ -258,8 +284,8 @@ static int start_service(struct serving *s)
     config.http.files = cli_page;
     config.http.file_count = cli_page_count;
     config.http.security_policy = SECURITY_POLICY;
-    config.signal.stun_port = s->stun ? s->stun_bound.port : 0;
-    config.more_metrics = stun_metrics;
+    tell_of_turn(s, &config.signal);
+    config.more_metrics = more_metrics;
     config.more_metrics_ctx = s;
     error = ln_http_loop_create(&s->loop, &loop);
     if (error) {
@@ -276,15 +302,76 @@ static int start_service(struct serving *s)
     return 0;
 }
 
+/* With --dev nobody has set up anything: a secret by chance, and peers on this machine. */
+static void prepare_dev(struct serving *s)
+{
+    struct turn_settings *t = &s->config.turn;
+    static char secret[33];
+    uint8_t bytes[16];
+
+    if (turn_settings_usable(t))
+        return;
+    ln_rng_bytes(&s->rng, bytes, sizeof bytes);
+    t->secrets.items[t->secrets.count++] = ln_hex_encode(bytes, sizeof bytes, secret);
+    if (ln_address_is_loopback(&s->stun_listen) && t->allow_peers.count + 2 <= TURN_TEXTS_MAX) {
+        t->allow_peers.items[t->allow_peers.count++] = "127.0.0.0/8";
+        t->allow_peers.items[t->allow_peers.count++] = "::1";
+    }
+}
+
+static int make_turn_plan(struct serving *s, struct turn_plan *plan)
+{
+    struct turn_settings *t = &s->config.turn;
+    const char *secret;
+
+    t->listen.count = 0; /* where STUN is */
+    if (turn_plan_make(plan, t, &s->stun_listen, &s->env, stderr) != 0)
+        return CLI_EXIT_FAILED;
+    plan->config.turn.per_second = (uint32_t)s->config.stun_per_second;
+    plan->config.turn.burst = (uint32_t)s->config.stun_burst;
+    if (!s->turn_wanted) {
+        plan->config.turn.listen_count = 1; /* UDP */
+        plan->config.workers = 1;
+        return 0;
+    }
+    if (s->own_certificate)
+        plan->config.certificate_pem = (struct ln_bytes){ (const uint8_t *)s->certificate_pem,
+                                                          strlen(s->certificate_pem) };
+    else if (turn_plan_read_certificate(plan, s->config.certificate, s->config.key, stderr) != 0)
+        return CLI_EXIT_FAILED;
+    if (t->secrets.count == 0)
+        return 0;
+    secret = turn_secret_text(t->secrets.items[0], s->turn_secret, sizeof s->turn_secret, stderr);
+    if (secret && secret != s->turn_secret)
+        snprintf(s->turn_secret, sizeof s->turn_secret, "%s", secret);
+    return secret ? 0 : CLI_EXIT_FAILED;
+}
+
 static int start_stun(struct serving *s)
 {
+    struct turn_plan plan = { .credentials = NULL };
+    size_t failed_listener = 0;
     int error;
 
     if (!s->stun_wanted)
         return 0;
-    error = ln_stun_thread_start(&s->stun, &s->stun_listen, (uint32_t)s->config.stun_per_second,
-                                 (uint32_t)s->config.stun_burst, &s->stun_bound);
-    return error ? failed("STUN", &s->stun_listen, error, "--stun") : 0;
+    if (s->arguments.dev)
+        prepare_dev(s);
+    s->turn_wanted = turn_settings_usable(&s->config.turn);
+    error = make_turn_plan(s, &plan);
+    if (error) {
+        turn_plan_free(&plan);
+        return error;
+    }
+    error = ln_turn_service_start(&s->turn, &plan.config, plan.credentials, &failed_listener);
+    plan.credentials = NULL;
+    turn_plan_free(&plan);
+    if (error)
+        return failed("STUN", &s->stun_listen, error, "--stun");
+    s->stun_bound = ln_turn_service_listening(s->turn, 0);
+    if (s->turn_wanted)
+        s->turn_tcp_port = ln_turn_service_listening(s->turn, 1).port;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ telling */
@@ -323,14 +410,31 @@ static void print_urls(const struct serving *s)
     freeifaddrs(list);
 }
 
+/* With --dev also credentials to try it with. */
+static void print_turn(const struct serving *s)
+{
+    char text[LN_ADDRESS_TEXT_MAX], name[64], password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
+
+    printf("  turn   turn:%s, also over TCP at port %u", ln_address_format(&s->stun_bound, text),
+           s->turn_tcp_port);
+    if (s->arguments.dev && s->turn_secret[0] &&
+        ln_stun_ephemeral_make(s->turn_secret, "dev",
+                               (int64_t)time(NULL) + s->config.turn.credential_seconds, name,
+                               sizeof name, password) == 0)
+        printf("; user %s password %s", name, password);
+    printf("\n");
+}
+
 static void print_start(const struct serving *s)
 {
     char text[LN_ADDRESS_TEXT_MAX];
 
     printf("linnet %s serves\n", LINNET_VERSION);
     print_urls(s);
-    if (s->stun)
+    if (s->turn)
         printf("  stun   stun:%s\n", ln_address_format(&s->stun_bound, text));
+    if (s->turn_wanted)
+        print_turn(s);
     if (s->own_certificate)
         printf("The certificate was made just now: the browser asks once whether to go on.\n");
     if (!s->tls && !ln_address_is_loopback(&s->listen))
@@ -365,7 +469,8 @@ static void end(struct serving *s)
     studio_stop(s->studio);
     ln_signal_service_free(s->service);
     ln_http_loop_free(s->loop);
-    ln_stun_thread_stop(s->stun);
+    ln_turn_service_stop(s->turn);
+    ln_wipe(s->turn_secret, sizeof s->turn_secret);
     if (s->certificate_pem) {
         ln_wipe(s->certificate_pem, strlen(s->certificate_pem));
         ln_free(ln_allocator_libc(), s->certificate_pem);

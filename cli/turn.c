@@ -12,6 +12,7 @@
 #include "cli/turn_metrics.h"
 #include "crypto/rng.h"
 #include "io/thread.h"
+#include "stun/ephemeral.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -151,7 +152,7 @@ static int mint(const struct turning *t)
 {
     const struct arguments *a = &t->arguments;
     char memory[LN_TURN_SECRET_MAX + 2], name[LN_TURN_NAME_MAX + 1];
-    char password[LN_TURN_MINTED_PASSWORD_MAX];
+    char password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
     long ttl = a->ttl ? a->ttl : TTL_DEFAULT;
     const char *secret;
 
@@ -162,8 +163,8 @@ static int mint(const struct turning *t)
     secret = turn_secret_text(a->secrets.items[0], memory, sizeof memory, stderr);
     if (!secret)
         return CLI_EXIT_FAILED;
-    if (ln_turn_mint(secret, a->users.count ? a->users.items[0] : NULL, (int64_t)time(NULL) + ttl,
-                     name, sizeof name, password) != 0) {
+    if (ln_stun_ephemeral_make(secret, a->users.count ? a->users.items[0] : NULL,
+                               (int64_t)time(NULL) + ttl, name, sizeof name, password) != 0) {
         fprintf(stderr, "linnet turn: the user's name is too long\n");
         return CLI_EXIT_FAILED;
     }

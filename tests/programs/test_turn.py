@@ -14,7 +14,7 @@ import struct
 import urllib.error
 import urllib.request
 
-from support import LINNET, SECONDS, Program, folder, run, run_all, sentence, unused_port, write
+from support import LINNET, SECONDS, Program, Server, folder, run, run_all, sentence, unused_port, write
 
 MAGIC = 0x2112A442
 ALLOCATE, REFRESH, SEND, DATA, PERMISSION, CHANNEL = 3, 4, 6, 7, 8, 9
@@ -63,19 +63,19 @@ def parse(data):
 class Client:
     """A TURN client over UDP of a few lines; nothing of it is the library's."""
 
-    def __init__(self, port, user="alice", password="secret"):
+    def __init__(self, port, user="alice", password="secret", realm="example.org"):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.settimeout(SECONDS)
         self.socket.connect(("127.0.0.1", port))
-        self.user, self.nonce = user, b""
-        self.key = hashlib.md5(f"{user}:example.org:{password}".encode()).digest()
+        self.user, self.realm, self.nonce = user, realm.encode(), b""
+        self.key = hashlib.md5(f"{user}:{realm}:{password}".encode()).digest()
 
     def request(self, method, *attributes):
         """(0, attributes) or (error code, attributes). A 401 or 438 is answered by itself, once."""
         for signed in (False, True) if not self.nonce else (True,):
             body = b"".join(attributes)
             if signed:
-                body += attribute(6, self.user.encode()) + attribute(0x14, b"example.org") + attribute(0x15, self.nonce)
+                body += attribute(6, self.user.encode()) + attribute(0x14, self.realm) + attribute(0x15, self.nonce)
             head = struct.pack("!HHI", method, len(body) + (24 if signed else 0), MAGIC) + os.urandom(12)
             if signed:
                 body += attribute(8, hmac.new(self.key, head + body, hashlib.sha1).digest())
@@ -208,6 +208,19 @@ def test_turn_drains_and_takes_it_back():
         first.close()
         second.close()
         assert server.process.wait(SECONDS) == 0
+
+
+def test_serve_gives_participants_a_turn_server_that_takes_them():
+    with Server() as server:
+        name, password = re.search(r"turn +turn:\S+, also over TCP at port \d+; user (\S+) password (\S+)",
+                                   server.text()).groups()
+        client = Client(server.stun[1], name, password, "linnet")
+        assert client.allocate()[0] == 0
+        assert client.request(PERMISSION, attribute(0x12, peer_value(("10.0.0.1", 80))))[0] == 403
+        assert server.metrics()['linnet_turn_allocations{transport="udp"}'] == 1
+        client.close()
+        assert Client(server.stun[1], name, "wrong", "linnet").allocate()[0] == 401
+        assert server.stop() == 0
 
 
 def test_turn_explains_its_policy_and_checks_its_configuration():

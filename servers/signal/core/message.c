@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "servers/signal/core/internal.h"
 #include "servers/signal/core/json.h"
+#include "stun/ephemeral.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,10 +97,44 @@ static json_t *participants_json(const struct participant *self)
     return list;
 }
 
-/* The configured servers, and our own STUN under the name by which this client found us. */
-static json_t *ice_servers_json(const struct ln_signal *signal, const struct connection *c)
+/* Adds SCHEME:HOST:PORT?transport=… to the list, unless the port is 0. */
+static int add_turn_url(json_t *urls, const char *scheme, const char *host, uint16_t port,
+                        const char *transport)
 {
-    const struct ln_signal_config *config = &signal->config;
+    char url[SIGNAL_HOST_MAX + 48];
+
+    if (port == 0)
+        return 0;
+    snprintf(url, sizeof url, "%s:%s:%u?transport=%s", scheme, host, port, transport);
+    return json_array_append_new(urls, json_string(url));
+}
+
+/* Our own TURN server, with credentials for this participant alone. */
+static json_t *turn_json(const struct context *x, const struct participant *p)
+{
+    const struct ln_signal_config *config = &x->signal->config;
+    const char *host = x->connection->host;
+    ln_time wall = x->now + config->wall_offset + config->turn_lifetime;
+    char name[SIGNAL_ID_LEN + 32], password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
+    json_t *urls = json_array();
+
+    if (ln_stun_ephemeral_make(config->turn_secret, p->id, wall / LN_SECONDS(1), name, sizeof name,
+                               password) != 0 ||
+        add_turn_url(urls, "turn", host, config->turn_udp_port, "udp") != 0 ||
+        add_turn_url(urls, "turn", host, config->turn_tcp_port, "tcp") != 0 ||
+        add_turn_url(urls, "turns", host, config->turns_port, "tcp") != 0) {
+        json_decref(urls);
+        return NULL;
+    }
+    return json_pack("{s:o, s:s, s:s}", "urls", urls, "username", name, "credential", password);
+}
+
+/* The configured servers, and our own STUN and TURN under the name by which this client found us.
+ */
+static json_t *ice_servers_json(const struct context *x, const struct participant *p)
+{
+    const struct ln_signal_config *config = &x->signal->config;
+    const struct connection *c = x->connection;
     json_t *list = json_array();
     int failed = 0;
 
@@ -109,6 +144,8 @@ static json_t *ice_servers_json(const struct ln_signal *signal, const struct con
         snprintf(url, sizeof url, "stun:%s:%u", c->host, config->stun_port);
         failed |= json_array_append_new(list, json_pack("{s:[s]}", "urls", url));
     }
+    if (config->turn_secret && c->host[0] != '\0')
+        failed |= json_array_append_new(list, turn_json(x, p));
     for (size_t i = 0; i < config->ice_server_count; i++) {
         const struct ln_signal_ice_server *s = &config->ice_servers[i];
 
@@ -130,10 +167,9 @@ static void welcome(const struct context *x, const struct participant *p)
 
     reply(x, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "type", "joined", "id",
                        p->id, "resume", p->secret, "room", p->room->name, "name", p->name,
-                       "participants", participants_json(p), "iceServers",
-                       ice_servers_json(x->signal, x->connection), "graceSeconds",
-                       (json_int_t)(ln_time_ms(config->grace_time) / 1000), "pingSeconds",
-                       (json_int_t)(ping > 0 ? ping : 1), "messageBytes",
+                       "participants", participants_json(p), "iceServers", ice_servers_json(x, p),
+                       "graceSeconds", (json_int_t)(ln_time_ms(config->grace_time) / 1000),
+                       "pingSeconds", (json_int_t)(ping > 0 ? ping : 1), "messageBytes",
                        (json_int_t)config->message_bytes));
 }
 

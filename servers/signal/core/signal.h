@@ -70,6 +70,11 @@ struct ln_signal_config {
     ln_duration wall_offset; /* what `now` lacks of nanoseconds since 1970-01-01, for `view` */
     uint16_t
         stun_port; /* not 0: participants are told stun:HOST:PORT, with the host they came to */
+    /* Not NULL: they are also told turn:HOST:PORT (and turns: where a port is not 0), with
+     * ephemeral credentials that this secret signs. Borrowed. */
+    const char *turn_secret;
+    uint16_t turn_udp_port, turn_tcp_port, turns_port;
+    ln_duration turn_lifetime; /* of the credentials */
 };
 
 void ln_signal_config_init(struct ln_signal_config *config);

@@ -89,6 +89,8 @@ void turn_client_message(struct ln_turn_server *server, ln_time now, struct turn
         turn_from_client_channel(server, now, client, data, len);
         return;
     }
+    server->counts.messages++;
+    server->counts.message_bytes += len;
     if (ln_stun_parse(data, len, &message) != 0) {
         server->counts.dropped_malformed++;
         return;

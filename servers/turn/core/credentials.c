@@ -8,11 +8,11 @@
 #include "base/bytes.h"
 #include "base/map.h"
 #include "crypto/hash.h"
+#include "stun/ephemeral.h"
 #include "stun/message.h"
 
 #include <linnet/error.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #define NONCE_COOKIE     "obMatJos2"
@@ -85,6 +85,11 @@ void ln_turn_credentials_free(struct ln_turn_credentials *credentials)
 const char *ln_turn_credentials_realm(const struct ln_turn_credentials *credentials)
 {
     return credentials->realm;
+}
+
+bool ln_turn_credentials_empty(const struct ln_turn_credentials *credentials)
+{
+    return credentials->users.count == 0 && credentials->secret_count == 0;
 }
 
 static void hash_user(const struct ln_turn_credentials *c, struct ln_bytes name,
@@ -175,33 +180,12 @@ struct ln_bytes ln_turn_quota_name(struct ln_bytes name)
     return split_ephemeral(name, &expiry, &user) && user.len > 0 ? user : name;
 }
 
-static void mint_password(const char *secret, struct ln_bytes name,
-                          char password[LN_TURN_MINTED_PASSWORD_MAX])
-{
-    uint8_t mac[LN_SHA1_LEN];
-
-    ln_hmac_once(LN_HASH_SHA1, secret, strlen(secret), &name, 1, mac);
-    ln_base64_encode(mac, sizeof mac, password);
-}
-
-int ln_turn_mint(const char *secret, const char *user, int64_t expiry, char *name, size_t cap,
-                 char password[LN_TURN_MINTED_PASSWORD_MAX])
-{
-    const char *colon = user && *user ? ":" : "";
-    int len = snprintf(name, cap, "%lld%s%s", (long long)expiry, colon, user ? user : "");
-
-    if (len < 0 || (size_t)len >= cap)
-        return LN_ERR_NO_SPACE;
-    mint_password(secret, text_bytes(name), password);
-    return 0;
-}
-
 size_t ln_turn_credentials_find(const struct ln_turn_credentials *credentials, struct ln_bytes name,
                                 int64_t wall, enum ln_turn_algorithm algorithm,
                                 struct ln_turn_key keys[LN_TURN_CANDIDATES_MAX])
 {
     uint8_t hash[LN_SHA256_LEN];
-    char password[LN_TURN_MINTED_PASSWORD_MAX];
+    char password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
     const struct user *user;
     struct ln_bytes rest;
     size_t count = 0;
@@ -215,7 +199,7 @@ size_t ln_turn_credentials_find(const struct ln_turn_credentials *credentials, s
         expiry <= wall || expiry - wall > LN_TURN_EXPIRY_AHEAD_MAX)
         return count;
     for (size_t i = 0; i < credentials->secret_count; i++) {
-        mint_password(credentials->secrets[i], name, password);
+        ln_stun_ephemeral_password(credentials->secrets[i], name, password);
         make_key(credentials, name, text_bytes(password), algorithm, &keys[count++]);
     }
     ln_wipe(password, sizeof password);

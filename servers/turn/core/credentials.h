@@ -44,6 +44,8 @@ LN_NODISCARD int ln_turn_credentials_add_user(struct ln_turn_credentials *creden
 LN_NODISCARD int ln_turn_credentials_add_secret(struct ln_turn_credentials *credentials,
                                                 const char *secret);
 
+/* Whether there is nobody at all. */
+bool ln_turn_credentials_empty(const struct ln_turn_credentials *credentials);
 const char *ln_turn_credentials_realm(const struct ln_turn_credentials *credentials);
 
 /* The keys that a user of this name may have signed with; `wall` is seconds since 1970. Returns how
@@ -57,13 +59,6 @@ bool ln_turn_credentials_name(const struct ln_turn_credentials *credentials, str
 
 /* The user whom quotas are counted for: what follows the expiry, or the whole name. */
 struct ln_bytes ln_turn_quota_name(struct ln_bytes name);
-
-#define LN_TURN_MINTED_PASSWORD_MAX 29u /* base64 of 20 bytes, with its NUL */
-
-/* Makes an ephemeral pair. `user` may be "" or NULL: the name is the expiry alone. `name` holds cap
- * bytes. Returns 0 or LN_ERR_NO_SPACE. */
-LN_NODISCARD int ln_turn_mint(const char *secret, const char *user, int64_t expiry, char *name,
-                              size_t cap, char password[LN_TURN_MINTED_PASSWORD_MAX]);
 
 /* ---- nonces ---- */
 

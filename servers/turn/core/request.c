@@ -26,6 +26,13 @@ void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct tu
                   &request->message->id);
 }
 
+static void send_counted(const struct turn_request *request, struct ln_buffer *buffer)
+{
+    request->server->counts.answers++;
+    request->server->counts.answer_bytes += buffer->len;
+    (void)turn_send_to_client(request->server, request->now, request->client, buffer);
+}
+
 static void send_answer(struct ln_stun_builder *b, const struct turn_request *request)
 {
     struct ln_turn_server *server = request->server;
@@ -39,7 +46,7 @@ static void send_answer(struct ln_stun_builder *b, const struct turn_request *re
     if (!buffer)
         return;
     memcpy(ln_buffer_bytes(buffer), b->w.data, (size_t)len);
-    (void)turn_send_to_client(server, request->now, request->client, buffer);
+    send_counted(request, buffer);
 }
 
 void turn_answer_send(struct ln_stun_builder *b, const struct turn_request *request)
@@ -248,7 +255,7 @@ static void binding(const struct turn_request *request)
     }
     buffer->len = (uint32_t)len;
     server->counts.bindings++;
-    (void)turn_send_to_client(server, request->now, request->client, buffer);
+    send_counted(request, buffer);
 }
 
 static void dispatch(struct turn_request *request, const struct method *method)
@@ -279,7 +286,8 @@ void turn_request_receive(struct ln_turn_server *server, ln_time now, struct tur
         return;
     }
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (methods[i].number == message->method) {
+        if (methods[i].number == message->method &&
+            !ln_turn_credentials_empty(server->config.credentials)) {
             dispatch(&request, &methods[i]);
             ln_wipe(&request.key, sizeof request.key);
             return;

@@ -9,6 +9,8 @@
  * answers to the unknown are short and limited per source prefix. Streams are bounded per source
  * and in all, and end when they bring no allocation in time.
  *
+ * Without a user or a secret it is a STUN server and answers nothing else.
+ *
  * What a client may reach is decided by credentials (who), policy (where to) and limits (how much);
  * all three can be replaced while it runs. */
 #ifndef LN_TURN_TURN_H
@@ -112,6 +114,10 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
 
 /* X(NAME, "help"): things counted by reason. */
 #define LN_TURN_COUNTER_TABLE(X)                                                                   \
+    X(messages, "STUN messages received.")                                                         \
+    X(message_bytes, "Bytes of them.")                                                             \
+    X(answers, "STUN answers sent.")                                                               \
+    X(answer_bytes, "Bytes of them.")                                                              \
     X(bindings, "Binding requests answered.")                                                      \
     X(requests, "Authenticated requests.")                                                         \
     X(allocations, "Allocations made.")                                                            \

@@ -427,6 +427,8 @@ static int set_up(struct ln_turn_service *s)
         s->relays[i] = turn->relays[i];
     if (turn->relay_count == 0)
         turn->relay_count = choose_relays(s);
+    if (turn->relay_count == 0 && ln_turn_credentials_empty(s->credentials))
+        s->relays[turn->relay_count++].bind = ln_address_ipv4(127, 0, 0, 1, 0); /* never used */
     if (turn->relay_count == 0)
         return LN_ERR_NOT_FOUND;
     if (memcmp(turn->nonce_key, none, sizeof none) == 0)

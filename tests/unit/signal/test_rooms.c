@@ -191,3 +191,36 @@ LN_TEST(rooms, names_of_any_script_pass_and_control_characters_do_not)
     CHECK(!ln_signal_room_valid("a/b", 64));
     CHECK(!ln_signal_room_valid("12345", 4));
 }
+
+LN_TEST(rooms, participants_are_told_of_turn_with_credentials_of_their_own)
+{
+    char names[2][64];
+    const char *id;
+    json_t *turn;
+
+    driver_make(&d);
+    d.config.turn_secret = "north";
+    d.config.turn_udp_port = 3478;
+    d.config.turn_tcp_port = 3479;
+    d.config.turn_lifetime = LN_SECONDS(600);
+    driver_start(&d);
+    for (int i = 0; i < 2; i++) {
+        driver_open(&d, (uint64_t)i);
+        driver_say(&d, (uint64_t)i, "{\"type\":\"join\",\"room\":\"r\",\"name\":\"n\"}");
+    }
+    for (int i = 0; i < 2; i++) {
+        json_t *joined = driver_take(&d, (uint64_t)i);
+
+        id = json_string_value(json_object_get(joined, "id"));
+        turn = json_array_get(json_object_get(joined, "iceServers"), 1);
+        snprintf(names[i], sizeof names[i], "%s", text_of(turn, "username"));
+        CHECK(json_array_size(json_object_get(turn, "urls")) == 2);
+        CHECK_TEXT(json_string_value(json_array_get(json_object_get(turn, "urls"), 0)),
+                   "turn:example.org:3478?transport=udp");
+        CHECK(strncmp(names[i], "1600:", 5) == 0); /* 1000 s, and what they last */
+        CHECK_TEXT(names[i] + 5, id);
+        CHECK(strlen(json_string_value(json_object_get(turn, "credential"))) == 28);
+    }
+    CHECK(strcmp(names[0], names[1]) != 0);
+    driver_end(&d);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Allocations: made, answered again, refreshed, ended, in pairs of ports and of families. */
+#include "stun/ephemeral.h"
 #include "tests/unit/turn/rig.h"
 
 #include <stdio.h>
@@ -98,12 +99,12 @@ LN_TEST(allocation, ephemeral_credentials_go_on_after_their_expiry_during_a_call
 {
     struct rig rig;
     struct rig_client carol, late;
-    char name[64], password[LN_TURN_MINTED_PASSWORD_MAX];
+    char name[64], password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
 
     rig_init(&rig);
     rig_start(&rig);
     /* wall clock of the rig: 1,700,000,000 + 1000 s */
-    CHECK(ln_turn_mint("north", "carol", 1700001100, name, sizeof name, password) == 0);
+    CHECK(ln_stun_ephemeral_make("north", "carol", 1700001100, name, sizeof name, password) == 0);
     carol = rig_client(&rig, "198.51.100.7:4000", name, password);
     late = rig_client(&rig, "198.51.100.8:4000", name, password);
     CHECK_EQUAL(rig_allocate(&carol, NULL), 0);

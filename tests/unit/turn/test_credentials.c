@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Keys, ephemeral names, nonces. */
 #include "servers/turn/core/credentials.h"
+#include "stun/ephemeral.h"
 #include "tests/unit/turn/rig.h"
 
 static struct ln_bytes bytes(const char *text)
@@ -11,14 +12,15 @@ static struct ln_bytes bytes(const char *text)
 /* Computed with: printf '1700003600:alice' | openssl dgst -sha1 -hmac north -binary | base64 */
 LN_TEST(credentials, ephemeral_ones_are_those_of_coturn)
 {
-    char name[64], password[LN_TURN_MINTED_PASSWORD_MAX];
+    char name[64], password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
 
-    CHECK(ln_turn_mint("north", "alice", 1700003600, name, sizeof name, password) == 0);
+    CHECK(ln_stun_ephemeral_make("north", "alice", 1700003600, name, sizeof name, password) == 0);
     CHECK_TEXT(name, "1700003600:alice");
     CHECK_TEXT(password, "wjwSXO2ch1B6VaLTLMy2Avn5O9o=");
-    CHECK(ln_turn_mint("north", "", 1700003600, name, sizeof name, password) == 0);
+    CHECK(ln_stun_ephemeral_make("north", "", 1700003600, name, sizeof name, password) == 0);
     CHECK_TEXT(name, "1700003600");
-    CHECK(ln_turn_mint("north", "alice", 1700003600, name, 16, password) == LN_ERR_NO_SPACE);
+    CHECK(ln_stun_ephemeral_make("north", "alice", 1700003600, name, 16, password) ==
+          LN_ERR_NO_SPACE);
 }
 
 LN_TEST(credentials, two_secrets_are_valid_at_once)
