@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/json_lines.h"
 #include "cli/options.h"
+#include "cli/peer_channels.h"
 #include "cli/peer_media.h"
 #include "cli/trace_file.h"
 
@@ -24,8 +25,6 @@
 
 #define EXIT_NOT_CONNECTED 3
 #define CONNECT_WITHIN     LN_SECONDS(30)
-#define PAUSE_ABOVE        (4u << 20) /* buffered bytes of a channel at which reading stops */
-#define RESUME_BELOW       (1u << 20)
 #define TURN_SERVERS_MAX   CLI_TEXTS_MAX
 
 struct arguments {
@@ -65,8 +64,7 @@ struct peer {
     size_t early_count;
     struct pending pending[64];
     size_t pending_count;
-    ln_data_channel *channels[256];
-    size_t channel_count;
+    struct peer_channels channels;
     bool input_ended, was_connected, ending, description_due, paused;
     bool refused; /* the last description of the other side was not taken */
     int exit_code;
@@ -101,11 +99,6 @@ static enum purpose recall(struct peer *p, ln_op_id op)
             return purpose;
         }
     return FOR_NOTHING;
-}
-
-static void complain(const char *what, int error)
-{
-    fprintf(stderr, "linnet peer: %s: %s\n", what, ln_error_sentence(error));
 }
 
 static void complain_of_operation(const struct ln_rtc_error *error)
@@ -153,32 +146,6 @@ static void write_candidate(struct peer *p, const struct ln_event *event)
                                "usernameFragment", c->username_fragment));
 }
 
-/* With the members of RTCDataChannelInit, so that each side sees what the other asked for. */
-static void write_channel_state(const ln_data_channel *channel)
-{
-    enum ln_data_channel_state state = ln_data_channel_ready_state(channel);
-    int32_t life = ln_data_channel_max_packet_life_time(channel);
-    int32_t retransmits = ln_data_channel_max_retransmits(channel);
-
-    json_lines_write(json_pack(
-        "{s:s, s:s, s:i, s:b, s:s, s:o*, s:o*}", "channel", ln_data_channel_label(channel), "state",
-        ln_data_channel_state_name(state), "id", (int)ln_data_channel_id(channel), "ordered",
-        ln_data_channel_ordered(channel), "protocol", ln_data_channel_protocol(channel),
-        "maxPacketLifeTime", life < 0 ? NULL : json_integer(life), "maxRetransmits",
-        retransmits < 0 ? NULL : json_integer(retransmits)));
-}
-
-static void write_message(const struct ln_event *event)
-{
-    const char *label = ln_data_channel_label(event->u.message.channel);
-
-    if (event->u.message.text)
-        json_lines_write(json_pack("{s:s, s:s%}", "channel", label, "data",
-                                   (const char *)event->u.message.data, event->u.message.len));
-    else
-        json_lines_write_bytes(label, event->u.message.data, event->u.message.len);
-}
-
 /* The W3C report, and what the media engine knows of its tracks beyond it. */
 static void write_stats(struct peer *p, const ln_stats_report *report)
 {
@@ -196,120 +163,18 @@ static void write_stats(struct peer *p, const ln_stats_report *report)
     json_lines_write(json_pack("{s:o}", "stats", array));
 }
 
-/* --- data channels */
-
-static void add_channel(struct peer *p, ln_data_channel *channel)
-{
-    if (p->channel_count < sizeof p->channels / sizeof *p->channels)
-        p->channels[p->channel_count++] = channel;
-    ln_data_channel_set_buffered_amount_low_threshold(channel, RESUME_BELOW);
-}
-
-static void remove_channel(struct peer *p, ln_data_channel *channel)
-{
-    for (size_t i = 0; i < p->channel_count; i++)
-        if (p->channels[i] == channel)
-            p->channels[i] = p->channels[--p->channel_count];
-    ln_data_channel_release(channel);
-}
-
-static ln_data_channel *find_channel(struct peer *p, const char *label)
-{
-    for (size_t i = 0; i < p->channel_count; i++)
-        if (strcmp(ln_data_channel_label(p->channels[i]), label) == 0)
-            return p->channels[i];
-    return NULL;
-}
+/* --- what is read */
 
 static void pace_input(struct peer *p)
 {
-    bool full = false;
+    bool full = peer_channels_full(&p->channels);
 
-    for (size_t i = 0; i < p->channel_count; i++)
-        full = full || ln_data_channel_buffered_amount(p->channels[i]) >
-                           (p->paused ? RESUME_BELOW : PAUSE_ABOVE);
     if (full != p->paused) {
         p->paused = full;
         if (p->input_watch)
             ln_loop_watch_set(p->input_watch, full ? 0 : LN_LOOP_READABLE);
     }
 }
-
-static int32_t number_or_absent(const json_t *line, const char *name)
-{
-    const json_t *value = json_object_get(line, name);
-    json_int_t number = json_integer_value(value);
-
-    return json_is_integer(value) && number >= 0 && number <= INT32_MAX ? (int32_t)number : -1;
-}
-
-static void open_channel(struct peer *p, const json_t *line)
-{
-    const char *label = json_string_value(json_object_get(line, "channel"));
-    const char *protocol = json_string_value(json_object_get(line, "protocol"));
-    struct ln_data_channel_init init;
-    ln_data_channel *channel;
-    int error;
-
-    ln_data_channel_init_init(&init);
-    init.ordered = !json_is_false(json_object_get(line, "ordered"));
-    init.max_packet_life_time = number_or_absent(line, "maxPacketLifeTime");
-    init.max_retransmits = number_or_absent(line, "maxRetransmits");
-    init.negotiated = json_is_true(json_object_get(line, "negotiated"));
-    init.id = number_or_absent(line, "id");
-    if (protocol)
-        init.protocol = protocol;
-    error = ln_peer_connection_create_data_channel(p->pc, label, &init, &channel);
-    if (error)
-        complain("the channel was not opened", error);
-    else
-        add_channel(p, channel);
-}
-
-static void send_on_channel(struct peer *p, const json_t *line)
-{
-    const json_t *text = json_object_get(line, "data"), *base64 = json_object_get(line, "data64");
-    const char *label = json_string_value(json_object_get(line, "channel"));
-    ln_data_channel *channel = label ? find_channel(p, label) : NULL;
-    uint8_t *bytes;
-    size_t len;
-    const char *state = json_string_value(json_object_get(line, "state"));
-    int error;
-
-    if (!label) {
-        fprintf(stderr, "linnet peer: a channel is named by its label, a text\n");
-        return;
-    }
-    if (state && strcmp(state, "open") == 0) {
-        open_channel(p, line);
-        return;
-    }
-    if (!channel) {
-        fprintf(stderr, "linnet peer: there is no channel \"%s\"\n", label);
-        return;
-    }
-    if (json_is_string(text)) {
-        error = ln_data_channel_send_text(channel, json_string_value(text),
-                                          json_string_length(text));
-    } else if (json_is_string(base64)) {
-        error = json_lines_bytes(base64, &bytes, &len);
-        if (!error) {
-            error = ln_data_channel_send(channel, bytes, len);
-            free(bytes);
-        }
-    } else if (state && strcmp(state, "closed") == 0) {
-        ln_data_channel_close(channel);
-        error = 0;
-    } else {
-        fprintf(stderr, "linnet peer: a channel line needs data, data64, or state open or "
-                        "closed\n");
-        return;
-    }
-    if (error)
-        complain("the message was not sent", error);
-}
-
-/* --- candidates */
 
 static void take_candidate(struct peer *p, json_t *line)
 {
@@ -336,7 +201,7 @@ static void take_candidate(struct peer *p, json_t *line)
     }
     error = ln_peer_connection_add_ice_candidate(p->pc, &candidate, &op);
     if (error)
-        complain("the candidate was not taken", error);
+        peer_complain("the candidate was not taken", error);
     else
         remember(p, op, FOR_CANDIDATE);
 }
@@ -400,23 +265,6 @@ static void on_connection_state(struct peer *p, enum ln_peer_connection_state st
         end(p, p->was_connected ? CLI_EXIT_FAILED : EXIT_NOT_CONNECTED);
 }
 
-static void on_message(struct peer *p, const struct ln_event *event)
-{
-    int error;
-
-    write_message(event);
-    if (!p->arguments.echo)
-        return;
-    error = event->u.message.text
-                ? ln_data_channel_send_text(event->u.message.channel,
-                                            (const char *)event->u.message.data,
-                                            event->u.message.len)
-                : ln_data_channel_send(event->u.message.channel, event->u.message.data,
-                                       event->u.message.len);
-    if (error)
-        complain("the echo was not sent", error);
-}
-
 static void on_event(struct peer *p, const struct ln_event *event)
 {
     switch (event->kind) {
@@ -428,20 +276,6 @@ static void on_event(struct peer *p, const struct ln_event *event)
         break;
     case LN_EVENT_CONNECTION_STATE_CHANGE:
         on_connection_state(p, event->u.connection_state);
-        break;
-    case LN_EVENT_DATA_CHANNEL:
-        add_channel(p, event->u.channel);
-        break;
-    case LN_EVENT_OPEN:
-    case LN_EVENT_CLOSING:
-        write_channel_state(event->u.channel);
-        break;
-    case LN_EVENT_CLOSE:
-        write_channel_state(event->u.channel);
-        remove_channel(p, event->u.channel);
-        break;
-    case LN_EVENT_MESSAGE:
-        on_message(p, event);
         break;
     case LN_EVENT_DTLS_TRANSPORT_ERROR:
         fprintf(stderr, "linnet peer: %s: %s\n", ln_error_detail_name(event->u.error.error.detail),
@@ -459,7 +293,8 @@ static void after(void *ctx, ln_time now)
 
     while (!p->ending && ln_peer_connection_poll_event(p->pc, &event) == 1) {
         peer_media_event(p->media, now, &event);
-        on_event(p, &event);
+        if (!peer_channels_event(&p->channels, &event))
+            on_event(p, &event);
     }
     if (!p->ending)
         pace_input(p);
@@ -478,7 +313,7 @@ static void start_offer(struct peer *p, bool ice_restart)
     error = ln_peer_connection_set_local_description(
         p->pc, &(struct ln_session_description){ LN_SDP_TYPE_OFFER, NULL }, &op);
     if (error)
-        complain("no offer", error);
+        peer_complain("no offer", error);
     else
         remember(p, op, FOR_LOCAL);
 }
@@ -507,7 +342,7 @@ static void take_description(struct peer *p, const json_t *line)
                  description.type == LN_SDP_TYPE_OFFER ? FOR_REMOTE_OFFER : FOR_REMOTE_ANSWER);
         return;
     }
-    complain("the description was not taken", error);
+    peer_complain("the description was not taken", error);
     p->refused = true;
 }
 
@@ -538,7 +373,7 @@ static void take_line(void *ctx, json_t *line)
     if (command)
         take_command(p, command);
     else if (json_object_get(line, "channel"))
-        send_on_channel(p, line);
+        peer_channels_line(&p->channels, line);
     else if (json_object_get(line, "type"))
         take_description(p, line);
     else if (json_object_get(line, "candidate"))
@@ -632,6 +467,8 @@ static int create(struct peer *p)
     if (p->arguments.policy && strcmp(p->arguments.policy, "relay") == 0)
         configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
     error = ln_peer_connection_create(&configuration, ln_driver_env(p->driver), &p->pc);
+    p->channels.pc = p->pc;
+    p->channels.echo = p->arguments.echo;
     for (size_t i = 0; i < p->arguments.servers.count; i++)
         free(texts[i]);
     return error;
@@ -646,7 +483,7 @@ static int open_channels(struct peer *p)
 
         if (error)
             return error;
-        add_channel(p, channel);
+        peer_channels_add(&p->channels, channel);
     }
     return 0;
 }
@@ -763,7 +600,7 @@ int cli_peer(int argc, char **argv)
     if (!error)
         error = ln_loop_run(p.loop);
     if (error) {
-        complain("cannot start", error);
+        peer_complain("cannot start", error);
         p.exit_code = CLI_EXIT_FAILED;
     }
     finish(&p);
