@@ -43,11 +43,24 @@ void ln_handshake_write_init(struct ln_sctp *s, struct ln_writer *w)
     ln_sctp_init_write(w, LN_CHUNK_INIT, &init);
 }
 
+/* A bare INIT begins an association of its own, with another tag: of those before it the peer may
+ * have answered one that we did not hear, and it would go on in words that we do not offer now. */
+static void go_bare(struct ln_sctp *s)
+{
+    uint32_t before = s->local_tag;
+
+    s->bare_init = true;
+    do
+        s->local_tag = ln_rng_u32(s->env->rng);
+    while (s->local_tag == 0 || s->local_tag == before);
+}
+
 bool ln_handshake_try_bare(struct ln_sctp *s, ln_time now)
 {
     if (s->state != LN_ASSOCIATION_COOKIE_WAIT || s->bare_init)
         return false;
-    s->bare_init = s->init_due = true;
+    go_bare(s);
+    s->init_due = true;
     s->handshake_deadline = ln_time_add(now, s->rto.value);
     return true;
 }
@@ -75,8 +88,8 @@ void ln_handshake_timeout(struct ln_sctp *s, ln_time now)
     switch (s->state) {
     case LN_ASSOCIATION_COOKIE_WAIT:
         s->init_due = true;
-        if (s->handshake_retransmits >= FULL_INITS)
-            s->bare_init = true;
+        if (s->handshake_retransmits >= FULL_INITS && !s->bare_init)
+            go_bare(s);
         break;
     case LN_ASSOCIATION_COOKIE_ECHOED:
         s->cookie_echo_due = true;
