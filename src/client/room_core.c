@@ -1,58 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A room on the loop's thread: the signalling session on its wire, and a call for each participant.
  * What happens goes to the application as news; what the application wants comes as commands. */
+#include "client/room_core.h"
+
 #include "base/alloc.h"
-#include "client/call.h"
-#include "client/client_internal.h"
-#include "client/room_session.h"
 #include "client/snapshot.h"
-#include "client/wire.h"
 
 #include <linnet/error.h>
 
 #include <stdio.h>
 #include <string.h>
-
-#define PARTICIPANTS_MAX 64u
-#define ICE_SERVERS_MAX  8u
-#define ICE_URLS_MAX     4u
-#define MEDIA_QUEUED_MAX 8u /* of the application, on their way to the loop */
-
-struct member {
-    struct ln_list link; /* of core->members */
-    struct ln_room_core *core;
-    uint64_t key;
-    char id[64];
-    bool figures_told; /* set on the loop */
-    struct ln_call *call;
-};
-
-/* RTCIceServer[] of the server, with its texts. */
-struct ice_servers {
-    json_t *texts; /* what the pointers below point into */
-    struct ln_ice_server servers[ICE_SERVERS_MAX];
-    const char *urls[ICE_SERVERS_MAX][ICE_URLS_MAX];
-    size_t count;
-};
-
-struct ln_room_core {
-    struct ln_list link; /* of client->cores; from start() on */
-    struct ln_client *client;
-    ln_room *room;
-    struct ln_allocator *allocator;
-    struct ln_room_options options;
-    char *url;
-    struct ln_room_session session;
-    struct ln_wire *wire;
-    struct ln_loop_timer timer;
-    struct ice_servers ice;
-    struct ln_list members;
-    size_t member_count;
-    uint64_t last_key;
-    bool timer_ready, freeing, left;
-    size_t snapshots; /* under way; the room stays for them */
-    atomic_size_t media_queued;
-};
 
 static ln_time loop_now(const struct ln_room_core *core)
 {
@@ -61,8 +18,8 @@ static ln_time loop_now(const struct ln_room_core *core)
 
 /* ---- news ---- */
 
-static struct ln_room_news *news_of(struct ln_room_core *core, enum ln_room_news_kind kind,
-                                    uint64_t key, const char *text, size_t len)
+struct ln_room_news *ln_room_core_news(struct ln_room_core *core, enum ln_room_news_kind kind,
+                                       uint64_t key, const char *text, size_t len)
 {
     struct ln_room_news *news = ln_room_news_create(core->client, core->room, kind, text, len);
 
@@ -71,7 +28,7 @@ static struct ln_room_news *news_of(struct ln_room_core *core, enum ln_room_news
     return news;
 }
 
-static void tell(struct ln_room_core *core, struct ln_room_news *news, bool lossy)
+void ln_room_core_tell(struct ln_room_core *core, struct ln_room_news *news, bool lossy)
 {
     if (news)
         ln_client_tell(core->client, &news->news, lossy);
@@ -79,10 +36,10 @@ static void tell(struct ln_room_core *core, struct ln_room_news *news, bool loss
 
 /* ---- members ---- */
 
-static struct member *find_member(struct ln_room_core *core, const char *id)
+static struct ln_room_member *find_member(struct ln_room_core *core, const char *id)
 {
     LN_LIST_EACH (link, &core->members) {
-        struct member *member = LN_CONTAINER(link, struct member, link);
+        struct ln_room_member *member = LN_CONTAINER(link, struct ln_room_member, link);
 
         if (strcmp(member->id, id) == 0)
             return member;
@@ -90,10 +47,10 @@ static struct member *find_member(struct ln_room_core *core, const char *id)
     return NULL;
 }
 
-static struct member *find_key(struct ln_room_core *core, uint64_t key)
+struct ln_room_member *ln_room_core_find(struct ln_room_core *core, uint64_t key)
 {
     LN_LIST_EACH (link, &core->members) {
-        struct member *member = LN_CONTAINER(link, struct member, link);
+        struct ln_room_member *member = LN_CONTAINER(link, struct ln_room_member, link);
 
         if (member->key == key)
             return member;
@@ -103,7 +60,7 @@ static struct member *find_key(struct ln_room_core *core, uint64_t key)
 
 static void on_describe(void *ctx, struct ln_call *call, const char *type, const char *sdp)
 {
-    struct member *member = ctx;
+    struct ln_room_member *member = ctx;
 
     (void)call;
     (void)!ln_room_session_send_description(&member->core->session, member->id, type, sdp);
@@ -112,7 +69,7 @@ static void on_describe(void *ctx, struct ln_call *call, const char *type, const
 static void on_candidate_out(void *ctx, struct ln_call *call,
                              const struct ln_ice_candidate *candidate)
 {
-    struct member *member = ctx;
+    struct ln_room_member *member = ctx;
 
     (void)call;
     (void)!ln_room_session_send_candidate(&member->core->session, member->id, candidate->candidate,
@@ -123,48 +80,51 @@ static void on_candidate_out(void *ctx, struct ln_call *call,
 static void on_call_state(void *ctx, struct ln_call *call, enum ln_peer_connection_state state,
                           bool can_receive)
 {
-    struct member *member = ctx;
-    struct ln_room_news *news = news_of(member->core, LN_ROOM_NEWS_PARTICIPANT, member->key, NULL,
-                                        0);
+    struct ln_room_member *member = ctx;
+    struct ln_room_news *news = ln_room_core_news(member->core, LN_ROOM_NEWS_PARTICIPANT,
+                                                  member->key, NULL, 0);
 
     (void)call;
     if (news) {
         news->connection = state;
         news->can_receive = can_receive;
     }
-    tell(member->core, news, false);
+    ln_room_core_tell(member->core, news, false);
 }
 
 static void on_call_track(void *ctx, struct ln_call *call, enum ln_media_kind kind, bool live)
 {
-    struct member *member = ctx;
-    struct ln_room_news *news = news_of(member->core, LN_ROOM_NEWS_TRACK, member->key, NULL, 0);
+    struct ln_room_member *member = ctx;
+    struct ln_room_news *news = ln_room_core_news(member->core, LN_ROOM_NEWS_TRACK, member->key,
+                                                  NULL, 0);
 
     (void)call;
     if (news) {
         news->media = kind;
         news->live = live;
     }
-    tell(member->core, news, false);
+    ln_room_core_tell(member->core, news, false);
 }
 
 static void on_call_message(void *ctx, struct ln_call *call, const char *text, size_t len)
 {
-    struct member *member = ctx;
+    struct ln_room_member *member = ctx;
 
     (void)call;
-    tell(member->core, news_of(member->core, LN_ROOM_NEWS_MESSAGE, member->key, text, len), true);
+    ln_room_core_tell(member->core,
+                      ln_room_core_news(member->core, LN_ROOM_NEWS_MESSAGE, member->key, text, len),
+                      true);
 }
 
 static void on_call_picture(void *ctx, struct ln_call *call, struct ln_picture *picture)
 {
-    struct member *member = ctx;
+    struct ln_room_member *member = ctx;
     struct ln_room_news *news;
 
     (void)call;
     if (!member->core->options.on_picture)
         return;
-    news = news_of(member->core, LN_ROOM_NEWS_PICTURE, member->key, NULL, 0);
+    news = ln_room_core_news(member->core, LN_ROOM_NEWS_PICTURE, member->key, NULL, 0);
     if (!news)
         return;
     news->picture = ln_picture_ref(picture);
@@ -173,13 +133,13 @@ static void on_call_picture(void *ctx, struct ln_call *call, struct ln_picture *
 
 static void on_call_samples(void *ctx, struct ln_call *call, struct ln_samples *samples)
 {
-    struct member *member = ctx;
+    struct ln_room_member *member = ctx;
     struct ln_room_news *news;
 
     (void)call;
     if (!member->core->options.on_samples)
         return;
-    news = news_of(member->core, LN_ROOM_NEWS_SAMPLES, member->key, NULL, 0);
+    news = ln_room_core_news(member->core, LN_ROOM_NEWS_SAMPLES, member->key, NULL, 0);
     if (!news)
         return;
     news->samples = ln_samples_ref(samples);
@@ -189,13 +149,14 @@ static void on_call_samples(void *ctx, struct ln_call *call, struct ln_samples *
 static void on_call_figures(void *ctx, struct ln_call *call,
                             const struct ln_participant_figures *figures)
 {
-    struct member *member = ctx;
-    struct ln_room_news *news = news_of(member->core, LN_ROOM_NEWS_FIGURES, member->key, NULL, 0);
+    struct ln_room_member *member = ctx;
+    struct ln_room_news *news = ln_room_core_news(member->core, LN_ROOM_NEWS_FIGURES, member->key,
+                                                  NULL, 0);
 
     (void)call;
     if (news)
         news->figures = *figures;
-    tell(member->core, news, true);
+    ln_room_core_tell(member->core, news, true);
 }
 
 static void configure(const struct ln_room_core *core, struct ln_configuration *configuration)
@@ -221,7 +182,7 @@ static struct ln_media_source source_of(const struct ln_room_core *core, enum ln
                                      .fps = core->options.video_fps };
 }
 
-static int call_member(struct member *member, bool first_offer)
+static int call_member(struct ln_room_member *member, bool first_offer)
 {
     struct ln_room_core *core = member->core;
     struct ln_configuration configuration;
@@ -249,13 +210,14 @@ static int call_member(struct member *member, bool first_offer)
     return ln_call_create(&member->call, &config);
 }
 
-static void drop_member(struct member *member)
+static void drop_member(struct ln_room_member *member)
 {
     struct ln_room_core *core = member->core;
 
     if (member->call)
         ln_call_end(member->call, &core->client->ending);
-    tell(core, news_of(core, LN_ROOM_NEWS_LEFT, member->key, NULL, 0), false);
+    ln_room_core_tell(core, ln_room_core_news(core, LN_ROOM_NEWS_LEFT, member->key, NULL, 0),
+                      false);
     ln_list_remove(&member->link);
     core->member_count--;
     ln_free(core->allocator, member);
@@ -264,7 +226,7 @@ static void drop_member(struct member *member)
 static void drop_members(struct ln_room_core *core)
 {
     while (!ln_list_empty(&core->members))
-        drop_member(LN_CONTAINER(core->members.next, struct member, link));
+        drop_member(LN_CONTAINER(core->members.next, struct ln_room_member, link));
 }
 
 /* ---- the session's side ---- */
@@ -304,13 +266,13 @@ static void on_session_state(void *ctx, enum ln_room_state state, int error, con
         core->left = true;
         drop_members(core);
     }
-    news = news_of(core, LN_ROOM_NEWS_STATE, 0, sentence, strlen(sentence));
+    news = ln_room_core_news(core, LN_ROOM_NEWS_STATE, 0, sentence, strlen(sentence));
     if (news) {
         news->state = state;
         news->error = error;
         snprintf(news->id, sizeof news->id, "%s", core->session.id);
     }
-    tell(core, news, false);
+    ln_room_core_tell(core, news, false);
 }
 
 static size_t read_urls(const json_t *urls, const char **list)
@@ -333,7 +295,7 @@ static size_t read_urls(const json_t *urls, const char **list)
 static void on_joined(void *ctx, const json_t *servers)
 {
     struct ln_room_core *core = ctx;
-    struct ice_servers *ice = &core->ice;
+    struct ln_room_ice_servers *ice = &core->ice;
     json_t *server;
     size_t i;
 
@@ -360,7 +322,7 @@ static void on_participant(void *ctx, const char *id, const char *name, bool pre
 {
     struct ln_room_core *core = ctx;
     struct ln_room_news *news;
-    struct member *member = find_member(core, id);
+    struct ln_room_member *member = find_member(core, id);
 
     if (member || core->member_count == PARTICIPANTS_MAX || strlen(id) >= sizeof member->id)
         return;
@@ -372,10 +334,10 @@ static void on_participant(void *ctx, const char *id, const char *name, bool pre
     snprintf(member->id, sizeof member->id, "%s", id);
     ln_list_append(&core->members, &member->link);
     core->member_count++;
-    news = news_of(core, LN_ROOM_NEWS_JOINED, member->key, name, strlen(name));
+    news = ln_room_core_news(core, LN_ROOM_NEWS_JOINED, member->key, name, strlen(name));
     if (news)
         snprintf(news->id, sizeof news->id, "%s", id);
-    tell(core, news, false);
+    ln_room_core_tell(core, news, false);
     if (call_member(member, present) != 0)
         on_call_state(member, NULL, LN_PEER_CONNECTION_STATE_FAILED, false);
 }
@@ -383,7 +345,7 @@ static void on_participant(void *ctx, const char *id, const char *name, bool pre
 static void on_left(void *ctx, const char *id)
 {
     struct ln_room_core *core = ctx;
-    struct member *member = find_member(core, id);
+    struct ln_room_member *member = find_member(core, id);
 
     if (member)
         drop_member(member);
@@ -391,7 +353,7 @@ static void on_left(void *ctx, const char *id)
 
 static void on_description(void *ctx, const char *from, const char *type, const char *sdp)
 {
-    struct member *member = find_member(ctx, from);
+    struct ln_room_member *member = find_member(ctx, from);
 
     if (member && member->call)
         ln_call_described(member->call, type, sdp);
@@ -399,7 +361,7 @@ static void on_description(void *ctx, const char *from, const char *type, const 
 
 static void on_candidate_in(void *ctx, const char *from, const json_t *candidate)
 {
-    struct member *member = find_member(ctx, from);
+    struct ln_room_member *member = find_member(ctx, from);
     const json_t *line = json_object_get(candidate, "sdpMLineIndex");
     struct ln_ice_candidate_init init = {
         .candidate = json_string_value(json_object_get(candidate, "candidate")),
@@ -429,10 +391,10 @@ static const struct ln_room_session_ops session_ops = {
 /* ---- the wire's side, and time ---- */
 
 /* The session has ended and nobody wants the room any more: the last news, and it is gone. */
-static void end_if_done(struct ln_room_core *core)
+void ln_room_core_end_if_done(struct ln_room_core *core)
 {
     if (core->freeing && core->left && core->snapshots == 0) {
-        tell(core, news_of(core, LN_ROOM_NEWS_GONE, 0, NULL, 0), false);
+        ln_room_core_tell(core, ln_room_core_news(core, LN_ROOM_NEWS_GONE, 0, NULL, 0), false);
         ln_room_core_discard(core);
     } else {
         set_timer(core);
@@ -444,7 +406,7 @@ static void on_wire_opened(void *ctx)
     struct ln_room_core *core = ctx;
 
     ln_room_session_opened(&core->session, loop_now(core));
-    end_if_done(core);
+    ln_room_core_end_if_done(core);
 }
 
 static void on_wire_message(void *ctx, const char *text, size_t len)
@@ -452,7 +414,7 @@ static void on_wire_message(void *ctx, const char *text, size_t len)
     struct ln_room_core *core = ctx;
 
     ln_room_session_message(&core->session, loop_now(core), text, len);
-    end_if_done(core);
+    ln_room_core_end_if_done(core);
 }
 
 static void on_wire_closed(void *ctx, unsigned code, const char *sentence)
@@ -460,7 +422,7 @@ static void on_wire_closed(void *ctx, unsigned code, const char *sentence)
     struct ln_room_core *core = ctx;
 
     ln_room_session_closed(&core->session, loop_now(core), code, sentence);
-    end_if_done(core);
+    ln_room_core_end_if_done(core);
 }
 
 static void on_timer(void *ctx, ln_time now)
@@ -468,7 +430,7 @@ static void on_timer(void *ctx, ln_time now)
     struct ln_room_core *core = ctx;
 
     ln_room_session_on_timeout(&core->session, now);
-    end_if_done(core);
+    ln_room_core_end_if_done(core);
 }
 
 /* ---- commands ---- */
@@ -532,7 +494,7 @@ void ln_room_core_start(void *ctx)
         return;
     }
     ln_room_session_start(&core->session, loop_now(core));
-    end_if_done(core);
+    ln_room_core_end_if_done(core);
 }
 
 void ln_room_core_leave(void *ctx)
@@ -543,7 +505,7 @@ void ln_room_core_leave(void *ctx)
         drop_members(core);
         ln_room_session_leave(&core->session, loop_now(core));
     }
-    end_if_done(core);
+    ln_room_core_end_if_done(core);
 }
 
 void ln_room_core_free(void *ctx)
@@ -578,168 +540,4 @@ void ln_room_core_discard(struct ln_room_core *core)
     ln_list_remove(&core->link);
     ln_free(core->allocator, core->url);
     ln_free(core->allocator, core);
-}
-
-/* A command with what it needs. */
-struct order {
-    struct ln_room_core *core;
-    struct ln_allocator *allocator;
-    uint64_t key;
-    struct ln_picture *picture;
-    struct ln_samples *samples;
-    size_t len;
-    char text[];
-};
-
-static struct order *write_order(struct ln_room_core *core, uint64_t key, const char *text,
-                                 size_t len)
-{
-    struct order *order = ln_alloc(core->allocator, sizeof *order + len + 1);
-
-    if (!order)
-        return NULL;
-    *order = (struct order){ .core = core, .allocator = core->allocator, .key = key, .len = len };
-    if (len > 0)
-        memcpy(order->text, text, len);
-    order->text[len] = '\0';
-    return order;
-}
-
-static void free_order(struct order *order)
-{
-    ln_picture_unref(order->picture);
-    ln_samples_unref(order->samples);
-    ln_free(order->allocator, order);
-}
-
-static int give_order(struct order *order, void (*call)(void *ctx))
-{
-    int error = ln_client_command(order->core->client, call, order);
-
-    if (error)
-        free_order(order);
-    return error;
-}
-
-static void send_text(void *ctx)
-{
-    struct order *order = ctx;
-
-    LN_LIST_EACH (link, &order->core->members) {
-        struct member *member = LN_CONTAINER(link, struct member, link);
-
-        if (member->call && (order->key == 0 || order->key == member->key))
-            (void)!ln_call_send_text(member->call, order->text, order->len);
-    }
-    free_order(order);
-}
-
-int ln_room_core_post_text(struct ln_room_core *core, uint64_t to, const char *text, size_t len)
-{
-    struct order *order = write_order(core, to, text, len);
-
-    return order ? give_order(order, send_text) : LN_ERR_NOMEM;
-}
-
-static void push_media(void *ctx)
-{
-    struct order *order = ctx;
-
-    atomic_fetch_sub(&order->core->media_queued, 1);
-    LN_LIST_EACH (link, &order->core->members) {
-        struct member *member = LN_CONTAINER(link, struct member, link);
-
-        if (member->call && order->picture)
-            ln_call_push_picture(member->call, order->picture);
-        if (member->call && order->samples)
-            ln_call_push_samples(member->call, order->samples);
-    }
-    free_order(order);
-}
-
-int ln_room_core_post_media(struct ln_room_core *core, struct ln_picture *picture,
-                            struct ln_samples *samples)
-{
-    struct order *order;
-    int error;
-
-    if (atomic_load(&core->media_queued) >= MEDIA_QUEUED_MAX)
-        return LN_ERR_LIMIT;
-    order = write_order(core, 0, NULL, 0);
-    if (!order)
-        return LN_ERR_NOMEM;
-    order->picture = picture ? ln_picture_ref(picture) : NULL;
-    order->samples = samples ? ln_samples_ref(samples) : NULL;
-    atomic_fetch_add(&core->media_queued, 1);
-    error = give_order(order, push_media);
-    if (error)
-        atomic_fetch_sub(&core->media_queued, 1);
-    return error;
-}
-
-struct snapshot {
-    struct ln_client *client;
-    struct ln_room_core *core;
-    uint64_t key;
-    char path[];
-};
-
-/* Only at the client's end does a room not wait for its snapshots. */
-static bool still_there(const struct ln_client *client, const struct ln_room_core *core)
-{
-    LN_LIST_EACH (link, (struct ln_list *)&client->cores)
-        if (ln_room_core_of(link) == core)
-            return true;
-    return false;
-}
-
-static void on_snapshot(void *ctx, int error)
-{
-    struct snapshot *snapshot = ctx;
-    struct ln_client *client = snapshot->client;
-    struct ln_room_core *core = snapshot->core;
-    struct ln_room_news *news;
-
-    if (still_there(client, core)) {
-        news = news_of(core, LN_ROOM_NEWS_SNAPSHOT, snapshot->key, snapshot->path,
-                       strlen(snapshot->path));
-        if (news)
-            news->error = error;
-        tell(core, news, false);
-        core->snapshots--;
-        end_if_done(core);
-    }
-    ln_free(client->allocator, snapshot);
-}
-
-static void take_snapshot(void *ctx)
-{
-    struct order *order = ctx;
-    struct ln_room_core *core = order->core;
-    struct member *member = find_key(core, order->key);
-    struct ln_picture *picture = member && member->call ? ln_call_latest(member->call) : NULL;
-    struct snapshot *snapshot = ln_alloc(core->allocator, sizeof *snapshot + order->len + 1);
-    int error = picture ? 0 : LN_ERR_AGAIN;
-
-    if (snapshot) {
-        snapshot->client = core->client;
-        snapshot->core = core;
-        snapshot->key = order->key;
-        memcpy(snapshot->path, order->text, order->len + 1);
-        core->snapshots++;
-        if (!error)
-            error = ln_snapshot_write(core->client->workers, picture, order->text, core->allocator,
-                                      on_snapshot, snapshot);
-        if (error)
-            on_snapshot(snapshot, error);
-    }
-    ln_picture_unref(picture);
-    free_order(order);
-}
-
-int ln_room_core_post_snapshot(struct ln_room_core *core, uint64_t participant, const char *path)
-{
-    struct order *order = write_order(core, participant, path, strlen(path));
-
-    return order ? give_order(order, take_snapshot) : LN_ERR_NOMEM;
 }

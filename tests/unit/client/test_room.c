@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIMIT_SECONDS 20
+#define LIMIT_SECONDS 60 /* for what went wrong: a busy machine takes its time */
 
 /* One client in one room, and what it saw. */
 struct guest {
