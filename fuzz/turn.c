@@ -126,7 +126,7 @@ static void receive_signed(struct fuzz *f, unsigned client, const uint8_t *data,
     if (len == 0)
         return;
     ln_store32(id.bytes, ++f->next_id);
-    ln_turn_nonce_write(f->nonce_key, f->now / LN_SECONDS(1), &path->remote, nonce);
+    ln_turn_nonce_write(f->credentials, f->nonce_key, f->now / LN_SECONDS(1), &path->remote, nonce);
     ln_stun_begin(&b, out, sizeof out, LN_STUN_REQUEST, data[0], &id);
     ln_write_bytes(&b.w, data + 1, (len - 1) / 4 * 4);
     ln_stun_add_text(&b, LN_STUN_USERNAME, client == 1 ? "bob" : "alice");
