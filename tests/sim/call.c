@@ -667,6 +667,16 @@ static void put_one_behind_a_nat(struct call *call, int host)
     net_set_nat(&call->net, 1 - host, &open, "203.0.113.1");
 }
 
+static void put_pair_behind_nats(struct call *call)
+{
+    static const char *const outside[] = { "198.51.100.1", "198.51.100.2" };
+
+    call->kinds[0] = (enum net_kind)(call->seed / NET_KINDS % NET_KINDS);
+    call->kinds[1] = (enum net_kind)(call->seed % NET_KINDS);
+    for (int i = 0; i < 2; i++)
+        net_set_nat(&call->net, i, &net_kinds[call->kinds[i]], outside[i]);
+}
+
 static void put_behind_nats(struct call *call)
 {
     struct net_nat nats[2];
@@ -715,25 +725,32 @@ static void lay_lines(struct call *call)
         call->net.hosts[i].lateness = s->lateness;
     }
     if (s->nat != NAT_NONE) {
-        if (s->nat == NAT_FIRST || s->nat == NAT_SECOND)
+        if (s->nat == NAT_PAIRS)
+            put_pair_behind_nats(call);
+        else if (s->nat == NAT_FIRST || s->nat == NAT_SECOND)
             put_one_behind_a_nat(call, s->nat == NAT_SECOND);
         else
             put_behind_nats(call);
-        call->stun = stun_host_create(&call->net, test_env(), STUN_SERVER);
+        if (s->server)
+            call->server = s->server->create(&call->net, STUN_SERVER);
+        else
+            call->stun = stun_host_create(&call->net, test_env(), STUN_SERVER);
     }
 }
 
 static int create_parties(struct call *call)
 {
     static const char *const urls[] = { "stun:" STUN_SERVER ":3478" };
-    static const struct ln_ice_server server = { .urls = urls, .url_count = 1 };
+    struct ln_ice_server servers[2] = { { .urls = urls, .url_count = 1 } };
     struct ln_configuration configuration;
     int error = 0;
 
     ln_configuration_init(&configuration);
     if (call->scenario->nat != NAT_NONE) {
-        configuration.ice_servers = &server;
+        configuration.ice_servers = servers;
         configuration.ice_server_count = 1;
+        if (call->scenario->server)
+            servers[configuration.ice_server_count++] = call->scenario->server->ice;
     }
     for (int i = 0; i < 2 && !error; i++) {
         struct party *party = &call->parties[i];
@@ -799,6 +816,8 @@ void call_free(struct call *call)
         call_media_deinit(&call->parties[i]);
     }
     stun_host_free(call->stun);
+    if (call->server)
+        call->scenario->server->free(call->server);
     for (size_t i = 0; i < call->note_count; i++)
         free(call->notes[i].text);
     net_deinit(&call->net);

@@ -87,6 +87,8 @@ struct call {
     size_t note_count;
     ln_time last_note[2];
     struct stun_host *stun;
+    void *server;           /* of scenario->server */
+    enum net_kind kinds[2]; /* NAT_PAIRS */
     ln_time began, opened, mark, ended;
     struct net_figures figures_at_mark; /* of host 0's uplink; its longest_queue begins anew */
     ln_time next_message;

@@ -19,6 +19,12 @@
 
 bool sim_verbose;
 
+const struct net_nat net_kinds[NET_KINDS] = {
+#define NET_KIND_ROW(name, ...) { __VA_ARGS__ },
+    NET_KIND_TABLE(NET_KIND_ROW)
+#undef NET_KIND_ROW
+};
+
 void net_init(struct net *net, const struct ln_env *env, uint64_t seed)
 {
     memset(net, 0, sizeof *net);
@@ -433,12 +439,25 @@ static void send_datagram(struct net *net, int host, const struct ln_path *path,
     schedule(net, p, at);
 }
 
+/* Each slice is a datagram (linnet/endpoint.h). */
+static void transmit_slices(struct net *net, int host, const struct ln_transmit *out)
+{
+    CHECK(out->slice_count <= LN_TRANSMIT_SEGMENTS_MAX);
+    for (size_t i = 0; i < out->slice_count; i++) {
+        send_datagram(net, host, &out->path, out->ecn, out->slices[i].base, out->slices[i].len);
+        ln_buffer_unref(out->slices[i].buffer);
+    }
+}
+
 static void transmit(struct net *net, int host, const struct ln_transmit *out)
 {
-    CHECK(out->slice_count == 0); /* the memory was ours */
-    CHECK(out->len > 0 && out->len <= out->cap);
+    CHECK(out->len > 0 && (out->len <= out->cap || out->slice_count > 0));
     CHECK(out->path.link > 0 && out->path.link <= net->link_count);
     CHECK(net->links[out->path.link - 1].host == host);
+    if (out->slice_count > 0) {
+        transmit_slices(net, host, out);
+        return;
+    }
     CHECK(out->segment == 0 || out->segment < out->len);
     for (size_t at = 0; at < out->len;) {
         size_t left = out->len - at;

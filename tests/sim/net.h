@@ -58,6 +58,23 @@ struct net_nat {
     struct ln_address outside;
 };
 
+/* Clients as people meet them; tests/nat/topology.py has the same. Two NATs in a row, the carrier's
+ * open to everybody, behave as the stricter one. */
+#define NET_KIND_TABLE(X)                                                                          \
+    X(open, .firewall_only = true)                                                                 \
+    X(full_cone, .mapping = NET_INDEPENDENT)                                                       \
+    X(address_cone, .filtering = NET_ADDRESS)                                                      \
+    X(port_cone, .filtering = NET_ADDRESS_AND_PORT)                                                \
+    X(symmetric, .mapping = NET_ADDRESS_AND_PORT, .filtering = NET_ADDRESS_AND_PORT)               \
+    X(carrier_grade, .filtering = NET_ADDRESS_AND_PORT)
+enum net_kind {
+#define NET_KIND_ENUM(name, ...) net_##name,
+    NET_KIND_TABLE(NET_KIND_ENUM)
+#undef NET_KIND_ENUM
+        NET_KINDS
+};
+extern const struct net_nat net_kinds[NET_KINDS];
+
 struct net_line_state {
     bool bad;        /* Gilbert-Elliott */
     ln_time changes; /* when that ends; 0: not begun */

@@ -12,6 +12,8 @@
 
 #include "tests/sim/net.h"
 
+#include <linnet/configuration.h>
+
 struct call;
 struct outcome;
 
@@ -65,6 +67,7 @@ enum nat_plan {
     NAT_FIREWALLS,   /* both behind a stateful firewall */
     NAT_FIRST,       /* host 0 behind any kind, host 1 behind one that lets everybody in */
     NAT_SECOND,      /* the other way round */
+    NAT_PAIRS,       /* every kind of client (net.h) with every other, in the order of the seeds */
 };
 
 struct party;
@@ -77,6 +80,13 @@ struct codec_hooks {
     void (*free)(struct party *party);
 };
 
+/* A server in place of the STUN one. */
+struct server_hooks {
+    void *(*create)(struct net *net, const char *ip);
+    void (*free)(void *server);
+    struct ln_ice_server ice; /* what the parties are told beside stun:… */
+};
+
 struct scenario {
     const char *name;
     /* the network */
@@ -85,6 +95,7 @@ struct scenario {
     bool vary;             /* delay, jitter, loss, reorder and duplicates: 0..1 times the above */
     enum drop_plan drop;
     enum nat_plan nat;
+    const struct server_hooks *server; /* NULL: STUN */
     ln_duration nat_lifetime;
     ln_duration lateness; /* of timers */
     /* what the applications do */
