@@ -133,15 +133,133 @@ static void resolve(struct wire *wire, int node, const struct ln_request *reques
                .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_NOT_FOUND });
 }
 
+/* --- streams ------------------------------------------------------------------------------- */
+
+#define STREAM_ROOM (1u << 20)
+
+static struct wire_link *new_link(struct wire *wire, int node, const struct ln_address *local)
+{
+    struct wire_link *link = &wire->links[wire->link_count];
+
+    CHECK(wire->link_count < WIRE_LINKS);
+    memset(link, 0, sizeof *link);
+    link->link = (ln_link)(++wire->link_count);
+    link->node = node;
+    link->local = *local;
+    if (link->local.port == 0)
+        link->local.port = wire->next_port++;
+    link->open = true;
+    return link;
+}
+
+static void answer_opened(struct wire *wire, const struct wire_link *link, uint32_t id)
+{
+    answer(wire, link->node,
+           &(struct ln_answer){ .kind = LN_ANSWER_OPENED,
+                                .id = id,
+                                .link = link->link,
+                                .local = link->local,
+                                .remote = link->remote,
+                                .bytes = STREAM_ROOM });
+}
+
+static void listen_tcp(struct wire *wire, int node, const struct ln_request *request)
+{
+    struct wire_link *link = new_link(wire, node, &request->local);
+
+    link->listens = true;
+    link->request = request->id;
+    answer_opened(wire, link, request->id);
+}
+
+static void open_tcp(struct wire *wire, int node, const struct ln_request *request)
+{
+    const struct wire_node *n = &wire->nodes[node];
+    struct wire_link *listener = NULL, *client, *server;
+
+    if (wire->streams_hang)
+        return;
+    for (size_t i = 0; i < wire->link_count; i++)
+        if (wire->links[i].open && wire->links[i].listens &&
+            ln_address_equal(&wire->links[i].local, &request->remote))
+            listener = &wire->links[i];
+    if (!listener) {
+        answer(wire, node,
+               &(struct ln_answer){
+                   .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_NOT_FOUND });
+        return;
+    }
+    client = new_link(wire, node, &request->local);
+    server = new_link(wire, listener->node, &listener->local);
+    client->remote = request->remote;
+    server->remote = n->nat == WIRE_NAT_NONE ? client->local : n->nat_address;
+    server->remote.port = client->local.port;
+    client->peer = server->link;
+    server->peer = client->link;
+    answer_opened(wire, client, request->id);
+    answer_opened(wire, server, listener->request);
+}
+
+static void close_link(struct wire *wire, ln_link id)
+{
+    struct wire_link *link = &wire->links[id - 1], *peer;
+
+    link->open = false;
+    if (link->peer == 0 || !wire->links[link->peer - 1].open)
+        return;
+    peer = &wire->links[link->peer - 1];
+    peer->open = false;
+    answer(wire, peer->node, &(struct ln_answer){ .kind = LN_ANSWER_CLOSED, .link = peer->link });
+}
+
+static void transmit_stream(struct wire *wire, const struct wire_link *link,
+                            const struct ln_transmit *out)
+{
+    size_t piece = wire->stream_piece ? wire->stream_piece : 1400, at, len;
+
+    for (at = 0; at < out->len; at += len) {
+        struct wire_packet *p = &wire->packets[wire->packet_count++];
+
+        CHECK(wire->packet_count <= WIRE_PACKETS);
+        len = out->len - at < piece ? out->len - at : piece;
+        memset(p, 0, sizeof *p);
+        memcpy(p->data, out->data + at, len);
+        p->len = len;
+        p->at = wire->now + wire->delay;
+        p->order = wire->order++;
+        p->stream = link->peer;
+    }
+    if (link->open)
+        answer(wire, link->node,
+               &(struct ln_answer){
+                   .kind = LN_ANSWER_WRITABLE, .link = link->link, .bytes = STREAM_ROOM });
+}
+
+void wire_break_streams(struct wire *wire)
+{
+    for (size_t i = 0; i < wire->link_count; i++)
+        if (wire->links[i].open && wire->links[i].peer != 0) {
+            wire->links[i].open = false;
+            answer(wire, wire->links[i].node,
+                   &(struct ln_answer){ .kind = LN_ANSWER_CLOSED, .link = wire->links[i].link });
+        }
+}
+
 static void serve(struct wire *wire, int node, const struct ln_request *request)
 {
     switch (request->kind) {
+    case LN_REQUEST_OPEN_TCP:
+        open_tcp(wire, node, request);
+        break;
+    case LN_REQUEST_LISTEN_TCP:
+        listen_tcp(wire, node, request);
+        break;
     case LN_REQUEST_OPEN_UDP:
         open_udp(wire, node, request);
         break;
     case LN_REQUEST_CLOSE:
         if (request->link > 0 && request->link <= wire->link_count)
-            wire->links[request->link - 1].open = false;
+            close_link(wire, request->link);
         break;
     case LN_REQUEST_RESOLVE:
         resolve(wire, node, request);
@@ -186,7 +304,8 @@ static const struct wire_link *route(struct wire *wire, int realm, const struct 
                                      const struct ln_address *to)
 {
     for (size_t i = 0; i < wire->link_count; i++)
-        if (wire->links[i].open && wire->nodes[wire->links[i].node].realm == realm &&
+        if (wire->links[i].open && wire->links[i].peer == 0 && !wire->links[i].listens &&
+            wire->nodes[wire->links[i].node].realm == realm &&
             ln_address_equal(&wire->links[i].local, to))
             return &wire->links[i];
     for (size_t i = 0; realm == 0 && i < wire->map_count; i++) {
@@ -215,6 +334,10 @@ static void transmit(struct wire *wire, int node, const struct ln_transmit *out)
     link = &wire->links[out->path.link - 1];
     wire->sent++;
     wire->hash = ln_siphash(key, out->data, out->len);
+    if (link->peer != 0 && link->open) {
+        transmit_stream(wire, link, out);
+        return;
+    }
     if (!link->open || (wire->filter && wire->filter(wire, node, &out->path, out->data, out->len)))
         return;
     if (ln_rng_below(wire->env->rng, 1000) < wire->loss_per_mille ||
@@ -223,6 +346,7 @@ static void transmit(struct wire *wire, int node, const struct ln_transmit *out)
     CHECK(out->len <= WIRE_MTU);
     memcpy(p->data, out->data, out->len);
     p->len = out->len;
+    p->stream = 0;
     p->at = wire->now + wire->delay +
             (wire->jitter ? ln_rng_below(wire->env->rng, (uint32_t)wire->jitter) : 0);
     p->order = wire->order++;
@@ -236,6 +360,21 @@ static void transmit(struct wire *wire, int node, const struct ln_transmit *out)
     wire->packet_count++;
 }
 
+/* Each slice is a datagram, or a piece of a stream. */
+static void transmit_slices(struct wire *wire, int node, struct ln_transmit *out)
+{
+    uint8_t copy[WIRE_MTU];
+    struct ln_transmit one = { .data = copy, .path = out->path };
+
+    for (size_t i = 0; i < out->slice_count; i++) {
+        CHECK(out->slices[i].len <= sizeof copy);
+        memcpy(copy, out->slices[i].base, out->slices[i].len);
+        one.len = out->slices[i].len;
+        ln_buffer_unref(out->slices[i].buffer);
+        transmit(wire, node, &one);
+    }
+}
+
 static void pump(struct wire *wire, int node)
 {
     struct ln_endpoint *e = &wire->nodes[node].endpoint;
@@ -245,8 +384,12 @@ static void pump(struct wire *wire, int node)
 
     while (e->ops->poll_request(e->object, &request) > 0)
         serve(wire, node, &request);
-    while (e->ops->poll_transmit(e->object, wire->now, &out) > 0)
-        transmit(wire, node, &out);
+    while (e->ops->poll_transmit(e->object, wire->now, &out) > 0) {
+        if (out.slice_count == 0)
+            transmit(wire, node, &out);
+        else
+            transmit_slices(wire, node, &out);
+    }
 }
 
 static void turn(struct wire *wire)
@@ -274,8 +417,17 @@ void wire_inject(struct wire *wire, int node, const struct ln_path *path, const 
 
 static void deliver(struct wire *wire, struct wire_packet *p)
 {
-    const struct wire_link *link = route(wire, p->realm, &p->from, &p->to);
+    const struct wire_link *link;
 
+    if (p->stream != 0) {
+        link = &wire->links[p->stream - 1];
+        if (link->open && !wire->nodes[link->node].stopped)
+            wire_inject(wire, link->node,
+                        &(struct ln_path){ link->link, link->local, link->remote }, p->data,
+                        p->len);
+        return;
+    }
+    link = route(wire, p->realm, &p->from, &p->to);
     if (link && !wire->nodes[link->node].stopped) {
         wire->delivered++;
         wire_inject(wire, link->node, &(struct ln_path){ link->link, link->local, p->from },

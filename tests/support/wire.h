@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A few endpoints on a small network in virtual time, for unit tests of one module: it answers
  * their requests (sockets, names, interfaces), carries their datagrams with delay and loss, through
- * NATs if asked, and calls them at their deadlines. At each turn it checks the law that after
- * on_timeout the deadline lies later. */
+ * NATs if asked, and streams whole and in order, in pieces; it calls them at their deadlines. At
+ * each turn it checks the law that after on_timeout the deadline lies later. */
 #ifndef LN_TEST_WIRE_H
 #define LN_TEST_WIRE_H
 
@@ -35,6 +35,10 @@ struct wire_link {
     int node;
     struct ln_address local;
     bool open;
+    bool listens;     /* for streams */
+    uint32_t request; /* of the listener */
+    ln_link peer;     /* a stream: its other end; 0: no stream */
+    struct ln_address remote;
 };
 
 struct wire_packet {
@@ -42,6 +46,7 @@ struct wire_packet {
     uint64_t order;
     struct ln_address from, to; /* as they stand on the wire at the receiver */
     int realm;                  /* where `to` is looked up */
+    ln_link stream;             /* the end of a stream that it goes to; 0: a datagram */
     size_t len;
     uint8_t data[WIRE_MTU];
 };
@@ -78,7 +83,9 @@ struct wire {
     /* Called after each turn: the owners look at their events. */
     void (*turn)(struct wire *wire, void *context);
     void *context;
-    bool refuse_ports; /* OPEN_UDP of ports below refuse_below fails */
+    size_t stream_piece; /* bytes of a stream that arrive at once; 0: 1400 */
+    bool streams_hang;   /* OPEN_TCP is never answered */
+    bool refuse_ports;   /* OPEN_UDP of ports below refuse_below fails */
     uint16_t refuse_below;
 };
 
@@ -91,6 +98,8 @@ void wire_set_nat(struct wire *wire, int node, int realm, enum wire_nat nat, con
 void wire_name(struct wire *wire, const char *name, const char *ip);
 /* Runs until `deadline`, or until stop(context) is true. */
 void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), void *context);
+/* Every stream ends at once, at both ends. */
+void wire_break_streams(struct wire *wire);
 /* Delivers one datagram at once, from anywhere. */
 void wire_inject(struct wire *wire, int node, const struct ln_path *path, const void *data,
                  size_t len);
