@@ -77,6 +77,23 @@ static int add_listener(struct turn_plan *plan, const struct ln_address *address
     return 0;
 }
 
+/* Two addresses on one port: the next port of each makes behaviour discovery possible (RFC 5780).
+ */
+static void add_alternates(struct turn_plan *plan, const struct turn_settings *settings)
+{
+    const struct ln_address *a = &plan->listen[0].address, *b = &plan->listen[2].address;
+
+    if (settings->listen.count != 2 || a->family != b->family || a->port != b->port ||
+        a->port == 0 || a->port == UINT16_MAX || ln_address_equal(a, b))
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        struct ln_turn_listen alternate = { plan->listen[2 * i].address, false };
+
+        alternate.address.port++;
+        plan->listen[plan->config.turn.listen_count++] = alternate;
+    }
+}
+
 static int read_listeners(struct turn_plan *plan, const struct turn_settings *settings,
                           const struct ln_address *fallback, FILE *errors)
 {
@@ -95,6 +112,7 @@ static int read_listeners(struct turn_plan *plan, const struct turn_settings *se
         if (add_listener(plan, &address) != 0)
             return complain(errors, "listen", text, "eight addresses at most");
     }
+    add_alternates(plan, settings);
     return 0;
 }
 

@@ -140,6 +140,25 @@ def test_turnutils_over_tls_from_client_to_client():
     client("-S", "-t", "-y", transport="tcp", more=certificate())
 
 
+def test_turnutils_finds_out_what_there_is_before_it():
+    """Behaviour discovery needs two addresses with two ports each; on the loopback there is no NAT."""
+    for port in range(22000, 23000, 2):
+        process = subprocess.Popen([LINNET, "turn", "--listen", f"127.0.0.1:{port}", "--listen", f"127.0.0.2:{port}",
+                                    "--user", "u:p"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if any("Ctrl-C" in line for line in process.stdout):
+            break
+        process.wait()
+    try:
+        done = subprocess.run(["timeout", "-k", "1", str(SECONDS), "turnutils_natdiscovery", "-m", "-f", "-p", str(port),
+                               "-L", "127.0.0.1", "127.0.0.1"], capture_output=True, text=True, check=False)
+    finally:
+        process.kill()
+        process.wait()
+    text = done.stdout + done.stderr
+    assert f"Other addr: : 127.0.0.2:{port + 1}" in text or f"127.0.0.2:{port + 1}" in text, text
+    assert "No NAT" in text and "Endpoint Independent" in text, text
+
+
 def test_turnutils_with_ephemeral_credentials():
     client(credentials=("-u", "carol", "-W", "north"))
 

@@ -217,6 +217,12 @@ void turn_client_set_deadline(struct ln_turn_server *server, struct turn_client 
 void turn_dtls_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                        struct ln_packet *packet);
 
+/* behaviour.c */
+/* The answer to a Binding request where there are two addresses with two ports each: its length,
+ * and from where it goes; 0 when it is to be answered plainly. */
+int turn_behaviour_answer(const struct turn_request *request, uint8_t *data, size_t cap,
+                          struct ln_path *ret_path);
+
 /* request.c */
 void turn_request_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                           const struct ln_stun_message *message);

@@ -237,6 +237,8 @@ static void binding(const struct turn_request *request)
     struct ln_turn_server *server = request->server;
     const struct ln_stun_message *m = request->message;
     struct ln_buffer *buffer;
+    struct ln_path path;
+    bool elsewhere;
     int len;
 
     if (!ln_stun_rate_limit_take(&server->limit, request->now, &request->client->path.remote)) {
@@ -246,8 +248,11 @@ static void binding(const struct turn_request *request)
     buffer = turn_buffer(server, LN_STUN_ANSWER_MAX);
     if (!buffer)
         return;
-    len = ln_stun_server_respond(m->data, m->len, &request->client->path.remote,
-                                 ln_buffer_bytes(buffer), LN_STUN_ANSWER_MAX);
+    len = turn_behaviour_answer(request, ln_buffer_bytes(buffer), LN_STUN_ANSWER_MAX, &path);
+    elsewhere = len > 0;
+    if (!elsewhere)
+        len = ln_stun_server_respond(m->data, m->len, &request->client->path.remote,
+                                     ln_buffer_bytes(buffer), LN_STUN_ANSWER_MAX);
     if (len <= 0) {
         server->counts.dropped_malformed++;
         ln_buffer_unref(buffer);
@@ -255,7 +260,13 @@ static void binding(const struct turn_request *request)
     }
     buffer->len = (uint32_t)len;
     server->counts.bindings++;
-    send_counted(request, buffer);
+    if (elsewhere) {
+        server->counts.answers++;
+        server->counts.answer_bytes += buffer->len;
+        turn_send(server, &path, false, buffer);
+    } else {
+        send_counted(request, buffer);
+    }
 }
 
 static void dispatch(struct turn_request *request, const struct method *method)

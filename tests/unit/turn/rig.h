@@ -35,7 +35,7 @@ struct rig {
     struct ln_turn_policy policy;
     struct ln_turn_config config;
     struct ln_turn_limits limits;
-    struct ln_turn_listen listen[2];
+    struct ln_turn_listen listen[4];
     struct ln_turn_relay relays[2];
     struct ln_turn_server *server;
     struct ln_endpoint e;
