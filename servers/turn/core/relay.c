@@ -85,8 +85,16 @@ static void to_client(struct ln_turn_server *server, ln_time now,
 void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                     const struct ln_address *peer, const uint8_t *data, size_t len)
 {
+    struct ln_address told = *peer;
+
+    /* A relay of another worker is known by its outer address. */
+    for (size_t i = 0; i < server->config.relay_count; i++)
+        if (server->relays[i].external.family == peer->family &&
+            memcmp(server->relays[i].bind.ip, peer->ip, 16) == 0 &&
+            ln_turn_port_claimed(server->config.shared, i, peer->port))
+            memcpy(told.ip, server->relays[i].external.ip, 16);
     if (!relay->allocation->opening)
-        to_client(server, now, relay->allocation, peer, data, len);
+        to_client(server, now, relay->allocation, &told, data, len);
     else
         server->counts.dropped_no_permission++;
 }
@@ -118,6 +126,7 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     struct turn_relay *relay = turn_relay_of(allocation, peer->family);
     struct ln_path path;
     struct ln_buffer *buffer;
+    size_t place;
 
     if (!relay) {
         server->counts.dropped_no_permission++;
@@ -138,6 +147,8 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     if (len > 0)
         memcpy(ln_buffer_bytes(buffer), data, len);
     path = (struct ln_path){ .link = relay->link, .local = relay->local, .remote = *peer };
+    if (turn_peer_is_own(server, peer, &place)) /* of another worker: not by the outside */
+        memcpy(path.remote.ip, server->relays[place].bind.ip, 16);
     turn_send(server, &path, false, buffer);
 }
 

@@ -282,3 +282,46 @@ LN_TEST(attack_15, a_relay_on_loopback_opens_no_loopback_peer)
     CHECK_EQUAL(rig_bind(&alice, 0x4000, ln_address_format(&relayed, text)), 403);
     rig_end(&rig);
 }
+
+LN_TEST(attack_26, relays_over_tcp_are_not_offered)
+{
+    static const uint16_t methods[] = { LN_STUN_CONNECT, LN_STUN_CONNECTION_BIND };
+    struct ln_stun_message answer;
+    struct rig rig;
+    struct rig_client alice;
+    struct rig_call call;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    rig_begin(&call, &alice, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 6u << 24);
+    CHECK_EQUAL(rig_call(&call, &answer), 442);
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    for (size_t i = 0; i < 2; i++) {
+        rig_begin(&call, &alice, methods[i]);
+        ln_stun_add_u32(&call.b, LN_STUN_CONNECTION_ID, 1);
+        CHECK_EQUAL(rig_call(&call, &answer), -1);
+    }
+    CHECK_EQUAL(rig.open_count, 2);
+    rig_end(&rig);
+}
+
+LN_TEST(attack_27, an_access_token_is_never_read)
+{
+    static const uint8_t token[32] = { 0xff, 0xff, 1, 2, 3 }; /* a nonce of 65,535 bytes, it says */
+    struct ln_stun_message answer;
+    struct rig rig;
+    struct rig_client alice;
+    struct rig_call call;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    for (size_t len = 0; len <= sizeof token; len += 4) {
+        rig_begin(&call, &alice, LN_STUN_ALLOCATE);
+        ln_stun_add(&call.b, LN_STUN_ACCESS_TOKEN, token, len);
+        CHECK_EQUAL(rig_call_unsigned(&call, &answer), 401);
+    }
+    rig_end(&rig);
+}
