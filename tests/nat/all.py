@@ -16,14 +16,15 @@ def main():
     modules = [importlib.import_module(os.path.basename(path)[:-3])
                for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "test_*.py")))]
     with World() as world:
-        coturn = world.start_coturn()
+        servers = (world.start_coturn(), world.start_own_turn())
 
         def finish():
             for module in modules:
                 if hasattr(module, "report"):
                     module.report()
             world.close_browsers()
-            coturn.__exit__()
+            for server in servers:
+                server.__exit__()
             world.end()
 
         everything = {}

@@ -2,7 +2,7 @@
 """The diagonal and the hard rows of test_pairs.py with Chromium at one side, offering and answering."""
 import threading
 
-from test_pairs import expected, without_udp
+from test_pairs import expected
 from world import KINDS, SERVERS, Call, Chromium, Peer, expect_path
 
 # The diagonal, and each kind with the symmetric one, both ways round.
@@ -36,7 +36,7 @@ def tests(world):
         return lambda: check_in_turn(world, chromium_at, linnet_at, offers)
 
     return {f"test_chromium_{at}_with_{other}": test_of(at, other, i % 2 == 0)
-            for i, (at, other) in enumerate(PAIRS) if other not in without_udp}
+            for i, (at, other) in enumerate(PAIRS)}
 
 
 def report():

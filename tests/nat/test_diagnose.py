@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from world import LINNET, SERVER, STUN
+from world import LINNET, OWN_TURN, SERVER, STUN, TURN_TCP, TURN_TLS, TURN_UDP, turn_urls
 
 INDEPENDENT, ADDRESS, PORT = "endpoint-independent", "address-dependent", "address- and port-dependent"
 
@@ -21,14 +21,16 @@ WANTED = {
 
 
 def diagnose(client, *arguments):
-    """Exit code, and the steps by name."""
+    """Exit code, and the first step of each name."""
+    code, steps = all_steps(client, *arguments)
+    return code, {step["step"]: step for step in reversed(steps)}
+
+
+def all_steps(client, *arguments):
     done = subprocess.run(client.command(LINNET, "diagnose", "--json", *arguments), capture_output=True, text=True,
                           timeout=60, check=False)
     assert not done.stderr, done.stderr
-    steps = {}
-    for step in json.loads(done.stdout)["steps"]:
-        steps.setdefault(step["step"], step)
-    return done.returncode, steps
+    return done.returncode, json.loads(done.stdout)["steps"]
 
 
 def check_kind(world, kind):
@@ -69,7 +71,23 @@ def tests(world):
         code, steps = diagnose(world.at("none", "b"), "stun:203.0.113.250:3478")
         assert code == 1 and steps["udp"]["verdict"] == "warn", steps
 
+    def relays(kind, servers, wanted, wanted_code):
+        """The verdicts of turn, and of loop for those that are ok."""
+        def check():
+            code, steps = all_steps(world.at(kind, "b"), *servers)
+            turn = [step["verdict"] for step in steps if step["step"] == "turn"]
+            loops = [step for step in steps if step["step"] == "loop"]
+            assert (code, turn) == (wanted_code, wanted), steps
+            assert len(loops) == turn.count("ok") and all(loop["lost"] < loop["sent"] / 2 for loop in loops), loops
+        return check
+
+    coturn, own = (TURN_UDP, TURN_TCP, TURN_TLS), turn_urls(OWN_TURN)
     everything = {f"test_diagnose_names_{kind}": kind_of(kind) for kind in WANTED}
     everything.update(test_diagnose_sees_a_hairpin=hairpin,
                       test_diagnose_measures_the_path_mtu=narrow, test_diagnose_tells_a_refusal=nobody_there)
+    everything.update(
+        test_diagnose_goes_through_all_relays_of_coturn=relays("symmetric", coturn, ["ok", "ok", "ok"], 0),
+        test_diagnose_goes_through_all_relays_of_linnet=relays("symmetric", own, ["ok", "ok", "ok"], 0),
+        test_diagnose_finds_the_relays_that_udp_does_not_reach=relays("udp_blocked", own, ["warn", "ok", "ok"], 3),
+        test_diagnose_finds_the_relay_on_port_443=relays("only_443", coturn, ["warn", "warn", "ok"], 3))
     return everything

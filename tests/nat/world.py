@@ -12,15 +12,26 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
 
 from support import LINNET, SECONDS, Program, connect, kill, started  # noqa: E402
-from topology import KINDS, SERVER, SERVER_2, Internet  # noqa: E402, F401
+from topology import KINDS, OWN_TURN, SERVER, SERVER_2, Internet  # noqa: E402, F401
 
 CHROMIUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "chromium.mjs")
 USER, PASSWORD = "ada", "lovelace"
 STUN = f"stun:{SERVER}:3478"
-TURN_UDP = f"turn:{SERVER}:3478,{USER},{PASSWORD}"
-TURN_TCP = f"turn:{SERVER}:3478?transport=tcp,{USER},{PASSWORD}"
-TURN_TLS = f"turns:{SERVER}:443?transport=tcp,{USER},{PASSWORD}"
-SERVERS = tuple(word for server in (STUN, TURN_UDP, TURN_TCP, TURN_TLS) for word in ("--ice-server", server))
+
+
+def turn_urls(host):
+    """Over UDP, TCP, and TLS on port 443."""
+    return tuple(f"{url},{USER},{PASSWORD}" for url in (
+        f"turn:{host}:3478", f"turn:{host}:3478?transport=tcp", f"turns:{host}:443?transport=tcp"))
+
+
+def options(*servers):
+    return tuple(word for server in servers for word in ("--ice-server", server))
+
+
+TURN_UDP, TURN_TCP, TURN_TLS = turn_urls(SERVER)
+SERVERS = options(STUN, TURN_UDP, TURN_TCP, TURN_TLS)  # coturn
+OWN_SERVERS = options(f"stun:{OWN_TURN}:3478", *turn_urls(OWN_TURN))
 
 
 class World(Internet):
@@ -33,6 +44,7 @@ class World(Internet):
         self.lock = threading.Lock()
         self.browser_lock = threading.Lock()
         self.folder = tempfile.TemporaryDirectory(prefix="linnet-nat-")
+        self.key, self.certificate = self.make_certificate()
         return self
 
     def __exit__(self, *_):
@@ -63,17 +75,28 @@ class World(Internet):
             browser.send("end")
             browser.close()
 
-    def start_coturn(self):
-        """STUN with RFC 5780 on two addresses, TURN over UDP and TCP, and over TLS on port 443."""
+    def make_certificate(self):
         key, certificate = (os.path.join(self.folder.name, name) for name in ("key.pem", "certificate.pem"))
         subprocess.run(("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-keyout", key, "-out", certificate, "-subj", "/CN=turn.test", "-addext",
-                        f"subjectAltName=IP:{SERVER},DNS:turn.test", "-days", "2"), check=True, capture_output=True)
-        self.certificate = certificate
+                        f"subjectAltName=IP:{SERVER},IP:{OWN_TURN}", "-days", "2"), check=True, capture_output=True)
+        os.environ["SSL_CERT_FILE"] = certificate  # our peers trust it
+        return key, certificate
+
+    def start_own_turn(self):
+        """`linnet turn` on the same ports. The internet of this test is made of reserved addresses."""
+        server = Program(*self.own_turn.command(
+            LINNET, "turn", "--listen", f"{OWN_TURN}:3478", "--listen", f"{OWN_TURN}:443", "--relay", OWN_TURN,
+            "--user", f"{USER}:{PASSWORD}", "--allow-peer", "203.0.113.0/24", "--tls-cert", self.certificate, "--tls-key", self.key))
+        server.expect("Ctrl-C ends it")
+        return server
+
+    def start_coturn(self):
+        """STUN with RFC 5780 on two addresses, TURN over UDP and TCP, and over TLS on port 443."""
         server = Program(*self.server.command(
             "turnserver", "-n", f"--listening-ip={SERVER}", f"--listening-ip={SERVER_2}", "--listening-port=3478",
             "--tls-listening-port=443", f"--relay-ip={SERVER}", f"--user={USER}:{PASSWORD}", "--realm=nat.test",
-            "--lt-cred-mech", "--no-cli", f"--cert={certificate}", f"--pkey={key}", "--log-file=stdout",
+            "--lt-cred-mech", "--no-cli", f"--cert={self.certificate}", f"--pkey={self.key}", "--log-file=stdout",
             f"--pidfile={self.folder.name}/turnserver.pid", f"--userdb={self.folder.name}/turndb"))
         self.wait_for_stun()
         return server
