@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "client/ice_servers.h"
 #include "client/loop_driver.h"
 #include "client/room_session.h"
 #include "client/wire.h"
@@ -19,14 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHANNEL_LABEL   "transfer"
-#define OPEN_WITHIN     LN_SECONDS(20) /* of dialling */
-#define SILENT_FOR      LN_SECONDS(6)  /* disconnected so long is broken */
-#define REAP_AFTER      LN_MILLISECONDS(300)
-#define LAST_WORDS      LN_MILLISECONDS(1500) /* for what was said last to arrive */
-#define LINKS_MAX       16u
-#define ICE_SERVERS_MAX 8u
-#define ICE_URLS_MAX    4u
+#define CHANNEL_LABEL "transfer"
+#define OPEN_WITHIN   LN_SECONDS(20) /* of dialling */
+#define SILENT_FOR    LN_SECONDS(6)  /* disconnected so long is broken */
+#define REAP_AFTER    LN_MILLISECONDS(300)
+#define LAST_WORDS    LN_MILLISECONDS(1500) /* for what was said last to arrive */
+#define LINKS_MAX     16u
 
 enum link_state { LINK_OPENING, LINK_OPEN, LINK_CLOSING, LINK_DEAD };
 
@@ -44,13 +43,6 @@ struct link {
     void *user_data;
 };
 
-struct ice_servers {
-    json_t *texts; /* what the pointers below point into */
-    struct ln_ice_server servers[ICE_SERVERS_MAX];
-    const char *urls[ICE_SERVERS_MAX][ICE_URLS_MAX];
-    size_t count;
-};
-
 struct meeting {
     struct meeting_config config;
     char *url, *name, *token;
@@ -64,7 +56,7 @@ struct meeting {
     struct ln_room_session session;
     bool in_room, left;
     struct ln_loop_timer timer; /* of the session */
-    struct ice_servers ice;
+    struct ln_ice_servers ice;
     struct ln_list links;
     size_t link_count;
 };
@@ -414,46 +406,11 @@ static void on_state(void *ctx, enum ln_room_state state, int error, const char 
     m->config.state(m->config.ctx, state, error, sentence);
 }
 
-static size_t read_urls(const json_t *urls, const char **list)
-{
-    size_t count = 0, i;
-    json_t *url;
-
-    if (json_is_string(urls)) {
-        list[0] = json_string_value(urls);
-        return 1;
-    }
-    json_array_foreach(urls, i, url)
-    {
-        if (json_is_string(url) && count < ICE_URLS_MAX)
-            list[count++] = json_string_value(url);
-    }
-    return count;
-}
-
 static void on_joined(void *ctx, const json_t *servers)
 {
     struct meeting *m = ctx;
-    struct ice_servers *ice = &m->ice;
-    json_t *server;
-    size_t i;
 
-    json_decref(ice->texts);
-    ice->texts = servers ? json_deep_copy(servers) : NULL;
-    ice->count = 0;
-    json_array_foreach(ice->texts, i, server)
-    {
-        struct ln_ice_server *to = &ice->servers[ice->count];
-
-        if (ice->count == ICE_SERVERS_MAX)
-            break;
-        to->urls = ice->urls[ice->count];
-        to->url_count = read_urls(json_object_get(server, "urls"), ice->urls[ice->count]);
-        to->username = json_string_value(json_object_get(server, "username"));
-        to->credential = json_string_value(json_object_get(server, "credential"));
-        if (to->url_count > 0)
-            ice->count++;
-    }
+    ln_ice_servers_read(&m->ice, servers);
 }
 
 static void on_participant(void *ctx, const char *id, const char *name, bool present)
@@ -505,18 +462,11 @@ static void on_description(void *ctx, const char *from, const char *type, const 
 static void on_candidate_in(void *ctx, const char *from, const json_t *candidate)
 {
     struct link *link = find_link(ctx, from);
-    const json_t *line = json_object_get(candidate, "sdpMLineIndex");
-    struct ln_ice_candidate_init init = {
-        .candidate = json_string_value(json_object_get(candidate, "candidate")),
-        .sdp_mid = json_string_value(json_object_get(candidate, "sdpMid")),
-        .sdp_m_line_index = -1,
-        .username_fragment = json_string_value(json_object_get(candidate, "usernameFragment")),
-    };
+    struct ln_ice_candidate_init init;
     ln_op_id op;
 
-    if (json_is_integer(line) && json_integer_value(line) >= 0 && json_integer_value(line) < 1024)
-        init.sdp_m_line_index = (int32_t)json_integer_value(line);
-    if (link && init.candidate && ln_peer_connection_add_ice_candidate(link->pc, &init, &op) == 0)
+    if (link && ln_ice_candidate_read(candidate, &init) &&
+        ln_peer_connection_add_ice_candidate(link->pc, &init, &op) == 0)
         ln_loop_touch(link->handle);
 }
 
@@ -690,7 +640,7 @@ void meeting_free(struct meeting *m)
         (void)!ln_loop_run_once(m->loop, 0); /* its last word frees the wire */
     }
     ln_http_loop_free(m->control);
-    json_decref(m->ice.texts);
+    ln_ice_servers_deinit(&m->ice);
     ln_loop_timer_deinit(&m->timer);
     ln_certificate_unref(m->certificate);
     ln_driver_free(m->driver);

@@ -464,8 +464,9 @@ static void announce(struct send *s)
     printf("code  %s\n", code);
     if (cli_page_url(s->url, path, page) == 0) {
         printf("page  %s\n", page);
-        if (!s->arguments.no_qr && isatty(STDOUT_FILENO))
-            qr_write(page, stdout);
+        /* no telephone gets to this machine's own address */
+        if (!s->arguments.no_qr && isatty(STDOUT_FILENO) && !cli_url_is_loopback(s->url))
+            (void)!qr_write(page, stdout);
     }
     printf("or    linnet receive %s --to %s\n", code, s->arguments.to);
     fflush(stdout);

@@ -41,3 +41,14 @@ int cli_page_url(const char *socket_url, const char *path, char ret_url[CLI_URL_
 
     return len < 0 || len >= (int)CLI_URL_MAX ? LN_ERR_SYNTAX : 0;
 }
+
+bool cli_url_is_loopback(const char *socket_url)
+{
+    static const char *const hosts[] = { "localhost", "127.", "[::1]" };
+    const char *host = strstr(socket_url, "://") + 3;
+
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+        if (strncmp(host, hosts[i], strlen(hosts[i])) == 0)
+            return true;
+    return false;
+}

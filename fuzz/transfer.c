@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The transfer of files: the first byte chooses what is fed.
  *
- *   0  messages, each after its length in 16 bits, to a receiver; bit 7 set: chains of digests are
- *      made right, so that what lies behind them is reached; bit 6: everything is there in part,
- * bit 5: as a whole 1  the same to a sender of three files 2  a code          3  a name, and its
- * folding          4  messages to a proof of the code */
+ *   0  messages, each after its length in 16 bits, to a receiver.
+ *      Bit 7 makes chains of digests right, so that what lies behind them is reached;
+ *      bit 6: everything is there in part; bit 5: as a whole.
+ *   1  the same to a sender of three files.
+ *   2  a code.
+ *   3  a name, and its folding.
+ *   4  messages to a proof of the code, by its sender; with bit 7 by its receiver. */
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/rng.h"
@@ -190,11 +193,12 @@ static void feed_name(const uint8_t *data, size_t len)
 
 static void feed_auth(struct feed *feed, struct ln_env *env)
 {
+    enum ln_auth_role role = feed->right ? LN_AUTH_RECEIVER : LN_AUTH_SENDER;
     struct ln_code code = { 4711, { 1, 2, 3 } };
     struct ln_bytes der = { (const uint8_t *)"certificate", 11 }, out;
     struct ln_auth auth;
 
-    must(ln_auth_init(&auth, LN_AUTH_SENDER, &code, der, der, env) == 0);
+    must(ln_auth_init(&auth, role, &code, der, der, env) == 0);
     while (auth.state == LN_AUTH_WAITING && next_message(feed)) {
         must(ln_auth_receive(&auth, feed->message, feed->len) == 0);
         (void)!ln_auth_poll(&auth, &out);

@@ -275,47 +275,12 @@ static void on_session_state(void *ctx, enum ln_room_state state, int error, con
     ln_room_core_tell(core, news, false);
 }
 
-static size_t read_urls(const json_t *urls, const char **list)
-{
-    size_t count = 0, i;
-    json_t *url;
-
-    if (json_is_string(urls)) {
-        list[0] = json_string_value(urls);
-        return 1;
-    }
-    json_array_foreach(urls, i, url)
-    {
-        if (json_is_string(url) && count < ICE_URLS_MAX)
-            list[count++] = json_string_value(url);
-    }
-    return count;
-}
-
 static void on_joined(void *ctx, const json_t *servers)
 {
     struct ln_room_core *core = ctx;
-    struct ln_room_ice_servers *ice = &core->ice;
-    json_t *server;
-    size_t i;
 
     drop_members(core);
-    json_decref(ice->texts);
-    ice->texts = servers ? json_deep_copy(servers) : NULL;
-    ice->count = 0;
-    json_array_foreach(ice->texts, i, server)
-    {
-        struct ln_ice_server *to = &ice->servers[ice->count];
-
-        if (ice->count == ICE_SERVERS_MAX)
-            break;
-        to->urls = ice->urls[ice->count];
-        to->url_count = read_urls(json_object_get(server, "urls"), ice->urls[ice->count]);
-        to->username = json_string_value(json_object_get(server, "username"));
-        to->credential = json_string_value(json_object_get(server, "credential"));
-        if (to->url_count > 0)
-            ice->count++;
-    }
+    ln_ice_servers_read(&core->ice, servers);
 }
 
 static void on_participant(void *ctx, const char *id, const char *name, bool present)
@@ -362,17 +327,9 @@ static void on_description(void *ctx, const char *from, const char *type, const 
 static void on_candidate_in(void *ctx, const char *from, const json_t *candidate)
 {
     struct ln_room_member *member = find_member(ctx, from);
-    const json_t *line = json_object_get(candidate, "sdpMLineIndex");
-    struct ln_ice_candidate_init init = {
-        .candidate = json_string_value(json_object_get(candidate, "candidate")),
-        .sdp_mid = json_string_value(json_object_get(candidate, "sdpMid")),
-        .sdp_m_line_index = -1,
-        .username_fragment = json_string_value(json_object_get(candidate, "usernameFragment")),
-    };
+    struct ln_ice_candidate_init init;
 
-    if (json_is_integer(line) && json_integer_value(line) >= 0 && json_integer_value(line) < 1024)
-        init.sdp_m_line_index = (int32_t)json_integer_value(line);
-    if (member && member->call && init.candidate)
+    if (member && member->call && ln_ice_candidate_read(candidate, &init))
         ln_call_candidate(member->call, &init);
 }
 
@@ -536,7 +493,7 @@ void ln_room_core_discard(struct ln_room_core *core)
     if (core->timer_ready)
         ln_loop_timer_deinit(&core->timer);
     ln_room_session_deinit(&core->session);
-    json_decref(core->ice.texts);
+    ln_ice_servers_deinit(&core->ice);
     ln_list_remove(&core->link);
     ln_free(core->allocator, core->url);
     ln_free(core->allocator, core);

@@ -5,12 +5,11 @@
 
 #include "client/call.h"
 #include "client/client_internal.h"
+#include "client/ice_servers.h"
 #include "client/room_session.h"
 #include "client/wire.h"
 
 #define PARTICIPANTS_MAX 64u
-#define ICE_SERVERS_MAX  8u
-#define ICE_URLS_MAX     4u
 
 struct ln_room_member {
     struct ln_list link; /* of core->members */
@@ -19,14 +18,6 @@ struct ln_room_member {
     char id[64];
     bool figures_told; /* set on the loop */
     struct ln_call *call;
-};
-
-/* RTCIceServer[] of the server, with its texts. */
-struct ln_room_ice_servers {
-    json_t *texts; /* what the pointers below point into */
-    struct ln_ice_server servers[ICE_SERVERS_MAX];
-    const char *urls[ICE_SERVERS_MAX][ICE_URLS_MAX];
-    size_t count;
 };
 
 struct ln_room_core {
@@ -39,7 +30,7 @@ struct ln_room_core {
     struct ln_room_session session;
     struct ln_wire *wire;
     struct ln_loop_timer timer;
-    struct ln_room_ice_servers ice;
+    struct ln_ice_servers ice;
     struct ln_list members;
     size_t member_count;
     uint64_t last_key;

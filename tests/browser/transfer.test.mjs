@@ -172,6 +172,24 @@ for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
   });
 }
 
+test('files go from a page in Chromium to one in Firefox', async () => {
+  const hosts = await Promise.all([chromium({ media: false }), firefox()]);
+  try {
+    const page = await open(hosts[0]);
+    await choose(page, [['from page.bin', 5000000], ['small', 3]]);
+    await press(page, '#send');
+    const code = await until('a code', () => page.$eval('#own-code', (node) => !node.hidden && node.textContent));
+    const other = await open(hosts[1], `#${code}`);
+    await press(other, '#receive');
+    await until('it is received', async () => (await status(other)) === 'Received', { timeout: 60000 });
+    assert.deepEqual((await received(other)).sort(), [['from page.bin', sha256(content(5000000))], ['small', sha256(content(3))]]);
+    await until('the sender knows', async () => (await status(page)) === 'Sent');
+    assert.deepEqual([...page.problems, ...other.problems], []);
+  } finally {
+    await Promise.all(hosts.map((host) => host.close()));
+  }
+});
+
 describe('a hostile page', () => {
   let host;
   before(async () => { host = await chromium({ media: false }); });

@@ -290,6 +290,8 @@ LN_TEST(url, page_and_socket_are_found_from_each_other)
         CHECK_EQUAL(cli_page_url(socket, "/receive", page), 0);
         CHECK_TEXT(page, cases[i].page);
     }
+    CHECK(cli_url_is_loopback("ws://127.0.0.1:8080/ws") && cli_url_is_loopback("wss://[::1]/ws") &&
+          cli_url_is_loopback("ws://localhost/ws") && !cli_url_is_loopback("ws://192.168.1.27/ws"));
     memset(longest, 'x', CLI_URL_MAX);
     longest[CLI_URL_MAX] = '\0';
     CHECK_EQUAL(cli_socket_url(longest, socket), LN_ERR_SYNTAX);
