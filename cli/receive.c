@@ -187,13 +187,9 @@ static void on_manifest(struct receive *r)
 
     r->failures = 0;
     target_set_manifest(&r->target, manifest);
-    if (target_room(&r->target, manifest->bytes) != 0) {
-        say(r, "%s", r->target.sentence);
-        ln_receiver_cancel(r->receiver, LN_REASON_LOCAL, "the other side has too little room");
-        end(r, CLI_EXIT_FAILED);
-        return;
-    }
     if (!r->was_proven) {
+        if (target_room(&r->target, manifest->bytes) != 0) /* some of it may be here already */
+            say(r, "%s", r->target.sentence);
         snprintf(
             text, sizeof text, "%zu file%s, %s", manifest->files, manifest->files == 1 ? "" : "s",
             manifest->bytes == LN_TRANSFER_SIZE_UNKNOWN ? "of unknown size"

@@ -480,15 +480,16 @@ void ln_receiver_found(struct ln_receiver *r, enum ln_receiver_found found, uint
 
     if (r->phase != PHASE_FILES || !r->looking)
         return;
+    /* A stream of unknown size passes once: nothing that it could be compared with is used. */
     if (found == LN_FOUND_REFUSED) {
         r->looking = false;
-    } else if (found == LN_FOUND_WHOLE && size != LN_TRANSFER_SIZE_UNKNOWN && size != bytes) {
+    } else if (found == LN_FOUND_WHOLE && size != bytes) {
         r->looking = false;
         due(r, DUE_DIFFERS, &r->ahead);
     } else if (found == LN_FOUND_WHOLE) {
         r->ahead.compare = true;
         r->found_chunks = bytes / LN_TRANSFER_CHUNK + (bytes % LN_TRANSFER_CHUNK > 0);
-    } else if (found == LN_FOUND_PART) {
+    } else if (found == LN_FOUND_PART && size != LN_TRANSFER_SIZE_UNKNOWN) {
         r->found_chunks = (size < bytes ? size : bytes) / LN_TRANSFER_CHUNK;
     }
 }

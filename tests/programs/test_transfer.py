@@ -123,6 +123,21 @@ def test_send_standard_input():
             assert handle.read() == "".join(f"line {n}\n" for n in range(1000))
 
 
+def test_send_standard_input_in_the_place_of_what_is_there():
+    with scene() as (server, _, to):
+        make(os.path.join(to, "stdin"), 100000)
+        make(os.path.join(to, "stdin.linnet.part"), 200000)
+        for force, codes in (((), (0, 1)), (("--force",), (0, 0))):
+            with Sender(server, "-") as sender:
+                with receiving(server, sender.code, to, *force) as receiver:
+                    sender.send("something else")
+                    sender.process.stdin.close()
+                    assert (sender.end(), receiver.end()) == codes, (sender, receiver)
+        with open(os.path.join(to, "stdin"), "rb") as handle:
+            assert handle.read() == b"something else\n"
+        assert parts(to) == []
+
+
 def test_send_to_several_receivers_at_once():
     with scene() as (server, source, to):
         path = make(os.path.join(source, "shared.bin"), 8 * MEGABYTE)

@@ -208,6 +208,29 @@ LN_TEST(transfer, a_stream_of_unknown_length_arrives)
     store_free(&to);
 }
 
+LN_TEST(transfer, a_stream_is_neither_compared_nor_gone_on_with)
+{
+    struct store from = { .count = 0 }, to = { .count = 0 };
+    struct ln_manifest manifest;
+    struct ends e = { .from = &from, .to = &to, .manifest = &manifest };
+
+    store_add(&from, "stdin", 2 * LN_TRANSFER_CHUNK, 1);
+    store_put(&to, "stdin", store_find(&from, "stdin", false)->data, LN_TRANSFER_CHUNK, true);
+    ends_list(&manifest, &from);
+    manifest.entries[0].size = LN_TRANSFER_SIZE_UNKNOWN;
+    ends_run(&e, WINDOW);
+    CHECK(e.receiver_done && store_same(&from, &to));
+    CHECK_EQUAL(e.written, 2 * LN_TRANSFER_CHUNK);
+    e.receiver_done = false;
+    ends_run(&e, WINDOW); /* now it is there whole */
+    CHECK(e.receiver_done);
+    CHECK_EQUAL(e.differs, 1);
+    CHECK_EQUAL(e.written, 2 * LN_TRANSFER_CHUNK);
+    ln_manifest_deinit(&manifest);
+    store_free(&from);
+    store_free(&to);
+}
+
 /* --- one end, and a hostile other one */
 
 struct alone {
