@@ -276,6 +276,14 @@ export class Manifest {
 
 // ------------------------------------------------------------------ the channel
 
+const cancelled = (message) => new TransferError(message.reason, message.sentence || 'the other side stopped it', true);
+
+/** Why nothing can be sent any more: what the other side said last, if that waits to be heard. */
+export function lastWord(queue) {
+  const said = queue.find((bytes) => bytes[0] === T.CANCEL);
+  return said ? cancelled(readMessage(said)) : new TransferError(REASON.LOCAL, 'the connection was lost', true);
+}
+
 /** A data channel as a pipe: next() waits for a message (null: closed), send() for room. */
 export function channelPipe(channel) {
   const queue = [];
@@ -310,7 +318,7 @@ export function channelPipe(channel) {
           channel.addEventListener('close', resolve, { once: true });
         });
       }
-      if (closed || channel.readyState !== 'open') throw new TransferError(REASON.LOCAL, 'the connection was lost', true);
+      if (closed || channel.readyState !== 'open') throw lastWord(queue);
       channel.send(bytes);
     },
     fail: close,
@@ -322,9 +330,7 @@ async function receiveMessage(pipe) {
   const bytes = await pipe.next();
   if (!bytes) throw new TransferError(REASON.LOCAL, 'the connection was lost', true);
   const message = readMessage(bytes);
-  if (message.type === T.CANCEL) {
-    throw new TransferError(message.reason, message.sentence || 'the other side stopped it', true);
-  }
+  if (message.type === T.CANCEL) throw cancelled(message);
   return message;
 }
 
@@ -373,13 +379,14 @@ export async function prove(pipe, role, code, identities) {
   }
 }
 
-// An end that fails tells the other why.
-async function telling(pipe, run) {
+// An end that fails tells the other why; one that was stopped has said so already.
+async function telling(end, run) {
   try {
     return await run();
   } catch (error) {
+    if (end.stopped) throw end.stopped;
     const wrong = error instanceof TransferError ? error : new TransferError(REASON.LOCAL, error.message);
-    if (!wrong.told) await pipe.send(cancelMessage(wrong.reason, wrong.message)).catch(() => {});
+    if (!wrong.told) await end.pipe.send(cancelMessage(wrong.reason, wrong.message)).catch(() => {});
     throw wrong;
   }
 }
@@ -404,7 +411,7 @@ export class Sender {
   }
 
   run() {
-    return telling(this.pipe, async () => {
+    return telling(this, async () => {
       await this.tellManifest();
       while (!this.done) {
         if (this.gets.length > 0) await this.serve(this.gets.shift());
@@ -441,7 +448,7 @@ export class Sender {
 
   async hear() {
     if (this.stopped) throw this.stopped;
-    const message = await receiveMessage(this.pipe).catch((error) => { throw this.stopped ?? error; });
+    const message = await receiveMessage(this.pipe);
     switch (message.type) {
       case T.READY:
         if (this.window > 0 || message.bytes < WINDOW_LEAST) throw malformed();
@@ -519,7 +526,7 @@ export class Sender {
       const message = new Uint8Array(CHUNK_HEAD + data.length);
       message.set(pack(T.CHUNK, [4, index], [8, chunk], [0, digest]));
       message.set(data, CHUNK_HEAD);
-      await this.pipe.send(message).catch((error) => { throw this.stopped ?? error; });
+      await this.pipe.send(message);
       this.sent += data.length;
     }
     await this.pipe.send(pack(T.END, [4, index], [8, Math.min(chunk * CHUNK, file.size)], [0, digest]));
@@ -548,7 +555,7 @@ export class Receiver {
   }
 
   run() {
-    return telling(this.pipe, async () => {
+    return telling(this, async () => {
       try {
         await this.takeManifest();
         await this.storage.accept(this.manifest);
@@ -570,7 +577,7 @@ export class Receiver {
 
   async hear() {
     if (this.stopped) throw this.stopped;
-    return receiveMessage(this.pipe).catch((error) => { throw this.stopped ?? error; });
+    return receiveMessage(this.pipe);
   }
 
   async takeManifest() {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import {
-  CHUNK, Manifest, REASON, Receiver, Sender, TransferError, chain, identityOf, makeCode, nameProblem, parseCode, prove,
+  CHUNK, Manifest, REASON, Receiver, Sender, TransferError, chain, identityOf, lastWord, makeCode, nameProblem, parseCode, prove,
   readMessage, renumber,
 } from '../transfer.js';
 
@@ -41,7 +41,7 @@ function pipes(life = Infinity) {
       if (counts && left-- <= 0) closed = true;
       if (closed) {
         stir();
-        throw new TransferError(REASON.LOCAL, 'the connection was lost', true);
+        throw lastWord(mine.queue);
       }
       other.queue.push(message.slice());
       most = Math.max(most, other.queue.reduce((sum, m) => sum + m.length, 0));
