@@ -298,7 +298,7 @@ struct ln_ice_pair *ln_ice_standby_wanted(const struct ln_ice_generation *g);
 bool ln_ice_may_recover(const struct ln_ice_generation *g);
 /* Controlling: the pair that should take the place of the selected one now, or NULL. */
 struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice);
-/* A check or data came on a pair that is not selected. */
+/* Data came on a pair that is not selected. */
 void ln_ice_standby_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 
 /* state.c */

@@ -157,7 +157,6 @@ static void check_received(struct ln_ice *ice, struct ln_ice_generation *g,
     if (g != ice->current)
         return;
     ln_ice_trigger(ice, pair, now);
-    ln_ice_standby_heard(ice, pair, now);
     if (use_candidate)
         ln_ice_nomination_requested(ice, pair, now);
 }

@@ -6,8 +6,8 @@
  * or relay keeps its consent, so that a lost interface costs no new connection, and pairs of a
  * better kind than the selected one (direct before NATs before relays) are still looked for. The
  * controlling side nominates again, as browsers do; the controlled side sends on what is left until
- * it is told. Which side noticed first does not matter: a check or data on another pair while the
- * selected one is silent says that the other side has moved. */
+ * it is told. Which side noticed first does not matter: data on another pair while the selected one
+ * is silent says that the other side has moved. (A check says less: many keep all pairs warm.) */
 #include "ice/agent.h"
 
 #include "base/time.h"

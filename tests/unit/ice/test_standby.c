@@ -172,3 +172,18 @@ LN_TEST(standby, a_direct_path_that_opens_in_a_call_takes_over_from_the_relay)
     CHECK(side_selected(&s.a).nominated && side_selected(&s.b).nominated);
     agents_free(&s);
 }
+
+/* Others keep every pair warm by checks, and a connection without data is often silent. */
+LN_TEST(standby, checks_alone_move_nothing)
+{
+    uint32_t pair;
+
+    connected(true);
+    agents_run(&s, LN_SECONDS(3));
+    pair = side_selected(&s.a).id;
+    agents_run(&s, LN_SECONDS(300));
+    CHECK_EQUAL(side_selected(&s.a).id, pair);
+    CHECK_EQUAL(ln_ice_selected_pair_changes(s.a.ice), 1);
+    CHECK_EQUAL(ln_ice_selected_pair_changes(s.b.ice), 1);
+    agents_free(&s);
+}
