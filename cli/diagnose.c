@@ -16,11 +16,29 @@
 
 #define EXIT_LIMITED 3
 
+static void free_server(struct diagnose_server *server)
+{
+    free(server->text);
+    free(server->username);
+    free(server->credential);
+}
+
+/* A copy of `given`, or of what stands in the text; NULL when there is neither. */
+static char *keep(const char *given, const char *in_text, bool *failed)
+{
+    const char *from = given ? given : in_text;
+    char *copy = from ? strdup(from) : NULL;
+
+    *failed = *failed || (from && !copy);
+    return copy;
+}
+
 int diagnose_add_server(struct diagnosis *d, const char *text, const char *username,
                         const char *credential)
 {
     struct diagnose_server *server = &d->servers[d->server_count];
     char *user, *password = NULL;
+    bool failed = false;
     int error;
 
     if (d->server_count == DIAGNOSE_SERVERS_MAX)
@@ -35,11 +53,11 @@ int diagnose_add_server(struct diagnosis *d, const char *text, const char *usern
     if (user && (password = strchr(user, ',')))
         *password++ = '\0';
     server->name = server->text;
-    server->username = username ? username : user;
-    server->credential = credential ? credential : password;
-    error = ln_ice_url_parse(server->text, &server->url);
+    server->username = keep(username, user, &failed);
+    server->credential = keep(credential, password, &failed);
+    error = failed ? LN_ERR_NOMEM : ln_ice_url_parse(server->text, &server->url);
     if (error)
-        free(server->text);
+        free_server(server);
     else
         d->server_count++;
     return error;
@@ -155,6 +173,6 @@ int cli_diagnose(int argc, char **argv)
     json_decref(d.report.steps);
     ln_driver_free(d.driver);
     for (size_t i = 0; i < d.server_count; i++)
-        free(d.servers[i].text);
+        free_server(&d.servers[i]);
     return code;
 }

@@ -40,8 +40,8 @@ void report_end(struct report *report, enum verdict verdict, const char *sentenc
 /* --- what is known so far */
 
 struct diagnose_server {
-    char *text;                               /* owns host and credentials */
-    const char *name, *username, *credential; /* the URL as it was given; NULL: none */
+    char *text, *username, *credential; /* owned; credentials may be NULL */
+    const char *name;                   /* the URL, as it was given */
     struct ln_ice_url url;
     struct ln_address addresses[DIAGNOSE_ADDRESSES_MAX];
     size_t address_count;

@@ -410,6 +410,9 @@ static void report_refusal(struct relay_test *t, json_t *facts)
         remedy = "wait until other allocations of this user end, or raise the user's quota";
     else if (t->code == 508)
         remedy = "give the TURN server more relay ports";
+    else if (strstr(text, "certificate"))
+        remedy = "give the TURN server a certificate for this name from an authority that clients "
+                 "know";
     else if (t->code == 403)
         remedy = "ask who runs the TURN server: it does not allow this";
     else if (t->code >= 300 && t->code < 700)

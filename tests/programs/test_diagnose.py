@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`linnet diagnose` from the outside: what it says of a server that runs, of one that does not, and of wrong
 words. What it says of NATs is in tests/nat/test_diagnose.py."""
+import base64
 import contextlib
+import hashlib
+import hmac
 import json
 import os
+import re
 import socket
+import subprocess
+import threading
 import time
 
 from support import Server, folder, linnet, run, run_all, sentence, unused_port, write
@@ -119,6 +125,60 @@ def test_diagnose_tells_apart_why_there_is_no_relay():
         assert "no user name" in steps["turn"]["text"], steps
     code, _, steps = diagnose(f"turn:127.0.0.1:{unused_port()},ada,lovelace")
     assert code == 1 and steps["turn"]["code"] == 701, steps
+
+
+def frame(text):
+    """A WebSocket message of a server (RFC 6455, 5.2)."""
+    data = text.encode()
+    head = bytes((0x81, len(data))) if len(data) < 126 else bytes((0x81, 126)) + len(data).to_bytes(2, "big")
+    return head + data
+
+
+@contextlib.contextmanager
+def page_server(seconds_ahead, *ice_servers):
+    """Signalling whose clock is wrong: it takes any room and gives these servers. Gives its URL."""
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(20)
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(4096)
+            key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request).group(1)
+            accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                               b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+            view = {"type": "view", "address": "127.0.0.1", "port": 1, "time": int((time.time() + seconds_ahead) * 1000)}
+            connection.sendall(frame(json.dumps(view)) + frame(json.dumps({"type": "joined", "iceServers": ice_servers})))
+            with contextlib.suppress(OSError):
+                while connection.recv(4096):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_diagnose_tells_that_a_clock_is_wrong():
+    with turn_server() as address:
+        # Minted by a server whose clock is two hours behind, for one hour: expired by ours, valid by its own.
+        name = f"{int(time.time()) - 3600}:ada"
+        secret = base64.b64encode(hmac.digest(b"shared", name.encode(), "sha1")).decode()
+        with page_server(-7200, {"urls": [f"turn:{address}"], "username": name, "credential": secret}) as url:
+            code, _, steps = diagnose(url)
+            assert code == 3 and steps["clock"]["verdict"] == "warn", steps
+            assert abs(steps["clock"]["aheadMs"] - 7200000) < 30000 and "NTP" in steps["clock"]["remedy"], steps
+            assert "clock" in steps["turn"]["text"] and "NTP" in steps["turn"]["remedy"], steps
+
+
+def test_diagnose_tells_that_a_certificate_is_not_trusted():
+    with folder() as path:
+        key, certificate = (os.path.join(path, name) for name in ("key.pem", "certificate.pem"))
+        subprocess.run(("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                        key, "-out", certificate, "-subj", "/CN=turn.test", "-days", "2"), check=True, capture_output=True)
+        with turn_server("--tls-cert", certificate, "--tls-key", key) as address:
+            _, _, steps = diagnose(f"turns:{address}?transport=tcp,ada,lovelace")
+            assert "certificate" in steps["turn"]["text"] and "authority" in steps["turn"]["remedy"], steps
 
 
 def test_diagnose_tells_that_the_relay_lets_nothing_pass():
