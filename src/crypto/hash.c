@@ -62,15 +62,17 @@ void ln_hash_pieces(enum ln_hash hash, const struct ln_bytes *pieces, size_t cou
     EVP_MD_CTX_free(context);
 }
 
-/* One half of RFC 2104: H((key XOR pad) || pieces). */
-static void hmac_half(EVP_MD_CTX *context, enum ln_hash hash, const uint8_t *key, uint8_t pad,
-                      const struct ln_bytes *pieces, size_t count, uint8_t *digest)
+/* One half of RFC 2104: H((key XOR pad) || pieces). Looking the algorithm up costs more than a
+ * short hash: the second half goes on with the first one's (algorithm NULL). */
+static void hmac_half(EVP_MD_CTX *context, const EVP_MD *algorithm, enum ln_hash hash,
+                      const uint8_t *key, uint8_t pad, const struct ln_bytes *pieces, size_t count,
+                      uint8_t *digest)
 {
     uint8_t block[128];
 
     for (size_t i = 0; i < hashes[hash].block; i++)
         block[i] = key[i] ^ pad;
-    must(EVP_DigestInit_ex2(context, ln_hash_algorithm(hash), NULL));
+    must(EVP_DigestInit_ex2(context, algorithm, NULL));
     must(EVP_DigestUpdate(context, block, hashes[hash].block));
     for (size_t i = 0; i < count; i++)
         must(EVP_DigestUpdate(context, pieces[i].data, pieces[i].len));
@@ -90,8 +92,8 @@ void ln_hmac_once(enum ln_hash hash, const void *key, size_t key_len, const stru
         ln_hash_once(hash, key, key_len, padded);
     else if (key_len > 0)
         memcpy(padded, key, key_len);
-    hmac_half(context, hash, padded, 0x36, pieces, count, inner);
-    hmac_half(context, hash, padded, 0x5c, &inner_piece, 1, mac);
+    hmac_half(context, ln_hash_algorithm(hash), hash, padded, 0x36, pieces, count, inner);
+    hmac_half(context, NULL, hash, padded, 0x5c, &inner_piece, 1, mac);
     EVP_MD_CTX_free(context);
     ln_wipe(padded, sizeof padded);
     ln_wipe(inner, sizeof inner);
