@@ -58,11 +58,13 @@ static void set_options(int fd, const struct ln_request *request,
     if (local->family == LN_FAMILY_IPV4) {
         set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
         set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
-        set_option(fd, IPPROTO_IP, IP_PKTINFO, any);
+        if (any)
+            set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
     } else {
         set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
         set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, any);
+        if (any)
+            set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     }
     if (config->reuse_port && local->port != 0 && !request->exclusive)
         set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -145,7 +147,9 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
     link->segmentation = !loop->config.no_offload;
     link->multicast = multicast;
     link->wildcard = ln_address_is_unspecified(&request->local);
-    ln_io_bound_address(fd, &link->local);
+    link->local = request->local;
+    if (request->local.port == 0 || multicast)
+        ln_io_bound_address(fd, &link->local);
     error = ln_io_source_add(loop, &link->source, EPOLLIN);
     if (error) {
         ln_io_link_close(link);
