@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +45,9 @@
 #define LATENCIES    5000
 #define WAIT_SECONDS 5.0
 #define SILENT_MAX   40 /* half milliseconds */
+#define TRIES        10
+#define AT_A_TIME    50u /* allocations under way */
+#define TRY_MS       200
 #define READ_CAP     65536
 #define USER         "u"
 #define PASSWORD     "p"
@@ -67,6 +71,7 @@ struct load {
     struct sockaddr_in peer_address;
     uint8_t key[16];
     uint32_t next_id;
+    const char *config; /* of ours */
 };
 
 /* ---- the servers ---- */
@@ -85,10 +90,24 @@ static uint16_t free_port(void)
     return port;
 }
 
-static void run_linnet(const char *listen)
+/* Its limit of answers to the unknown would be what is measured. */
+static const char *no_limit(void)
+{
+    static char path[] = "/tmp/linnet-bench-turn-XXXXXX";
+    static const char text[] = "stun:\n  per_second: 1000000\n  burst: 1000000\n";
+    int fd = mkstemp(path);
+
+    if (fd < 0 || write(fd, text, sizeof text - 1) < 0)
+        return NULL;
+    close(fd);
+    return path;
+}
+
+static void run_linnet(const char *listen, const char *config)
 {
     execl("/proc/self/exe", "linnet", "turn", "--listen", listen, "--user", USER ":" PASSWORD,
-          "--realm", REALM, "--allow-peer", "127.0.0.0/8", "--workers", "1", (char *)NULL);
+          "--realm", REALM, "--allow-peer", "127.0.0.0/8", "--workers", "1", "--config", config,
+          (char *)NULL);
 }
 
 static void run_coturn(const char *port)
@@ -99,7 +118,7 @@ static void run_coturn(const char *port)
            "--log-file=stdout", "--simple-log", (char *)NULL);
 }
 
-static pid_t start_server(bool ours, uint16_t port)
+static pid_t start_server(bool ours, uint16_t port, const char *config)
 {
     char text[64];
     pid_t pid;
@@ -113,7 +132,7 @@ static pid_t start_server(bool ours, uint16_t port)
         dup2(null, 1);
         dup2(null, 2);
         if (ours)
-            run_linnet(text);
+            run_linnet(text, config);
         else
             run_coturn(text);
         _exit(127);
@@ -189,20 +208,30 @@ static int open_socket(const struct load *load, bool gro)
     return fd;
 }
 
-/* Sends what the builder holds and waits for the answer with its id. */
-static bool ask(int fd, struct ln_stun_builder *b, uint8_t *answer, struct ln_stun_message *ret)
+/* The answer with this id, if it comes soon. */
+static bool await(int fd, const struct ln_stun_id *id, uint8_t *answer, struct ln_stun_message *ret)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
-    int len = ln_stun_finish(b);
 
-    if (len < 0 || send(fd, b->w.data, (size_t)len, 0) != len)
-        return false;
-    while (poll(&p, 1, 500) > 0) {
+    while (poll(&p, 1, TRY_MS) > 0) {
         ssize_t n = recv(fd, answer, READ_CAP, 0);
 
+        if (n > 0 && ln_stun_parse(answer, (size_t)n, ret) == 0 && ln_stun_id_equal(&ret->id, id))
+            return true;
         if (n <= 0)
-            return false;
-        if (ln_stun_parse(answer, (size_t)n, ret) == 0 && ln_stun_id_equal(&ret->id, &b->id))
+            usleep(10000); /* nobody is there yet */
+    }
+    return false;
+}
+
+/* Sends what the builder holds, again while nothing comes, and waits for the answer. */
+static bool ask(int fd, struct ln_stun_builder *b, uint8_t *answer, struct ln_stun_message *ret)
+{
+    int len = ln_stun_finish(b);
+
+    for (int i = 0; i < TRIES && len > 0; i++) {
+        (void)!send(fd, b->w.data, (size_t)len, 0);
+        if (await(fd, &b->id, answer, ret))
             return true;
     }
     return false;
@@ -226,31 +255,61 @@ static void sign(const struct load *load, const struct flow *flow, struct ln_stu
     ln_stun_add_integrity(b, (struct ln_bytes){ load->key, sizeof load->key });
 }
 
-/* One challenge and the signed request, as every client's first allocation takes. */
-static bool allocate(struct load *load, struct flow *flow)
+/* An Allocate request; signed once the flow has a nonce. */
+static struct ln_stun_id send_allocate(struct load *load, struct flow *flow)
 {
-    static uint8_t answer[READ_CAP];
-    struct ln_stun_message m;
     struct ln_stun_builder b;
-    struct ln_address relayed;
-    struct ln_bytes nonce;
     uint8_t data[512];
+    int len;
 
     begin(load, &b, data, sizeof data, LN_STUN_ALLOCATE);
     ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
-    if (!ask(flow->fd, &b, answer, &m) || !ln_stun_find(&m, LN_STUN_NONCE, &nonce) ||
-        nonce.len >= sizeof flow->nonce)
+    if (flow->nonce[0])
+        sign(load, flow, &b);
+    len = ln_stun_finish(&b);
+    (void)!send(flow->fd, data, len > 0 ? (size_t)len : 0, 0);
+    return b.id;
+}
+
+static bool take_nonce(struct flow *flow, const struct ln_stun_message *m)
+{
+    struct ln_bytes nonce;
+
+    if (!ln_stun_find(m, LN_STUN_NONCE, &nonce) || nonce.len >= sizeof flow->nonce)
         return false;
     memcpy(flow->nonce, nonce.data, nonce.len);
     flow->nonce[nonce.len] = '\0';
-    begin(load, &b, data, sizeof data, LN_STUN_ALLOCATE);
-    ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
-    sign(load, flow, &b);
-    if (!ask(flow->fd, &b, answer, &m) || m.kind != LN_STUN_SUCCESS ||
-        !ln_stun_find_xor_address(&m, LN_STUN_XOR_RELAYED_ADDRESS, &relayed))
+    return true;
+}
+
+static bool take_address(struct flow *flow, const struct ln_stun_message *m)
+{
+    struct ln_address relayed;
+
+    if (m->kind != LN_STUN_SUCCESS ||
+        !ln_stun_find_xor_address(m, LN_STUN_XOR_RELAYED_ADDRESS, &relayed))
         return false;
     flow->relayed = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(relayed.port) };
     memcpy(&flow->relayed.sin_addr, relayed.ip, 4);
+    return true;
+}
+
+/* One challenge and the signed request, as every client's first allocation takes; several clients
+ * at a time. */
+static bool allocate(struct load *load, struct flow *flows, size_t count)
+{
+    static uint8_t answer[READ_CAP];
+    struct ln_stun_id ids[AT_A_TIME];
+    struct ln_stun_message m;
+
+    for (int step = 0; step < 2; step++) {
+        for (size_t i = 0; i < count; i++)
+            ids[i] = send_allocate(load, &flows[i]);
+        for (size_t i = 0; i < count; i++)
+            if (!await(flows[i].fd, &ids[i], answer, &m) ||
+                !(step == 0 ? take_nonce(&flows[i], &m) : take_address(&flows[i], &m)))
+                return false;
+    }
     return true;
 }
 
@@ -446,11 +505,14 @@ static bool begin_flows(struct load *load, size_t count, bool gro, double *ret_p
     bool right = true;
 
     while (load->count < count && right) {
-        struct flow *flow = &load->flows[load->count];
+        size_t n = count - load->count < AT_A_TIME ? count - load->count : AT_A_TIME;
+        struct flow *flows = &load->flows[load->count];
 
-        flow->fd = open_socket(load, gro);
-        right = flow->fd >= 0 && allocate(load, flow);
-        load->count++;
+        memset(flows, 0, n * sizeof *flows);
+        for (size_t i = 0; i < n; i++)
+            right &= (flows[i].fd = open_socket(load, gro)) >= 0;
+        right = right && allocate(load, flows, n);
+        load->count += n;
     }
     cpu = server_cpu(load->server) - cpu;
     *ret_per_s = cpu > 0 ? (double)count / cpu : 0;
@@ -503,7 +565,7 @@ static json_t *run_case(struct load *load, bool ours, size_t payload, size_t flo
     struct result result = { 0, 0 };
     json_t *row = NULL;
 
-    load->server = start_server(ours, load->port = free_port());
+    load->server = start_server(ours, load->port = free_port(), load->config);
     if (load->server > 0 && open_peer(load, batching == GSO) && wait_until_it_answers(load) &&
         begin_flows(load, flows, batching == GSO, &per_s, &bytes)) {
         result = run_load(load, payload, batching);
@@ -541,10 +603,18 @@ int bench_turn(const struct bench_options *options, json_t *rows)
     static struct load load;
     bool beside = options->with && strstr(options->with, "coturn") != NULL;
     bool short_run = options->runs == 1; /* one case of each kind */
+    struct rlimit files;
 
     ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)USER, 1 },
                           (struct ln_bytes){ (const uint8_t *)REALM, 2 },
                           (struct ln_bytes){ (const uint8_t *)PASSWORD, 1 }, load.key);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max; /* the servers inherit it */
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    load.config = no_limit();
+    if (!load.config)
+        return LN_ERR_SYSTEM;
     if (beside && !has_coturn())
         fprintf(stderr, "linnet bench: coturn is not installed\n");
     for (size_t f = 0; f < 3; f++)
@@ -557,9 +627,12 @@ int bench_turn(const struct bench_options *options, json_t *rows)
                         continue;
                     row = run_case(&load, stack == 0, payloads[p], flow_counts[f],
                                    (enum batching)b);
-                    if (!row)
+                    if (!row) {
+                        unlink(load.config);
                         return LN_ERR_OPERATION;
+                    }
                     json_array_append_new(rows, row);
                 }
+    unlink(load.config);
     return 0;
 }

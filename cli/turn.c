@@ -140,6 +140,8 @@ static int make_plan(struct turning *t, struct turn_plan *plan, const struct ser
 
     if (turn_plan_make(plan, &config->turn, &any, &t->env, stderr) != 0)
         return CLI_EXIT_FAILED;
+    plan->config.turn.per_second = (uint32_t)config->stun_per_second;
+    plan->config.turn.burst = (uint32_t)config->stun_burst;
     if (turn_plan_read_certificate(plan, config->certificate, config->key, stderr) == 0)
         return 0;
     turn_plan_free(plan);
