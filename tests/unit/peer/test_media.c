@@ -482,7 +482,7 @@ static void inject_mixed(uint32_t first, uint32_t second)
     header.csrc[0] = first;
     header.csrc[1] = second;
     header_len = ln_rtp_header_write(&header, NULL, plain, sizeof plain);
-    CHECK(header_len == 20);
+    CHECK(header_len == 20 && pair.sides[0].pc->media.protect);
     len = ln_srtp_protect_rtp(pair.sides[0].pc->media.protect, header.ssrc, header.sequence,
                               (struct ln_bytes){ plain, (size_t)header_len },
                               (struct ln_bytes){ payload, sizeof payload }, packet, sizeof packet);
