@@ -12,6 +12,7 @@ struct bench_options {
     long runs;        /* 0: the bench's own number */
     long seconds;     /* of one run, where that means something; 0: the bench's own */
     const char *with; /* other stacks, comma-separated; NULL: none */
+    const char *directions; /* of data: forth, back, both, comma-separated; NULL: forth */
     const char *controls, *rates, *rtts, *losses; /* of paths: which cells; NULL: its own */
     const char *sizes; /* message sizes, comma-separated, each up to the largest; NULL: its own */
 };
@@ -36,6 +37,8 @@ json_t *bench_machine(void);
 
 /* Runs the drivers of the named stacks (bench/peers/) for a bench and appends their rows. A stack
  * that is not installed is told on standard error. */
+/* A row of what this machine takes at least for a GiB over the loopback in packets like ours. */
+int bench_floor(json_t *rows);
 void bench_other_stacks(const char *bench, const struct bench_options *options, json_t *rows);
 
 #endif

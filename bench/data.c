@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reliable ordered messages one way over loopback, both ends in this process, a thread each. */
+ * Reliable ordered messages over loopback, both ends in this process, a thread each: from the one
+ * that offered, to it, or both ways at once (then the figures are of both together). */
 #include "bench/bench.h"
 #include "bench/duo.h"
 
@@ -17,7 +18,12 @@
 #define BUFFER_ABOVE (8u << 20)
 #define BUFFER_BELOW (4u << 20)
 
+enum direction { FORTH, BACK, BOTH };
+
+static const char *const direction_names[] = { "forth", "back", "both" };
+
 struct transfer {
+    enum direction direction;
     struct ln_driver *drivers[2];
     struct duo_side sides[2];
     size_t message_bytes;
@@ -28,14 +34,19 @@ struct transfer {
     struct ln_loop_timer end;
 };
 
-static void fill(struct transfer *t)
+static bool sends(const struct transfer *t, const struct duo_side *side)
 {
-    ln_data_channel *channel = t->sides[0].channel;
+    return t->direction == BOTH || (t->direction == FORTH) == (side == &t->sides[0]);
+}
+
+static void fill(struct transfer *t, struct duo_side *side)
+{
+    ln_data_channel *channel = side->channel;
 
     while (ln_data_channel_buffered_amount(channel) < BUFFER_ABOVE)
         if (ln_data_channel_send(channel, t->message, t->message_bytes) != 0)
             break;
-    ln_loop_touch(t->sides[0].handle);
+    ln_loop_touch(side->handle);
 }
 
 static void finish(void *ctx, ln_time now)
@@ -57,10 +68,13 @@ static void begin(struct duo_side *side, ln_time now)
     struct transfer *t = side->ctx;
 
     ln_data_channel_set_buffered_amount_low_threshold(side->channel, BUFFER_BELOW);
-    t->from = bench_wall_seconds();
-    t->cpu_from = bench_cpu_seconds();
-    ln_loop_timer_set(&t->end, now + t->length);
-    fill(t);
+    if (side == &t->sides[0]) { /* the timer is of this thread */
+        t->from = bench_wall_seconds();
+        t->cpu_from = bench_cpu_seconds();
+        ln_loop_timer_set(&t->end, now + t->length);
+    }
+    if (sends(t, side))
+        fill(t, side);
 }
 
 static void on_event(struct duo_side *side, ln_time now, const struct ln_event *event)
@@ -71,8 +85,8 @@ static void on_event(struct duo_side *side, ln_time now, const struct ln_event *
     if (event->kind == LN_EVENT_MESSAGE) {
         atomic_fetch_add(&t->received, event->u.message.len);
         atomic_fetch_add(&t->messages, 1);
-    } else if (event->kind == LN_EVENT_BUFFERED_AMOUNT_LOW && side == &t->sides[0]) {
-        fill(t);
+    } else if (event->kind == LN_EVENT_BUFFERED_AMOUNT_LOW && sends(t, side)) {
+        fill(t, side);
     }
 }
 
@@ -97,7 +111,7 @@ static int run_once(struct transfer *t)
         error = ln_loop_timer_init(ln_driver_loop(t->drivers[0]), &t->end, finish, t);
     if (!error) {
         t->sides[0].ctx = t->sides[1].ctx = t;
-        t->sides[0].on_open = begin;
+        t->sides[0].on_open = t->sides[1].on_open = begin;
         t->sides[0].on_event = t->sides[1].on_event = on_event;
         error = ln_thread_start(&thread, "receiver", run_other, t);
         started = !error;
@@ -116,7 +130,8 @@ static int run_once(struct transfer *t)
     return error;
 }
 
-static int measure(size_t bytes, const struct bench_options *options, json_t *rows)
+static int measure(size_t bytes, enum direction direction, const struct bench_options *options,
+                   json_t *rows)
 {
     size_t runs = options->runs ? (size_t)options->runs : RUNS, i;
     double mb[64], messages[64], cpu[64];
@@ -130,6 +145,7 @@ static int measure(size_t bytes, const struct bench_options *options, json_t *ro
         if (!t)
             return LN_ERR_NOMEM;
         t->message_bytes = bytes;
+        t->direction = direction;
         t->message = calloc(1, bytes);
         t->length = LN_SECONDS(options->seconds ? options->seconds : SECONDS);
         error = t->message ? run_once(t) : LN_ERR_NOMEM;
@@ -140,8 +156,9 @@ static int measure(size_t bytes, const struct bench_options *options, json_t *ro
         free(t);
     }
     if (!error)
-        json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:i}", "stack",
-                                              "linnet", "message_bytes", (int)bytes, "runs",
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:i}", "stack",
+                                              "linnet", "direction", direction_names[direction],
+                                              "message_bytes", (int)bytes, "runs",
                                               (int)runs, "mb_per_s", bench_quantile(mb, runs, 0.5),
                                               "messages_per_s", bench_quantile(messages, runs, 0.5),
                                               "cpu_s_per_gib", bench_quantile(cpu, runs, 0.5),
@@ -151,6 +168,7 @@ static int measure(size_t bytes, const struct bench_options *options, json_t *ro
 
 int bench_data(const struct bench_options *options, json_t *rows)
 {
+    const char *directions = options->directions ? options->directions : "forth";
     char list[128], *at, *rest;
     int error = 0;
 
@@ -160,8 +178,12 @@ int bench_data(const struct bench_options *options, json_t *rows)
 
         if (bytes < 1 || bytes > BENCH_MESSAGE_MAX)
             return LN_ERR_RANGE;
-        error = measure((size_t)bytes, options, rows);
+        for (int d = FORTH; d <= BOTH && !error; d++)
+            if (strstr(directions, direction_names[d]))
+                error = measure((size_t)bytes, (enum direction)d, options, rows);
     }
+    if (!error)
+        error = bench_floor(rows);
     if (!error)
         bench_other_stacks("data", options, rows);
     return error;

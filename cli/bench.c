@@ -13,7 +13,7 @@
 struct arguments {
     bool json;
     long runs, seconds;
-    const char *with, *sizes, *controls, *rates, *rtts, *losses;
+    const char *with, *sizes, *controls, *rates, *rtts, *losses, *directions;
 };
 
 static const struct {
@@ -28,8 +28,10 @@ static const struct {
 static const struct cli_option options[] = {
     CLI_FLAG("json", struct arguments, json, "one JSON object instead of a table"),
     CLI_TEXT("with", "STACK,...", struct arguments, with,
-             "other stacks in the same run (bench/peers): wrtc, pion; coturn (turn)"),
+             "other stacks in the same run (bench/peers): wrtc, pion, datachannel; coturn (turn)"),
     CLI_TEXT("sizes", "BYTES,...", struct arguments, sizes, "message sizes (data)"),
+    CLI_TEXT("direction", "NAME,...", struct arguments, directions,
+             "directions (data): forth, back, both"),
     CLI_TEXT("control", "NAME,...", struct arguments, controls,
              "congestion controls (paths): cubic, model, delay, reno"),
     CLI_TEXT("rate", "MBIT,...", struct arguments, rates, "of 10, 100, 1000 (paths)"),
@@ -125,6 +127,7 @@ int cli_bench(int argc, char **argv)
     wanted = (struct bench_options){ .runs = arguments.runs,
                                      .seconds = arguments.seconds,
                                      .with = arguments.with,
+                                     .directions = arguments.directions,
                                      .controls = arguments.controls,
                                      .rates = arguments.rates,
                                      .rtts = arguments.rtts,

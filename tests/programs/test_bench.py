@@ -36,8 +36,11 @@ def test_bench_idle_has_its_members():
 
 
 def test_bench_data_has_its_members():
-    rows = bench("data", "--runs", "1", "--seconds", "1", "--sizes", "1024,65536")
-    assert [row["message_bytes"] for row in rows] == [1024, 65536], rows
+    *rows, machine = bench("data", "--runs", "1", "--seconds", "1", "--sizes", "1024,65536", "--direction", "forth,both")
+    assert [(row["message_bytes"], row["direction"]) for row in rows] == [
+        (1024, "forth"), (1024, "both"), (65536, "forth"), (65536, "both")], rows
+    assert machine["stack"] == "machine", machine
+    positive(machine, "cpu_s_per_gib", "cipher_s_per_gib", "sockets_s_per_gib")
     for row in rows:
         positive(row, "mb_per_s", "messages_per_s", "cpu_s_per_gib", "rss_kib")
         carried = row["messages_per_s"] * row["message_bytes"] / 1e6
