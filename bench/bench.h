@@ -9,9 +9,9 @@
 #define BENCH_MESSAGE_MAX 262144 /* bytes */
 
 struct bench_options {
-    long runs;        /* 0: the bench's own number */
-    long seconds;     /* of one run, where that means something; 0: the bench's own */
-    const char *with; /* other stacks, comma-separated; NULL: none */
+    long runs;              /* 0: the bench's own number */
+    long seconds;           /* of one run, where that means something; 0: the bench's own */
+    const char *with;       /* other stacks, comma-separated; NULL: none */
     const char *directions; /* of data: forth, back, both, comma-separated; NULL: forth */
     const char *controls, *rates, *rtts, *losses; /* of paths: which cells; NULL: its own */
     const char *sizes; /* message sizes, comma-separated, each up to the largest; NULL: its own */

@@ -156,13 +156,12 @@ static int measure(size_t bytes, enum direction direction, const struct bench_op
         free(t);
     }
     if (!error)
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:i}", "stack",
-                                              "linnet", "direction", direction_names[direction],
-                                              "message_bytes", (int)bytes, "runs",
-                                              (int)runs, "mb_per_s", bench_quantile(mb, runs, 0.5),
-                                              "messages_per_s", bench_quantile(messages, runs, 0.5),
-                                              "cpu_s_per_gib", bench_quantile(cpu, runs, 0.5),
-                                              "rss_kib", (int)bench_resident_kib()));
+        json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:i}", "stack", "linnet",
+                            "direction", direction_names[direction], "message_bytes", (int)bytes,
+                            "runs", (int)runs, "mb_per_s", bench_quantile(mb, runs, 0.5),
+                            "messages_per_s", bench_quantile(messages, runs, 0.5), "cpu_s_per_gib",
+                            bench_quantile(cpu, runs, 0.5), "rss_kib", (int)bench_resident_kib()));
     return error;
 }
 

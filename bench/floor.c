@@ -100,11 +100,11 @@ int bench_floor(json_t *rows)
     if (!error)
         error = sockets(&of_sockets);
     if (!error)
-        json_array_append_new(
-            rows, json_pack("{s:s, s:f, s:f, s:f}", "stack", "machine", "cpu_s_per_gib",
-                            (of_cipher + of_sockets) / gib(TRAINS), "cipher_s_per_gib",
-                            of_cipher / gib(TRAINS), "sockets_s_per_gib",
-                            of_sockets / gib(TRAINS)));
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:f, s:f, s:f}", "stack", "machine", "cpu_s_per_gib",
+                                        (of_cipher + of_sockets) / gib(TRAINS), "cipher_s_per_gib",
+                                        of_cipher / gib(TRAINS), "sockets_s_per_gib",
+                                        of_sockets / gib(TRAINS)));
     ln_environment_free(environment);
     return error;
 }

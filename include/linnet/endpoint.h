@@ -67,6 +67,7 @@ struct ln_transmit {
     size_t segment;
     struct ln_path path;
     uint8_t ecn;
+    bool may_fragment;  /* one datagram that is too large for its path else: without DF */
     ln_time not_before; /* LN_TIME_IMMEDIATE, or the earliest moment of sending */
     struct ln_slice
         slices[LN_TRANSMIT_SEGMENTS_MAX]; /* one a datagram; used when slice_count > 0 */

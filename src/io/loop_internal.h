@@ -205,6 +205,7 @@ void ln_io_bound_address(int fd, struct ln_address *ret_address);
 int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                    struct ln_io_link **ret_link);
 void ln_io_udp_errors(struct ln_io_link *link); /* reads what ICMP said */
+void ln_io_udp_allow_fragments(int fd, enum ln_family family, bool allow);
 
 /* udp_send.c */
 void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_transmit *transmit);

@@ -112,12 +112,13 @@ static int bind_multicast(int fd, const struct ln_request *request)
 }
 
 /* PROBE: the system sets DF and does not learn from ICMP, so that each size has its own fate. */
-static void forbid_fragments(int fd, const struct ln_address *local)
+void ln_io_udp_allow_fragments(int fd, enum ln_family family, bool allow)
 {
-    if (local->family == LN_FAMILY_IPV4)
-        set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    if (family == LN_FAMILY_IPV4)
+        set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, allow ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE);
     else
-        set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+        set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+                   allow ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
 }
 
 static void udp_ready(struct ln_io_source *source, uint32_t events);
@@ -134,7 +135,7 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
         return ln_error_from_errno(-fd);
     set_options(fd, request, &loop->config);
     if (request->dont_fragment)
-        forbid_fragments(fd, &request->local);
+        ln_io_udp_allow_fragments(fd, request->local.family, false);
     error = multicast ? bind_multicast(fd, request) : ln_io_bind(fd, &request->local);
     if (!error)
         error = ln_io_link_create(endpoint, LN_IO_UDP, fd, &link);

@@ -27,6 +27,7 @@
 struct run {
     const struct ln_path *path;
     uint8_t ecn;
+    bool may_fragment;
     size_t segment; /* size of all but the last datagram */
     size_t count;   /* datagrams */
     size_t len;     /* bytes */
@@ -122,7 +123,11 @@ static int send_run(struct ln_io_link *link, struct run *run)
     note_local(&message, link, &run->path->local);
     if (message.msg_controllen == 0)
         message.msg_control = NULL;
+    if (run->may_fragment)
+        ln_io_udp_allow_fragments(link->source.fd, remote.family, true);
     number = send_message(link, &message);
+    if (run->may_fragment)
+        ln_io_udp_allow_fragments(link->source.fd, remote.family, false);
     if (number && may_be_of_another_send(number) && (number != EMSGSIZE || run->count == 1)) {
         ln_io_udp_errors(link);
         if (!link->endpoint)
@@ -370,7 +375,9 @@ static void hold_until(struct ln_io_link *link, const struct run *run, ln_time w
 
 void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_transmit *transmit)
 {
-    struct run run = { .path = &transmit->path, .ecn = transmit->ecn };
+    struct run run = { .path = &transmit->path,
+                       .ecn = transmit->ecn,
+                       .may_fragment = transmit->may_fragment };
     size_t segment = transmit->segment ? transmit->segment : transmit->len, at = 0;
     bool go_on = true, wait = transmit->not_before > now;
 

@@ -87,6 +87,7 @@ int ln_data_need_channels(struct ln_peer_connection *pc)
                                         ? configuration->max_message_size
                                         : LN_SCTP_MESSAGE_BYTES_MAX;
     config.sctp.trace_object = pc->trace_object;
+    config.sctp.packet_bytes_limit = LN_SCTP_PACKET_BYTES_SEARCHED;
     config.sctp.cc = congestion_control(configuration->data_congestion_control);
     if (config.sctp.receive_window_bytes < config.sctp.max_message_bytes * 2 &&
         configuration->max_message_size)

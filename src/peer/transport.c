@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DATAGRAM_BYTES 1200u /* the largest that we send: fits every path that WebRTC meets */
+#define DATAGRAM_BYTES 1200u /* fits every path that WebRTC meets */
+#define DATAGRAM_MAX   1452u /* the largest that we send, where the path was found to carry it */
 /* Of a certificate made here. Nobody looks at its dates (the fingerprint counts), so a caller
  * without a wall clock gets some valid ones. */
 #define CERTIFICATE_EPOCH_MS    INT64_C(1577836800000) /* 2020 */
@@ -417,10 +418,10 @@ static size_t write_record(struct ln_peer_connection *pc, ln_time now, uint8_t *
     size_t head = ln_dtls_headroom(dtls), len;
     int n;
 
-    if (room < DATAGRAM_BYTES)
+    if (room < DATAGRAM_MAX)
         return 0;
     len = ln_data_channels_poll_transmit(pc->data.channels, now, at + head,
-                                         DATAGRAM_BYTES - ln_dtls_overhead(dtls));
+                                         DATAGRAM_MAX - ln_dtls_overhead(dtls));
     if (len == 0)
         return 0;
     n = ln_dtls_wrap(dtls, now, at + head, len, at, room);
@@ -437,21 +438,26 @@ static void write_train(struct ln_peer_connection *pc, ln_time now, struct ln_tr
     if (t->stash) {
         memcpy(out->data + t->head, ln_buffer_bytes(t->stash), t->stash->len);
         out->len = out->segment = t->head + t->stash->len;
+        out->may_fragment = t->stash_may_fragment;
         ln_buffer_unref(t->stash);
         t->stash = NULL;
     }
-    while ((room = ln_transport_train_room(pc, out)) >= DATAGRAM_BYTES) {
+    while (!out->may_fragment && (room = ln_transport_train_room(pc, out)) >= DATAGRAM_MAX) {
+        bool may_fragment;
         uint8_t *at = out->data + out->len + t->head;
 
         len = write_record(pc, now, at, room);
         if (len == 0)
             break;
-        if (out->len > 0 && t->head + len > out->segment) {
+        may_fragment = ln_data_channels_may_fragment(pc->data.channels);
+        if (out->len > 0 && (may_fragment || t->head + len > out->segment)) {
+            t->stash_may_fragment = may_fragment;
             t->stash = ln_buffer_copy(pc->env.pool, at, len);
             break; /* out of memory: the record is lost, as on the wire */
         }
         if (out->len == 0)
             out->segment = t->head + len;
+        out->may_fragment = may_fragment;
         out->len += t->head + len;
         if (t->head + len < out->segment)
             break;

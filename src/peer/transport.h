@@ -50,6 +50,7 @@ struct ln_transport {
     enum ln_dtls_state dtls_state;
     struct ln_arena views;   /* texts of candidates shown by getters; emptied with each now */
     struct ln_buffer *stash; /* a record that did not fit the train before it */
+    bool stash_may_fragment;
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
     uint64_t dropped[LN_TRANSPORT_DROPS];
 };

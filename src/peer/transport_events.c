@@ -156,6 +156,8 @@ static void process_ice(struct ln_peer_connection *pc, ln_time now)
         case LN_ICE_EVENT_SELECTED_PAIR:
             ln_push_event(pc, &selected);
             ln_media_path_changed(pc, now);
+            if (pc->data.channels)
+                ln_data_channels_path_changed(pc->data.channels, now);
             break;
         case LN_ICE_EVENT_ROLE:
             break;

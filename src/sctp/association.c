@@ -47,7 +47,7 @@ static bool config_valid(const struct ln_sctp_config *c)
            c->receive_window_bytes <= UINT32_MAX / 2 && c->send_buffer_bytes > 0 &&
            c->rto_min > 0 && c->rto_max >= c->rto_min && c->rto_initial > 0 &&
            c->rto_initial <= c->rto_max && c->initial_window_packets > 0 && c->sack_delay >= 0 &&
-           c->heartbeat_interval >= 0;
+           c->heartbeat_interval >= 0 && c->packet_bytes_limit <= LN_SCTP_PACKET_BYTES_MAX;
 }
 
 static uint32_t random_tag(struct ln_rng *rng)
@@ -84,6 +84,7 @@ static void init_members(struct ln_sctp *s, const struct ln_sctp_config *config,
     s->data_deadline = s->heartbeat_deadline = s->paced_until = LN_TIME_NEVER;
     s->cc_ops = config->cc ? config->cc : &ln_sctp_cc_cubic;
     s->loss_ops = config->loss ? config->loss : &ln_sctp_loss_rack;
+    ln_pmtu_init(&s->pmtu, s->config.packet_bytes, config->packet_bytes_limit);
     ln_rto_init(&s->rto, config->rto_initial, config->rto_min, config->rto_max);
 }
 
@@ -180,7 +181,8 @@ void ln_association_end(struct ln_sctp *s, ln_time now, int error, uint16_t caus
     ln_reset_fail_all(s, LN_ERR_CLOSED);
     ln_association_set_state(s, now, LN_ASSOCIATION_ENDED);
     s->handshake_deadline = s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
-    s->received.delay_until = s->paced_until = LN_TIME_NEVER;
+    s->received.delay_until = s->paced_until = s->pmtu.deadline = LN_TIME_NEVER;
+    s->pmtu.due = false;
     s->init_due = s->cookie_echo_due = s->cookie_ack_due = s->heartbeat_due = false;
     s->shutdown_due = s->shutdown_ack_due = s->forward_due = s->received.due = false;
 }
@@ -255,6 +257,8 @@ void ln_sctp_on_timeout(struct ln_sctp *s, ln_time now)
         ln_transfer_loss_timeout(s, now);
     if (ln_time_due(s->paced_until, now))
         s->paced_until = LN_TIME_NEVER; /* poll_transmit() comes next */
+    if (ln_time_due(s->pmtu.deadline, now))
+        ln_pmtu_timeout(&s->pmtu, now);
     if (ln_time_due(s->reset.deadline, now))
         ln_reset_timeout(s, now);
     if (ln_time_due(s->heartbeat_deadline, now))
@@ -273,6 +277,7 @@ ln_time ln_sctp_next_timeout(const struct ln_sctp *s)
         return LN_TIME_IMMEDIATE;
     t = ln_time_min(t, s->reset.deadline);
     t = ln_time_min(t, s->heartbeat_deadline);
+    t = ln_time_min(t, s->pmtu.deadline);
     if (!s->received.due)
         t = ln_time_min(t, s->received.delay_until);
     t = ln_time_min(t, ln_transfer_loss_deadline(s));
@@ -389,6 +394,7 @@ void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
     ret_stats->rto = s->rto.value;
     ret_stats->congestion_window = s->cc_ops->window(s->cc);
     ret_stats->receive_window_limit = s->reassembly.limit_bytes;
+    ret_stats->packet_bytes = s->config.packet_bytes;
     ret_stats->in_flight_bytes = s->outstanding.in_flight_bytes;
     ret_stats->peer_window_bytes = s->peer_window;
     ret_stats->send_buffered_bytes = s->queue.held_bytes;
@@ -400,6 +406,18 @@ void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
     ret_stats->peer_reset = s->peer_reset;
     ret_stats->interleaving = s->queue.interleaving;
     ret_stats->zero_checksum_sent = s->zero_checksum;
+}
+
+bool ln_sctp_may_fragment(const struct ln_sctp *s)
+{
+    return s->oversized;
+}
+
+void ln_sctp_path_changed(struct ln_sctp *s, ln_time now)
+{
+    s->outstanding.min_rtt = 0;
+    if (ln_pmtu_fall_back(&s->pmtu, now))
+        ln_sctp_set_packet_bytes(s, s->pmtu.best);
 }
 
 void ln_sctp_set_packet_bytes(struct ln_sctp *s, size_t bytes)

@@ -9,6 +9,7 @@
 #include "sctp/loss.h"
 #include "sctp/outstanding.h"
 #include "sctp/packet.h"
+#include "sctp/pmtu.h"
 #include "sctp/reassembly.h"
 #include "sctp/rto.h"
 #include "sctp/sack.h"
@@ -100,6 +101,7 @@ struct ln_sctp {
     struct ln_reassembly reassembly;
     struct ln_reset_state reset;
     struct ln_rto rto;
+    struct ln_pmtu pmtu;
     const struct ln_sctp_cc_ops *cc_ops;
     const struct ln_sctp_loss_ops *loss_ops;
     void *cc, *loss;
@@ -114,6 +116,7 @@ struct ln_sctp {
     ln_time paced_until;  /* data waits for its turn; NEVER: it does not */
     bool probing;         /* what is in flight was sent into a closed window */
     ln_time last_sent;    /* data */
+    bool oversized;       /* the last packet was */
 
     struct ln_list controls;
     size_t control_count;
@@ -210,6 +213,8 @@ void ln_output_write_handshake(struct ln_sctp *s, struct ln_writer *w);
 void ln_output_write_sack(struct ln_sctp *s, struct ln_writer *w);
 void ln_output_write_forward_tsn(struct ln_sctp *s, ln_time now, struct ln_writer *w);
 void ln_output_write_heartbeat(struct ln_sctp *s, ln_time now, struct ln_writer *w);
+/* A packet of its own: the probe that is due. Returns its length, 0 when cap is too small. */
+size_t ln_output_write_probe(struct ln_sctp *s, ln_time now, uint8_t *out, size_t cap);
 void ln_output_write_shutdown(struct ln_sctp *s, struct ln_writer *w);
 
 /* output.c */

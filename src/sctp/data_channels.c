@@ -382,6 +382,16 @@ size_t ln_data_channels_poll_transmit(struct ln_data_channels *d, ln_time now, u
     return ln_sctp_poll_transmit(d->sctp, now, out, cap);
 }
 
+bool ln_data_channels_may_fragment(const struct ln_data_channels *d)
+{
+    return ln_sctp_may_fragment(d->sctp);
+}
+
+void ln_data_channels_path_changed(struct ln_data_channels *d, ln_time now)
+{
+    ln_sctp_path_changed(d->sctp, now);
+}
+
 const struct ln_sctp *ln_data_channels_association(const struct ln_data_channels *d)
 {
     return d->sctp;

@@ -72,6 +72,10 @@ static void on_heartbeat_ack(struct ln_sctp *s, struct input *in, const struct l
         s->stats.dropped_malformed++;
         return;
     }
+    if (ln_pmtu_answered(&s->pmtu, in->now, nonce)) {
+        ln_sctp_set_packet_bytes(s, s->pmtu.best);
+        return;
+    }
     if (!s->heartbeat_waiting || nonce != s->heartbeat_nonce)
         return;
     s->heartbeat_waiting = false;
@@ -158,6 +162,13 @@ static void on_reconfig(struct ln_sctp *s, struct input *in, const struct ln_chu
     ln_reset_on_reconfig(s, in->now, chunk);
 }
 
+static void on_padding(struct ln_sctp *s, struct input *in, const struct ln_chunk *chunk)
+{
+    (void)s;
+    (void)in;
+    (void)chunk;
+}
+
 static void on_forward_tsn(struct ln_sctp *s, struct input *in, const struct ln_chunk *chunk)
 {
     ln_transfer_on_forward_tsn(s, in->now, chunk);
@@ -188,6 +199,7 @@ static const struct row {
     { LN_CHUNK_SHUTDOWN_ACK, IN(SHUTDOWN_SENT) | IN(SHUTDOWN_ACK_SENT), on_shutdown_ack },
     { LN_CHUNK_SHUTDOWN_COMPLETE, IN(SHUTDOWN_ACK_SENT), on_shutdown_complete },
     { LN_CHUNK_ERROR, ANY & ~IN(IDLE), on_error },
+    { LN_CHUNK_PAD, ANY, on_padding },
     { LN_CHUNK_RECONFIG, IN(ESTABLISHED) | IN(SHUTDOWN_PENDING) | IN(SHUTDOWN_RECEIVED),
       on_reconfig },
     { LN_CHUNK_FORWARD_TSN, LN_STATES_RECEIVING, on_forward_tsn },

@@ -12,8 +12,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define CONTROLS_MAX 8u
-#define FRAGMENT_MIN 64u /* of user data; smaller pieces of a long message wait */
+#define CONTROLS_MAX      8u
+#define PROBE_AFTER_BYTES 65536u /* sent: a talker, for whom larger packets are worth probes */
+#define FRAGMENT_MIN      64u    /* of user data; smaller pieces of a long message wait */
 
 struct ln_control *ln_output_control(struct ln_sctp *s, size_t body_bytes)
 {
@@ -120,6 +121,8 @@ static void write_data(struct ln_sctp *s, struct ln_writer *w, uint64_t tsn, uin
 
 static void note_sent(struct ln_sctp *s, ln_time now, size_t bytes)
 {
+    if (s->stats.bytes_sent > PROBE_AFTER_BYTES)
+        ln_pmtu_start(&s->pmtu);
     /* Alone in flight, into a closed window. */
     if (s->peer_window == 0 && s->outstanding.in_flight_bytes == bytes)
         s->probing = true;
@@ -342,7 +345,7 @@ size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_
     bool with_sum = !s->zero_checksum || s->cookie_echo_due || s->init_due;
     struct ln_writer w;
 
-    s->want_now = false;
+    s->want_now = s->oversized = false;
     if (cap < s->config.packet_bytes)
         return 0;
     ln_send_queue_stamp(&s->queue, now);
@@ -356,6 +359,12 @@ size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_
     }
     if (s->state == LN_ASSOCIATION_ENDED && !s->shutdown_complete_due)
         return 0;
+    if (s->pmtu.due && ln_association_in(s, LN_STATES_SENDING)) {
+        size_t len = ln_output_write_probe(s, now, out, cap);
+
+        if (len > 0)
+            return len;
+    }
     abandon_lost(s, now);
     ln_reset_prepare(s);
     ln_writer_init(&w, out, packet_limit(s, cap));
@@ -367,6 +376,7 @@ size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_
     if (w.len == LN_SCTP_HEADER_BYTES)
         return 0;
     assert(w.ok);
+    s->oversized = w.len > s->config.packet_bytes;
     if (with_sum)
         ln_sctp_packet_finish(&w);
     s->stats.packets_sent++;

@@ -120,6 +120,32 @@ void ln_output_write_heartbeat(struct ln_sctp *s, ln_time now, struct ln_writer 
     s->heartbeat_sent = now;
 }
 
+/* RFC 8899, 6.2.1.2: a HEARTBEAT, and a PAD chunk (RFC 4820) up to the size. */
+size_t ln_output_write_probe(struct ln_sctp *s, ln_time now, uint8_t *out, size_t cap)
+{
+    size_t size = s->pmtu.probe, chunk, parameter;
+    uint64_t nonce = ln_rng_u64(s->env->rng);
+    struct ln_writer w;
+
+    ln_pmtu_sent(&s->pmtu, now, nonce, s->rto.value);
+    if (size > cap)
+        return 0; /* the owner cannot carry it: as if lost */
+    ln_writer_init(&w, out, size);
+    ln_sctp_packet_begin(&w, s->config.local_port, s->config.remote_port, s->peer_tag);
+    chunk = ln_chunk_begin(&w, LN_CHUNK_HEARTBEAT, 0);
+    parameter = ln_parameter_begin(&w, LN_PARAMETER_HEARTBEAT_INFO);
+    ln_write64(&w, nonce);
+    ln_parameter_finish(&w, parameter);
+    ln_chunk_finish(&w, chunk);
+    chunk = ln_chunk_begin(&w, LN_CHUNK_PAD, 0);
+    ln_write_zero(&w, ln_writer_room(&w));
+    ln_chunk_finish(&w, chunk);
+    ln_sctp_packet_finish(&w);
+    s->stats.packets_sent++;
+    s->stats.bytes_sent += w.len;
+    return w.len;
+}
+
 void ln_output_write_shutdown(struct ln_sctp *s, struct ln_writer *w)
 {
     if (ln_writer_room(w) < CHUNK_SMALL_BYTES)

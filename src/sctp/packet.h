@@ -36,6 +36,7 @@ enum ln_chunk_type {
     LN_CHUNK_COOKIE_ACK = 11,
     LN_CHUNK_SHUTDOWN_COMPLETE = 14,
     LN_CHUNK_IDATA = 64,         /* RFC 8260, 2.1 */
+    LN_CHUNK_PAD = 132,          /* RFC 4820, 3 */
     LN_CHUNK_RECONFIG = 130,     /* RFC 6525, 3.1 */
     LN_CHUNK_FORWARD_TSN = 192,  /* RFC 3758, 3.2 */
     LN_CHUNK_IFORWARD_TSN = 194, /* RFC 8260, 2.3.1 */

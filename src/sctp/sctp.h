@@ -21,17 +21,22 @@ struct ln_sctp_scheduler_ops; /* sctp/scheduler.h */
 
 /* What fits a UDP payload of 1,200 bytes beside a DTLS 1.2 record with AES-GCM (13 + 8 + 16), in
  * whole words. */
-#define LN_SCTP_PACKET_BYTES     1160u
-#define LN_SCTP_PACKET_BYTES_MIN 200u
-#define LN_SCTP_PACKET_BYTES_MAX 65532u
+#define LN_SCTP_PACKET_BYTES 1160u
+/* As far as larger ones are searched for: what fits a UDP payload of 1,452 bytes, IPv6 over
+ * Ethernet. */
+#define LN_SCTP_PACKET_BYTES_SEARCHED 1412u
+#define LN_SCTP_PACKET_BYTES_MIN      200u
+#define LN_SCTP_PACKET_BYTES_MAX      65532u
 /* The largest max_message_bytes. */
 #define LN_SCTP_MESSAGE_BYTES_MAX (UINT32_MAX / 4)
 
 struct ln_sctp_config {
     uint16_t local_port, remote_port;
-    size_t packet_bytes;      /* the largest SCTP packet to be sent; rounded down to words */
-    uint16_t streams;         /* announced in both directions; memory grows with use only */
-    size_t max_message_bytes; /* larger ones from the peer are discarded with an event */
+    size_t packet_bytes;       /* the largest SCTP packet to be sent; rounded down to words */
+    size_t packet_bytes_limit; /* up to which the path is searched for larger ones (RFC 8899);
+                                  not above packet_bytes: not at all, the default */
+    uint16_t streams;          /* announced in both directions; memory grows with use only */
+    size_t max_message_bytes;  /* larger ones from the peer are discarded with an event */
     /* The window begins with the first and grows with what the owner takes in a round trip, up to
      * the second, which is also the bound on memory held for undelivered data. */
     size_t receive_window_first, receive_window_bytes;
@@ -126,6 +131,7 @@ struct ln_sctp_stats {
     ln_duration rto;
     size_t congestion_window, in_flight_bytes, peer_window_bytes;
     size_t receive_window_limit;   /* as it has grown */
+    size_t packet_bytes;           /* the largest that is sent now */
     size_t send_buffered_bytes;    /* queued and unacknowledged */
     size_t receive_buffered_bytes; /* not yet taken by ln_sctp_poll_event(), with overhead */
     const char *congestion_control;
@@ -147,10 +153,14 @@ void ln_sctp_receive(struct ln_sctp *sctp, ln_time now, const uint8_t *data, siz
 void ln_sctp_on_timeout(struct ln_sctp *sctp, ln_time now);
 ln_time ln_sctp_next_timeout(const struct ln_sctp *sctp);
 
-/* Writes one SCTP packet of at most min(cap, packet_bytes) bytes. Returns its length, or 0 when
- * nothing is to be sent now; cap below packet_bytes gives 0. While bulk data is waiting, packets
+/* Writes one SCTP packet of at most cap bytes. Returns its length, or 0 when nothing is to be sent
+ * now; cap below packet_bytes (as it is now) gives 0. While bulk data is waiting, packets
  * are all packet_bytes long (now and then one is up to 19 bytes shorter). */
 size_t ln_sctp_poll_transmit(struct ln_sctp *sctp, ln_time now, uint8_t *out, size_t cap);
+
+/* The packet just written holds an old fragment too large for the path as it is now: it arrives
+ * only if the network may cut it. */
+bool ln_sctp_may_fragment(const struct ln_sctp *sctp);
 
 /* Returns 1 with ret_event filled, or 0. */
 int ln_sctp_poll_event(struct ln_sctp *sctp, struct ln_sctp_event *ret_event);
@@ -192,7 +202,9 @@ void ln_sctp_abort(struct ln_sctp *sctp);
 
 enum ln_sctp_state ln_sctp_state(const struct ln_sctp *sctp);
 void ln_sctp_stats(const struct ln_sctp *sctp, struct ln_sctp_stats *ret_stats);
-/* Changes the packet size from the next new fragment on (path MTU); clamped to the limits. */
+/* The packets take another way from now on: what was measured of the old one is forgotten. */
+void ln_sctp_path_changed(struct ln_sctp *sctp, ln_time now);
+/* Changes the packet size from the next new fragment on; clamped to the limits. */
 void ln_sctp_set_packet_bytes(struct ln_sctp *sctp, size_t packet_bytes);
 
 #endif

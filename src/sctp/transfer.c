@@ -448,6 +448,9 @@ void ln_transfer_timeout(struct ln_sctp *s, ln_time now)
         s->cc_ops->on_timeout(s->cc, now, s->error_count > 1);
         ln_spurious_begin(&s->outstanding.spurious, true);
     }
+    /* Twice in a row: perhaps the path no longer takes what it took. */
+    if (s->error_count > 1 && ln_pmtu_fall_back(&s->pmtu, now))
+        ln_sctp_set_packet_bytes(s, s->pmtu.best);
     if (s->loss_ops->on_rto)
         s->loss_ops->on_rto(s->loss);
     ln_outstanding_lose_all(&s->outstanding);
