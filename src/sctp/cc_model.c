@@ -7,7 +7,7 @@
  *
  *   startup   twice as fast each round, until three rounds brought no quarter more
  *   drain     until the queue that startup built is gone
- *   cruise    gains 1.25, 0.75, then 1 for a round each
+ *   cruise    gains 1.25, 0.75, then 1 for a round each; 1.25 again while that brings more
  *   probe     every ten seconds four packets for 200 ms, if no round trip as short was seen since
  */
 #include "sctp/cc.h"
@@ -23,6 +23,7 @@
 #define WINDOW_GAIN      2.0
 #define FULL_GROWTH      1.25
 #define FULL_ROUNDS      3u
+#define MORE             1.1
 #define RATE_ROUNDS      10u
 #define RTT_LIFETIME     LN_SECONDS(10)
 #define PROBE_TIME       LN_MILLISECONDS(200)
@@ -51,6 +52,8 @@ struct model {
     double full_rate;
     unsigned full_rounds;
     unsigned cycle;
+    bool found_more;
+    bool disturbed; /* by a timeout: the round says nothing about the path */
     ln_duration min_rtt;
     ln_time min_rtt_at, probe_until;
     bool probe_empty; /* few enough packets are in flight: the time runs */
@@ -98,11 +101,14 @@ static double product(const struct model *m)
 
 static void note_rate(struct model *m, double rate)
 {
-    /* What an idle sender delivers shows only that the path can do at least that. */
-    if (!m->had_enough && rate < bandwidth(m))
+    /* What an idle sender delivers, or one held back by a timeout, shows only that the path can do
+     * at least that. */
+    if ((!m->had_enough || m->disturbed) && rate < bandwidth(m))
         return;
+    /* A probe that found more, a good deal more, is repeated at once. */
+    m->found_more = rate > bandwidth(m) * MORE;
     m->rates[m->round++ % RATE_ROUNDS] = rate;
-    if (m->phase != STARTUP || !m->had_enough)
+    if (m->phase != STARTUP || !m->had_enough || m->disturbed)
         return;
     if (rate >= m->full_rate * FULL_GROWTH) {
         m->full_rate = rate;
@@ -136,7 +142,9 @@ static void end_round(struct model *m, const struct ln_sctp_cc_ack *ack)
         heed_heavy_loss(m, rate);
     }
     if (m->phase == CRUISE)
-        m->cycle = (m->cycle + 1) % CYCLE_LENGTH;
+        m->cycle = m->found_more ? 0 : (m->cycle + 1) % CYCLE_LENGTH;
+    m->found_more = false;
+    m->disturbed = m->collapsed;
     m->round_start = ack->now;
     m->round_end = ack->next_tsn;
     m->delivered = m->lost = 0;
@@ -274,7 +282,7 @@ static void model_on_timeout(void *cc, ln_time now, bool again)
     (void)now;
     (void)again;
     m->window = m->packet_bytes;
-    m->collapsed = true;
+    m->collapsed = m->disturbed = true;
     m->recovering = false;
 }
 

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define ASSEMBLY_OVERHEAD 256u /* counted for each, and for each stray */
+#define ASSEMBLY_OVERHEAD 256u
+#define STRAY_OVERHEAD    64u /* its place in the heap */
 #define STRAYS_MAX        65536u
 
 struct stray {
@@ -43,7 +44,7 @@ static void charge(struct ln_reassembly *r, struct ln_assembly *a, size_t bytes)
 
 static void free_stray(struct ln_reassembly *r, struct ln_assembly *a, struct stray *stray)
 {
-    size_t bytes = stray->block_bytes + ASSEMBLY_OVERHEAD;
+    size_t bytes = stray->block_bytes + STRAY_OVERHEAD;
 
     a->charge -= bytes;
     r->used_bytes -= bytes;
@@ -141,7 +142,7 @@ static int keep_stray(struct ln_reassembly *r, struct ln_assembly *a, const stru
         ln_blocks_put(r->blocks, stray, bytes);
         return error;
     }
-    charge(r, a, bytes + ASSEMBLY_OVERHEAD);
+    charge(r, a, bytes + STRAY_OVERHEAD);
     return 0;
 }
 

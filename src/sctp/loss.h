@@ -25,8 +25,8 @@ struct ln_sctp_loss_ops {
     void (*on_rto)(void *loss);
     /* Retransmissions were in vain: what looks lost is late more often than thought. */
     void (*on_in_vain)(void *loss, const struct ln_outstanding *o);
-    /* ln_outstanding_find_again() was called. */
-    void (*on_undo)(void *loss);
+    /* ln_outstanding_find_again() was called: what is really lost must be found again. */
+    void (*on_undo)(void *loss, const struct ln_outstanding *o, ln_time now);
 };
 
 extern const struct ln_sctp_loss_ops ln_sctp_loss_missing_reports;

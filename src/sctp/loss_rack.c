@@ -239,9 +239,12 @@ static void on_in_vain(void *loss, const struct ln_outstanding *o)
         r->widen++;
 }
 
-static void on_undo(void *loss)
+static void on_undo(void *loss, const struct ln_outstanding *o, ln_time now)
 {
-    ((struct rack *)loss)->from = 0;
+    struct rack *r = loss;
+
+    r->from = 0;
+    r->reorder_deadline = ln_time_add(now, o->min_rtt / 4 + 1);
 }
 
 const struct ln_sctp_loss_ops ln_sctp_loss_rack = {

@@ -38,7 +38,10 @@ void ln_reassembly_init(struct ln_reassembly *r, const struct ln_env *env, struc
 
 size_t ln_reassembly_window(const struct ln_reassembly *r)
 {
-    return r->used_bytes < r->limit_bytes ? r->limit_bytes - r->used_bytes : 0;
+    size_t room = r->used_bytes < r->limit_bytes ? r->limit_bytes - r->used_bytes : 0;
+
+    /* Fragments beyond a hole take more memory than they have bytes. */
+    return r->interleaving ? room - room / 4 : room;
 }
 
 static struct ln_sctp_message **edge(const struct ln_reassembly *r, uint64_t tsn)

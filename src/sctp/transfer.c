@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define UNKNOWN_RTT LN_MILLISECONDS(100)
+#define BLOCKS_TELL_ALL 64u /* fewer gap blocks than any SACK has room for */
+#define UNKNOWN_RTT     LN_MILLISECONDS(100)
 
 int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
 {
@@ -322,7 +323,7 @@ static void consider_undo(struct ln_sctp *s, ln_time now)
     s->cc_ops->undo(s->cc, now);
     ln_outstanding_find_again(&s->outstanding);
     if (s->loss_ops->on_undo)
-        s->loss_ops->on_undo(s->loss);
+        s->loss_ops->on_undo(s->loss, &s->outstanding, now);
     s->fast_retransmit = false;
     ln_rto_recover(&s->rto);
 }
@@ -391,6 +392,9 @@ static void process_sack(struct ln_sctp *s, ln_time now, const struct ln_sack *s
     size_t flight = s->outstanding.in_flight_bytes, before = spurious->in_vain + spurious->not_lost;
     struct ln_ack ack;
 
+    /* A SACK that could not say all shows later what had arrived before: no proof of anything. */
+    if (sack->block_count >= BLOCKS_TELL_ALL)
+        ln_spurious_end(&s->outstanding.spurious);
     ln_outstanding_ack(&s->outstanding, sack->cumulative, sack->blocks, sack->block_count, now,
                        &ack);
     if (s->outstanding.in_flight_bytes == 0)

@@ -247,3 +247,18 @@ LN_TEST(sctp_pace, a_late_sender_keeps_the_rate_and_an_idle_one_gets_no_more_tha
         ln_pace_sent(&pace, now, 1000);
     CHECK(sent <= 402000);
 }
+
+/* Hundreds of holes at once: more than a SACK can tell of. */
+LN_TEST(sctp_cc, the_model_keeps_four_fifths_of_a_very_long_line_that_loses_three_in_a_hundred)
+{
+    if (pipe_sweeping())
+        return;
+    bottleneck_init(&line, 10, LN_MILLISECONDS(200), 1);
+    line.loss = 0.03;
+    bottleneck_add(&line, &ln_sctp_cc_model);
+    bottleneck_run(&line, LN_SECONDS(6));
+    bottleneck_reset_figures(&line);
+    bottleneck_run(&line, LN_SECONDS(6));
+    CHECK(bottleneck_share(&line, 0, LN_SECONDS(6)) > 0.8);
+    bottleneck_free(&line);
+}

@@ -8,6 +8,7 @@
 #include "sctp/loss.h"
 #include "sctp/scheduler.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STREAMS      6
@@ -162,12 +163,16 @@ static uint64_t run(uint64_t seed)
 
 LN_TEST(sctp, random_traffic_over_random_links_arrives_as_promised)
 {
-    const char *only = getenv("SCTP_SEED");
+    const char *only = getenv("SCTP_SEED"), *many = getenv("SCTP_SEEDS");
+    uint64_t seeds = many ? strtoull(many, NULL, 10) : 300;
 
     if (only) {
         run(strtoull(only, NULL, 10));
         return;
     }
-    for (uint64_t seed = 1; seed <= (pipe_sweeping() ? 1 : 300); seed++)
+    for (uint64_t seed = 1; seed <= (pipe_sweeping() ? 1 : seeds); seed++) {
+        if (many)
+            fprintf(stderr, "\rSCTP_SEED=%llu", (unsigned long long)seed); /* the last one failed */
         run(seed);
+    }
 }
