@@ -56,7 +56,7 @@ struct ln_reassembly {
     uint64_t taken_bytes;      /* of messages that the owner has had */
     size_t last_message_bytes; /* a guess at the next one's size */
     uint64_t messages, dropped_malformed;
-    uint16_t initial_ssn;
+    uint32_t initial_ssn;
     bool interleaving;        /* agreed with the peer */
     struct ln_map assemblies; /* by stream, order and mid */
     struct ln_assembly *last; /* the one that the last fragment went to */

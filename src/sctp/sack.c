@@ -46,9 +46,16 @@ enum ln_arrival ln_received_classify(const struct ln_received *received, uint64_
 
 int ln_received_reserve(struct ln_received *received, uint64_t tsn)
 {
+    int error;
+
     if (tsn == received->cumulative + 1)
         return 0;
-    return ln_ranges_reserve(&received->above);
+    error = ln_ranges_reserve(&received->above);
+    /* What only makes a range longer needs no room. */
+    if (error && (ln_ranges_contain(&received->above, tsn - 1) ||
+                  ln_ranges_contain(&received->above, tsn + 1)))
+        return 0;
+    return error;
 }
 
 /* Moves the cumulative point over what follows it without a hole. */

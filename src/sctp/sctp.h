@@ -58,7 +58,7 @@ struct ln_sctp_config {
         zero_checksum; /* offer and take packets without a sum, inside DTLS only (RFC 9653); true */
     bool initial_tsn_fixed; /* tests of number wrap only: initial_tsn and initial_ssn hold */
     uint32_t initial_tsn;
-    uint16_t initial_ssn;  /* of every stream and both directions */
+    uint32_t initial_ssn;  /* of every stream and both directions */
     uint64_t trace_object; /* name of this association in the trace */
 };
 

@@ -59,7 +59,7 @@ struct ln_send_queue {
     size_t held_bytes;           /* memory of all messages, waiting or outstanding */
     uint64_t abandoned;          /* messages */
     uint64_t arrivals;
-    uint16_t initial_ssn;
+    uint32_t initial_ssn;
     bool interleaving; /* agreed with the peer */
     /* Messages begun and not finished, and their bytes: as many as the peer has room for at once,
      * else its window would fill with pieces and none could be completed. */

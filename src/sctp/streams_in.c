@@ -38,7 +38,7 @@ static struct ln_in_stream *make(struct ln_reassembly *r, uint16_t id)
     if (!stream)
         return NULL;
     stream->id = id;
-    stream->next_mid = r->initial_ssn;
+    stream->next_mid = r->interleaving ? r->initial_ssn : (uint16_t)r->initial_ssn;
     ln_list_init(&stream->assemblies);
     ln_news_init(&stream->reset, LN_SCTP_EVENT_INCOMING_RESET);
     r->streams[id] = stream;

@@ -67,6 +67,23 @@ LN_TEST(sctp_handshake, one_side_alone_may_start)
     pipe_free(&pipe);
 }
 
+LN_TEST(sctp_handshake, every_packet_may_come_twice_and_late)
+{
+    for (uint64_t seed = 1; seed <= (pipe_sweeping() ? 1 : 40); seed++) {
+        struct pipe pipe;
+
+        pipe_init(&pipe, seed);
+        pipe.duplicate = 1;
+        pipe.reorder = 0.5;
+        pipe.reorder_by = LN_MILLISECONDS(300);
+        pipe_create(&pipe, NULL, NULL);
+        pipe_connect(&pipe);
+        exchange(&pipe);
+        CHECK(!pipe_event(&pipe, 0, LN_SCTP_EVENT_RESTARTED, NULL));
+        pipe_free(&pipe);
+    }
+}
+
 LN_TEST(sctp_handshake, data_travels_with_the_cookie)
 {
     struct ln_sctp_event event;

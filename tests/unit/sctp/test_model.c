@@ -107,7 +107,7 @@ static uint64_t run(uint64_t seed)
     ln_sctp_config_init(&config);
     config.initial_tsn_fixed = true;
     config.initial_tsn = 0u - ln_rng_below(&rng, 300);
-    config.initial_ssn = (uint16_t)(0u - ln_rng_below(&rng, 20));
+    config.initial_ssn = 0u - ln_rng_below(&rng, 20);
     config.interleaving = seed % 3 != 0;
     config.zero_checksum = seed % 2 == 0;
     config.scheduler = schedulers[seed / 3 % 4];

@@ -10,6 +10,7 @@
 #include "sctp/packet.h"
 #include "sctp/ranges.h"
 #include "sctp/rto.h"
+#include "sctp/sack.h"
 
 LN_TEST(sctp_checksum, vectors_and_both_implementations)
 {
@@ -354,4 +355,36 @@ LN_TEST(sctp_transfer, the_receive_window_grows_with_what_is_taken_and_stays_sma
     CHECK(stats.in_flight_bytes > 1500000);
     CHECK_EQUAL(stats.receive_window_limit, 200000);
     pipe_free(&pipe);
+}
+
+LN_TEST(sctp_transfer, holes_and_duplicates_are_counted_within_limits_and_a_report_fits_a_packet)
+{
+    uint8_t packet[LN_SCTP_PACKET_BYTES];
+    struct ln_received received;
+    struct ln_writer w;
+    size_t holes = 0;
+
+    ln_received_init(&received, test_env()->allocator, 1000);
+    while (holes < 10000 && ln_received_reserve(&received, 1001 + 2 * holes) == 0) {
+        ln_received_add(&received, 1001 + 2 * holes);
+        holes++;
+    }
+    CHECK(holes >= 1000 && holes <= 4096);
+    for (uint32_t i = 0; i < 1000; i++)
+        ln_received_note_duplicate(&received, i);
+    ln_writer_init(&w, packet, sizeof packet);
+    CHECK(ln_sack_write(&received, &w, 1000));
+    CHECK(w.ok && ln_load16(packet + 12) > 100 && ln_load16(packet + 14) <= LN_DUPLICATES_MAX);
+    CHECK_EQUAL(ln_load16(packet + 2), w.len);
+    /* Neighbours merge: what fills the holes leaves one range, then none. */
+    for (size_t i = 1; i < holes; i++) {
+        CHECK(ln_received_reserve(&received, 1000 + 2 * i) == 0);
+        ln_received_add(&received, 1000 + 2 * i);
+    }
+    CHECK_EQUAL(received.above.count, 1);
+    CHECK(ln_received_reserve(&received, 1000) == 0);
+    ln_received_add(&received, 1000);
+    CHECK_EQUAL(received.above.count, 0);
+    CHECK_EQUAL(received.cumulative, 1000 + 2 * (holes - 1) + 1);
+    ln_received_deinit(&received);
 }
