@@ -10,6 +10,7 @@
 #define BAR_CELLS    20u
 #define NAME_WIDTH   24u
 #define WIDTH_LEAST  20u
+#define SENTENCE_MAX 700u
 
 void progress_init(struct progress *p, FILE *out, bool terminal)
 {
@@ -162,4 +163,31 @@ void progress_clear(struct progress *p)
     p->shown = false;
     if (p->terminal)
         p->next = 0;
+}
+
+/* A terminal obeys control characters, also those that UTF-8 writes as two bytes (U+0080 to
+ * U+009F). */
+static void leave_out_controls(char *text)
+{
+    char *to = text;
+
+    for (const char *at = text; *at; at++) {
+        uint8_t c = (uint8_t)*at, next = (uint8_t)at[1];
+
+        if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+            at++;
+        else if (c >= 0x20 && c != 0x7f)
+            *to++ = *at;
+    }
+    *to = '\0';
+}
+
+void progress_say(struct progress *p, const char *who, const char *format, const char *argument)
+{
+    char line[SENTENCE_MAX];
+
+    snprintf(line, sizeof line, format, argument);
+    leave_out_controls(line);
+    progress_clear(p);
+    fprintf(p->out, "%s: %s\n", who, line);
 }

@@ -36,6 +36,10 @@ void progress_init(struct progress *progress, FILE *out, bool terminal);
 void progress_show(struct progress *progress, ln_time now, const struct progress_state *state);
 /* Takes an unfinished line away, so that something else may be written. */
 void progress_clear(struct progress *progress);
+/* Writes "WHO: " and a sentence in the line's place: the format with the argument, which may come
+ * from elsewhere: control characters are left out. */
+void progress_say(struct progress *progress, const char *who, const char *format,
+                  const char *argument);
 /* A pause makes no rate: what came before does not count. */
 void progress_restart(struct progress *progress);
 

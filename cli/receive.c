@@ -60,10 +60,7 @@ struct receive {
 
 static void say(struct receive *r, const char *format, const char *argument)
 {
-    progress_clear(&r->progress);
-    fputs("linnet receive: ", stderr);
-    fprintf(stderr, format, argument);
-    fputc('\n', stderr);
+    progress_say(&r->progress, "linnet receive", format, argument);
 }
 
 static void end(struct receive *r, int exit_code)

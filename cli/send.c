@@ -68,10 +68,7 @@ struct send {
 
 static void say(struct send *s, const char *format, const char *argument)
 {
-    progress_clear(&s->progress);
-    fputs("linnet send: ", stderr);
-    fprintf(stderr, format, argument);
-    fputc('\n', stderr);
+    progress_say(&s->progress, "linnet send", format, argument);
 }
 
 /* Ends the program once the last words are said. */

@@ -62,3 +62,21 @@ LN_TEST(progress, a_long_name_loses_its_beginning)
     progress_line(&p, 0, &state, PROGRESS_TEXT, text);
     CHECK(strncmp(text, "..", 2) == 0 && strstr(text, "größe.tar.gz  [") != NULL);
 }
+
+LN_TEST(progress, what_others_say_does_nothing_to_the_terminal)
+{
+    char text[200] = "";
+    struct progress p;
+    FILE *file = tmpfile();
+
+    CHECK(file != NULL);
+    progress_init(&p, file, false);
+    progress_say(&p, "probe", "the server said: %s",
+                 "red \x1b[31m,\n\xc2\x9b"
+                 "2J größe \x7f.");
+    rewind(file);
+    CHECK(fgets(text, sizeof text, file) != NULL);
+    CHECK_TEXT(text, "probe: the server said: red [31m,2J größe .\n");
+    CHECK(fgets(text, sizeof text, file) == NULL);
+    fclose(file);
+}
