@@ -282,6 +282,8 @@ int bench_paths(const struct bench_options *options, json_t *rows)
         lines[i].packets = malloc(PACKETS_MAX * sizeof *lines[i].packets);
     if (lines[0].packets && lines[1].packets)
         error = all_paths(options, lines, rows);
+    if (!error)
+        bench_other_stacks("paths", options, rows);
     free(lines[0].packets);
     free(lines[1].packets);
     return error;
