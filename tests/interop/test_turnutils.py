@@ -50,9 +50,9 @@ def peers():
 
 
 @contextlib.contextmanager
-def server(*more):
+def server(*more, port=0):
     process = subprocess.Popen(
-        [LINNET, "turn", "--listen", "127.0.0.1:0", "--user", "u:p", "--realm", "ex", "--secret", "north",
+        [LINNET, "turn", "--listen", f"127.0.0.1:{port}", "--user", "u:p", "--realm", "ex", "--secret", "north",
          "--allow-peer", "127.0.0.0/8", *more],
         stdout=subprocess.PIPE, text=True)
     ports = {}
@@ -80,9 +80,9 @@ def certificate():
     return "--tls-cert", files[0], "--tls-key", files[1]
 
 
-def client(*options, transport="udp", more=(), credentials=("-u", "u", "-w", "p")):
+def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "-w", "p")):
     """Runs the client and reads how many messages it sent, received and lost."""
-    with server(*more) as ports, peers() as peer:
+    with server(*more, port=port) as ports, peers() as peer:
         command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", *options, "-p", str(ports[transport]),
                    *credentials, "-e", "127.0.0.1", "-r", str(peer), "-n", str(MESSAGES), "-m", str(CLIENTS),
                    "127.0.0.1"]
@@ -138,6 +138,19 @@ def test_turnutils_over_tls_with_channels():
 
 def test_turnutils_over_tls_from_client_to_client():
     client("-S", "-t", "-y", transport="tcp", more=certificate())
+
+
+def free_port():
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def test_turnutils_with_workers_that_share_a_port():
+    """A reserved port is redeemed at whatever worker the second connection comes to; clients of different workers
+    reach each other."""
+    client(more=("--workers", "4"), port=free_port())
+    client("-y", more=("--workers", "4"), port=free_port())
 
 
 def test_turnutils_finds_out_what_there_is_before_it():
