@@ -16,7 +16,7 @@ def main():
     modules = [importlib.import_module(os.path.basename(path)[:-3])
                for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "test_*.py")))]
     with World() as world:
-        servers = (world.start_coturn(), world.start_own_turn())
+        servers = (world.start_coturn(), world.start_own_turn(), world.start_own_stun())
 
         def finish():
             for module in modules:

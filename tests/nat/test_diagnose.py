@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`linnet diagnose` names each NAT rightly, and what else it says of the network is so."""
 import json
+import os
 import subprocess
 
-from world import LINNET, OWN_TURN, SERVER, STUN, TURN_TCP, TURN_TLS, TURN_UDP, turn_urls
+from world import LINNET, OWN_STUN, OWN_TURN, SERVER, STUN, TURN_TCP, TURN_TLS, TURN_UDP, turn_urls
 
 INDEPENDENT, ADDRESS, PORT = "endpoint-independent", "address-dependent", "address- and port-dependent"
 
@@ -20,23 +21,23 @@ WANTED = {
 }
 
 
-def diagnose(client, *arguments):
+def diagnose(client, *arguments, seconds=60):
     """Exit code, and the first step of each name."""
-    code, steps = all_steps(client, *arguments)
+    code, steps = all_steps(client, *arguments, seconds=seconds)
     return code, {step["step"]: step for step in reversed(steps)}
 
 
-def all_steps(client, *arguments):
+def all_steps(client, *arguments, seconds=60):
     done = subprocess.run(client.command(LINNET, "diagnose", "--json", *arguments), capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=seconds, check=False)
     assert not done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)["steps"]
 
 
-def check_kind(world, kind):
+def check_kind(world, kind, server):
     name, mapping, filtering, wanted_code = WANTED[kind]
     client = world.at(kind)
-    code, steps = diagnose(client, STUN)
+    code, steps = diagnose(client, server)
     nat = steps.get("nat", {})
     assert (nat.get("kind"), nat.get("mapping"), nat.get("filtering")) == (name, mapping, filtering), steps
     assert code == wanted_code, (code, steps)
@@ -49,8 +50,8 @@ def check_kind(world, kind):
 
 
 def tests(world):
-    def kind_of(kind):
-        return lambda: check_kind(world, kind)
+    def kind_of(kind, server=STUN):
+        return lambda: check_kind(world, kind, server)
 
     def hairpin():
         _, steps = diagnose(world.at("full_cone", "hairpin", hairpin=True), STUN)
@@ -71,6 +72,13 @@ def tests(world):
         code, steps = diagnose(world.at("none", "b"), "stun:203.0.113.250:3478")
         assert code == 1 and steps["udp"]["verdict"] == "warn", steps
 
+    def lifetime():
+        """Four minutes long."""
+        client = world.at("port_cone", "forgetful")
+        client.nats[0].run("sh", "-c", "echo 45 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout")
+        _, steps = diagnose(client, STUN, "--long", seconds=300)
+        assert (steps["lifetime"]["minSeconds"], steps["lifetime"]["maxSeconds"]) == (30, 60), steps
+
     def relays(kind, servers, wanted, wanted_code):
         """The verdicts of turn, and of loop for those that are ok."""
         def check():
@@ -85,6 +93,9 @@ def tests(world):
     everything = {f"test_diagnose_names_{kind}": kind_of(kind) for kind in WANTED}
     everything.update(test_diagnose_sees_a_hairpin=hairpin,
                       test_diagnose_measures_the_path_mtu=narrow, test_diagnose_tells_a_refusal=nobody_there)
+    everything.update({f"test_diagnose_names_{kind}_by_linnet_turn": kind_of(kind, OWN_STUN) for kind in WANTED})
+    if os.environ.get("LINNET_LONG"):
+        everything.update(test_diagnose_measures_the_lifetime_of_a_mapping=lifetime)
     everything.update(
         test_diagnose_goes_through_all_relays_of_coturn=relays("symmetric", coturn, ["ok", "ok", "ok"], 0),
         test_diagnose_goes_through_all_relays_of_linnet=relays("symmetric", own, ["ok", "ok", "ok"], 0),

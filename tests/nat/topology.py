@@ -22,7 +22,8 @@ INSIDE = "192.168.1.2"
 GATEWAY = "192.168.1.1"
 SERVER = "203.0.113.1"  # and SERVER_2 is its second address, for RFC 5780
 SERVER_2 = "203.0.113.2"
-OWN_TURN = "203.0.113.3"  # `linnet turn`
+OWN_TURN = "203.0.113.3"  # `linnet turn`, at two addresses as well
+OWN_TURN_2 = "203.0.113.4"
 ROUTER = "203.0.113.254"  # everybody's way to elsewhere; what goes there is lost, as private addresses are
 IDLE_S = 120  # how long a cone's mapping lives without a packet (RFC 4787, REQ-5: at least two minutes)
 
@@ -147,7 +148,7 @@ class Internet:
             self.server = self.namespace("server")
             self.attach(self.server, "eth0", SERVER, SERVER_2)
             self.own_turn = self.namespace("own-turn")
-            self.attach(self.own_turn, "eth0", OWN_TURN)
+            self.attach(self.own_turn, "eth0", OWN_TURN, OWN_TURN_2)
         except BaseException:
             self.end()
             raise

@@ -12,11 +12,12 @@ sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
 
 from support import LINNET, SECONDS, Program, connect, kill, started  # noqa: E402
-from topology import KINDS, OWN_TURN, SERVER, SERVER_2, Internet  # noqa: E402, F401
+from topology import KINDS, OWN_TURN, OWN_TURN_2, SERVER, SERVER_2, Internet  # noqa: E402, F401
 
 CHROMIUM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "chromium.mjs")
 USER, PASSWORD = "ada", "lovelace"
 STUN = f"stun:{SERVER}:3478"
+OWN_STUN = f"stun:{OWN_TURN}:3480"
 
 
 def turn_urls(host):
@@ -88,6 +89,13 @@ class World(Internet):
         server = Program(*self.own_turn.command(
             LINNET, "turn", "--listen", f"{OWN_TURN}:3478", "--listen", f"{OWN_TURN}:443", "--relay", OWN_TURN,
             "--user", f"{USER}:{PASSWORD}", "--allow-peer", "203.0.113.0/24", "--tls-cert", self.certificate, "--tls-key", self.key))
+        server.expect("Ctrl-C ends it")
+        return server
+
+    def start_own_stun(self):
+        """Another one at two addresses, which makes it answer by RFC 5780."""
+        server = Program(*self.own_turn.command(
+            LINNET, "turn", "--listen", f"{OWN_TURN}:3480", "--listen", f"{OWN_TURN_2}:3480", "--user", f"{USER}:{PASSWORD}"))
         server.expect("Ctrl-C ends it")
         return server
 
