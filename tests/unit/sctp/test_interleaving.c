@@ -224,7 +224,7 @@ LN_TEST(sctp_interleaving, pieces_that_are_never_whole_stay_within_the_window)
         uint32_t taken = 0;
 
         bench_init(&b, limit);
-        for (uint32_t i = 1; i < 60000; i++)
+        for (uint32_t i = 1; i < (pipe_sweeping() ? 100 : 60000); i++)
             taken += add(&b, 1 + i, (uint16_t)(many ? i : 0), many ? i / 7 : 0, 2 + i * 3, 0, one,
                          1) == 0;
         CHECK(b.r.used_bytes <= limit + 1024); /* the last one may pass it */
