@@ -163,7 +163,7 @@ def path_of(peer):
     return "relay" if "relay" in kinds else "direct"
 
 
-SETTLE_S = 5  # until the pair is chosen: what is valid first carries data meanwhile
+SETTLE_S = 40  # until the pair is chosen, also by a browser on a busy machine: what is valid first carries data meanwhile
 
 
 def expect_path(call, wanted):
