@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import './webcrypto.js';
 import { Spake2, bytesFrom, numberFrom, passwordScalar } from '../spake2.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');

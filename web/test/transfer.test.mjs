@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import './webcrypto.js';
 import {
   CHUNK, Manifest, REASON, Receiver, Sender, TransferError, chain, identityOf, lastWord, makeCode, nameProblem, parseCode, prove,
   readMessage, renumber,
