@@ -37,8 +37,9 @@ enum ln_ecn {
 struct ln_buffer; /* a counted packet buffer, base/pool.h */
 
 /* One received datagram, or any piece of a stream, as it came. `data` is writable (it may be
- * decrypted in place) and borrowed for the call. If `buffer` is set, the callee may keep the bytes
- * by taking a reference to it; else it copies what it keeps. */
+ * decrypted in place) and borrowed for the call; the structure itself is the callee's to change. If
+ * `buffer` is set, the callee may keep the bytes by taking a reference to it; else it copies what
+ * it keeps. */
 struct ln_packet {
     uint8_t *data;
     size_t len;

@@ -226,26 +226,24 @@ static void prepare(struct ln_io_receive *receive)
 static size_t deliver(struct ln_io_link *link, ln_time now, struct mmsghdr *read, uint8_t *data)
 {
     struct ln_loop_endpoint *endpoint = link->endpoint;
-    struct ln_packet packet = { .path = { .link = link->id, .local = link->local } };
+    struct ln_path path = { .link = link->id, .local = link->local };
     size_t len = read->msg_len, at = 0, count = 0;
     union ln_sockaddr name;
     struct notes notes;
 
     memcpy(&name, read->msg_hdr.msg_name, sizeof name.storage);
-    ln_sockaddr_get(&name, &packet.path.remote);
+    ln_sockaddr_get(&name, &path.remote);
     read_notes(&read->msg_hdr, &notes);
     if (link->wildcard && notes.local.family) {
         notes.local.port = link->local.port;
-        packet.path.local = notes.local;
+        path.local = notes.local;
     }
     link->loop->stats.bytes_received += len;
     do {
         size_t left = len - at;
+        struct ln_packet packet = { .data = data + at, .path = path, .ecn = notes.ecn };
 
-        packet.data = data + at;
         packet.len = notes.segment > 0 && notes.segment < left ? notes.segment : left;
-        packet.ecn = notes.ecn;
-        packet.buffer = NULL;
         at += packet.len;
         count++;
         endpoint->endpoint.ops->receive(endpoint->endpoint.object, now, &packet);

@@ -12,6 +12,7 @@
 
 struct stream {
     struct probe *other;
+    uint16_t from_port; /* the sender's, as the first datagram told it */
     struct ln_path path;
     size_t total, size, next; /* datagrams, bytes of each */
     size_t received, wrong;
@@ -83,8 +84,13 @@ static void check_datagram(struct probe *probe, ln_time now, struct ln_packet *p
     fill(expected, len, s->received);
     if (packet->len != len || memcmp(packet->data, expected, len) != 0)
         s->wrong++;
+    if (s->from_port == 0)
+        s->from_port = packet->path.remote.port;
+    if (packet->path.remote.port != s->from_port || packet->buffer)
+        s->wrong++;
     s->ecn_seen = packet->ecn;
     s->received++;
+    memset(packet, 0xff, sizeof *packet); /* it is ours: the next of the train has its own */
     if (s->next < s->total)
         ln_loop_touch(s->other->handle);
 }
