@@ -8,6 +8,7 @@ import { MOST_TRIES, REASON, Receiver, Sender, TransferError, isBusy, makeCode, 
 const $ = (id) => document.getElementById(id);
 const BACK_WITHIN_MS = 120000; // a lost connection
 const DIAL_AGAIN_MS = 1500;
+const LAST_WORD_WITHIN_MS = 10000; // behind what is under way
 const SHOW_EVERY_MS = 250;
 const RATE_OVER_MS = 5000;
 
@@ -267,9 +268,9 @@ function serve(room, task, figures, files) {
   return new Promise((resolve, reject) => {
     let sender = null;
     const end = (error) => (error ? reject(error) : resolve());
-    task.stop = () => {
-      sender?.cancel();
-      setTimeout(() => end(new TransferError(REASON.ASKED, 'stopped')), sender ? 500 : 0);
+    task.stop = async () => {
+      await Promise.race([sender?.cancel(), pause(LAST_WORD_WITHIN_MS)]);
+      end(new TransferError(REASON.ASKED, 'stopped'));
     };
     room.onwrong = (error, link) => {
       setTimeout(() => link.close(), 1000);

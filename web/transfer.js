@@ -321,6 +321,12 @@ export function channelPipe(channel) {
       if (closed || channel.readyState !== 'open') throw lastWord(queue);
       channel.send(bytes);
     },
+    /** Resolves when all that was sent has left, or the channel is closed. */
+    async drained() {
+      while (!closed && channel.readyState === 'open' && channel.bufferedAmount > 0) {
+        await new Promise((resolve) => { setTimeout(resolve, 20); });
+      }
+    },
     fail: close,
     closed: () => closed,
   };
@@ -425,10 +431,11 @@ export class Sender {
     return cancelMessage(REASON.CODE, 'the code is wrong');
   }
 
-  /** Ends it, and tells the other side. */
-  cancel() {
+  /** Ends it, and tells the other side; resolves when that has left. */
+  async cancel() {
     this.stopped = new TransferError(REASON.ASKED, 'the sender stopped it', true);
-    this.pipe.send(cancelMessage(REASON.ASKED, 'the sender stopped it')).catch(() => {}).finally(() => this.pipe.fail());
+    await this.pipe.send(cancelMessage(REASON.ASKED, 'the sender stopped it')).then(() => this.pipe.drained()).catch(() => {});
+    this.pipe.fail();
   }
 
   async tellManifest() {
@@ -522,6 +529,7 @@ export class Sender {
       if (data.length === 0) break; // it shrank
       while (this.sent - this.taken + CHUNK > this.window || this.pipe.ready()) await this.hear();
       if (this.done) return;
+      if (this.stopped) throw this.stopped;
       digest = await chain(digest, data);
       const message = new Uint8Array(CHUNK_HEAD + data.length);
       message.set(pack(T.CHUNK, [4, index], [8, chunk], [0, digest]));

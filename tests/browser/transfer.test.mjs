@@ -18,7 +18,9 @@ before(async () => {
   server = await serve();
   place = await mkdtemp(path.join(tmpdir(), 'linnet-transfer-'));
 });
+const programs = [];
 after(async () => {
+  for (const child of programs) child.kill('SIGKILL'); // those of a test that failed
   await rm(place, { recursive: true, force: true });
   assert.equal((await server.stop('SIGINT')).code, 0);
 });
@@ -38,6 +40,7 @@ function content(size) {
 function linnet(...args) {
   const child = spawn(binary(), [...args, '--to', server.origin, '--loopback'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const program = { child, out: '', err: '' };
+  programs.push(child);
   child.stdout.on('data', (data) => { program.out += data; });
   child.stderr.on('data', (data) => { program.err += data; });
   program.end = new Promise((resolve) => { child.once('exit', resolve); });

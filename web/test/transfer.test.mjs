@@ -49,6 +49,7 @@ function pipes(life = Infinity) {
       other.wake?.();
       await new Promise((resolve) => { setImmediate(resolve); });
     },
+    async drained() {}, // what was sent is there
     fail() {
       closed = true;
       stir();
