@@ -175,10 +175,8 @@ static void start_checks(struct ln_ice *ice, ln_time now)
 
 static void run_pair(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
-    const struct ln_ice_pair *selected = pair->generation->selected;
-
     ln_stun_transaction_on_timeout(&pair->check, now);
-    ln_consent_on_timeout(&pair->consent, ice->env->rng, now, selected && selected != pair);
+    ln_consent_on_timeout(&pair->consent, ice->env->rng, now);
     if (pair->check.state == LN_STUN_TIMED_OUT) {
         ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_TIMEOUT);
         return;

@@ -7,9 +7,9 @@
 #include "base/time.h"
 
 /* Checks are spread over 0.8..1.2 of the period, else many peers send in step (RFC 7675, 5.1). */
-static ln_duration spread(ln_duration period, struct ln_rng *rng)
+static ln_duration spread_period(struct ln_rng *rng)
 {
-    return period / 1000 * (800 + ln_rng_below(rng, 401));
+    return LN_CONSENT_PERIOD / 1000 * (800 + ln_rng_below(rng, 401));
 }
 
 void ln_consent_renew(struct ln_consent *c, ln_time now)
@@ -23,7 +23,7 @@ void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now)
     if (c->active || c->lost)
         return;
     c->active = true;
-    c->next_check = now + spread(LN_CONSENT_PERIOD, rng);
+    c->next_check = now + spread_period(rng);
 }
 
 void ln_consent_stop(struct ln_consent *c)
@@ -39,7 +39,7 @@ ln_time ln_consent_next_timeout(const struct ln_consent *c)
     return c->for_ever ? c->next_check : ln_time_min(c->next_check, c->valid_until);
 }
 
-void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now, bool spare)
+void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now)
 {
     if (!c->active || c->lost)
         return;
@@ -48,7 +48,7 @@ void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now
         c->due = false;
     } else if (now >= c->next_check) {
         c->due = true;
-        c->next_check = now + spread(spare ? LN_CONSENT_SPARE : LN_CONSENT_PERIOD, rng);
+        c->next_check = now + spread_period(rng);
     }
 }
 

@@ -12,7 +12,6 @@
 #include <linnet/env.h>
 
 #define LN_CONSENT_PERIOD      LN_SECONDS(5)  /* RFC 7675, 5.1 */
-#define LN_CONSENT_SPARE       LN_SECONDS(12) /* of a pair that carries no data: twice a lifetime */
 #define LN_CONSENT_LIFETIME    LN_SECONDS(30) /* RFC 7675, 5.1 */
 #define LN_CONSENT_OUTSTANDING 4u             /* checks whose answers are still taken */
 
@@ -38,8 +37,7 @@ void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now);
 /* No more checks; what was granted runs out by itself. */
 void ln_consent_stop(struct ln_consent *c);
 ln_time ln_consent_next_timeout(const struct ln_consent *c);
-/* `spare`: the pair carries no data, and is asked less often. */
-void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now, bool spare);
+void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now);
 /* True if a check is to be sent now, with the id it has to carry. */
 bool ln_consent_take(struct ln_consent *c, struct ln_rng *rng, ln_time now,
                      struct ln_stun_id *ret_id);
