@@ -48,16 +48,20 @@ void ln_receive_stream_free(struct ln_receive_stream *s)
 /* ---- packets ---- */
 
 static void count_packet(struct ln_receive_stream *s, ln_time now,
-                         const struct ln_rtp_packet *packet, bool repaired)
+                         const struct ln_rtp_packet *packet)
 {
     s->last_packet = now;
     s->packets++;
     s->bytes += packet->payload.len;
     s->header_bytes += packet->header_len + packet->padding;
-    if (repaired) {
-        s->rtx_packets++;
-        s->rtx_bytes += packet->payload.len;
-    }
+}
+
+void ln_receive_stream_count_rtx(struct ln_receive_stream *s, ln_time now,
+                                 const struct ln_rtp_packet *packet)
+{
+    count_packet(s, now, packet);
+    s->rtx_packets++;
+    s->rtx_bytes += packet->payload.len;
 }
 
 /* What stands between the highest number so far and this one is missing. */
@@ -162,7 +166,8 @@ int ln_receive_stream_on_packet(struct ln_receive_stream *s, ln_time now,
     error = place(s, now, packet, repaired, &p.sequence);
     if (error)
         return error;
-    count_packet(s, now, packet, repaired);
+    if (!repaired)
+        count_packet(s, now, packet);
     if (!p.padding)
         s->payload_type = packet->header.payload_type;
     p.timestamp = ln_rtp_unwrap32_peek(&s->reception.timestamp, packet->header.timestamp);

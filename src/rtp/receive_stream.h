@@ -66,6 +66,11 @@ LN_NODISCARD int ln_receive_stream_create(struct ln_receive_stream **ret, const 
                                           uint32_t ssrc);
 void ln_receive_stream_free(struct ln_receive_stream *s);
 
+/* A packet of the RTX stream, as it came: what it repairs goes through on_packet() thereafter.
+ * Senders probe the path with padding and with repeats of what arrived, and count both as sent. */
+void ln_receive_stream_count_rtx(struct ln_receive_stream *s, ln_time now,
+                                 const struct ln_rtp_packet *packet);
+
 /* One packet of the media SSRC, or one taken out of RTX (`repaired`). `codec` is that of its
  * payload type. Returns as ln_rtp_session_receive_rtp(). */
 int ln_receive_stream_on_packet(struct ln_receive_stream *s, ln_time now,

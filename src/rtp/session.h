@@ -310,7 +310,7 @@ struct ln_rtp_outbound_stats { /* RTCOutboundRtpStreamStats and RTCRemoteInbound
 struct ln_rtp_inbound_stats { /* RTCInboundRtpStreamStats and RTCRemoteOutboundRtpStreamStats */
     uint32_t ssrc, rtx_ssrc;  /* 0 until a packet came */
     int16_t payload_type;
-    uint64_t packets_received, bytes_received, header_bytes_received;
+    uint64_t packets_received, bytes_received, header_bytes_received; /* RTX and padding too */
     int64_t packets_lost; /* signed: duplicates count against it (RFC 3550, 6.4.1) */
     double jitter_seconds;
     ln_time last_packet_received; /* LN_TIME_NEVER before the first */

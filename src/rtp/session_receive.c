@@ -287,6 +287,7 @@ static int unwrap_rtx(struct ln_receive_stream *s, const struct arrival *a,
 
     (void)ln_reception_on_packet(&s->rtx_reception, a->now, a->packet->header.sequence,
                                  a->packet->header.timestamp, 0, &sequence);
+    ln_receive_stream_count_rtx(s, a->now, a->packet);
     *ret = *a->packet;
     if (ret->payload.len < 2)
         return LN_ERR_NOT_FOUND; /* padding, to probe the path */

@@ -202,6 +202,40 @@ LN_TEST(session, repairs_loss_with_rtx_and_decodes_nearly_all)
     }
 }
 
+/* Senders probe the path with padding, and with repeats of what arrived; to them all of it is sent.
+ */
+LN_TEST(session, counts_every_packet_of_the_rtx_stream_as_received)
+{
+    /* VP8 of SSRC 77, then on its RTX stream that packet again, and padding alone */
+    static const uint8_t media[] = { 0x80, 96, 0, 7, 0, 0, 0, 0, 0, 0, 0, 77, 0x10, 1, 2, 3 };
+    static const uint8_t repeat[] = {
+        0x80, 97, 0, 1, 0, 0, 0, 0, 0, 0, 0, 78, 0, 7, 0x10, 1, 2, 3
+    };
+    static const uint8_t padding[] = { 0xa0, 97, 0, 2, 0, 0, 0, 0, 0, 0, 0, 78, 0, 0, 3 };
+    struct ln_rtp_inbound_stats got;
+    struct link link;
+    struct ln_rtp_outbound *out;
+    struct ln_rtp_inbound *in;
+
+    LINK_NOT_IN_SWEEP();
+    link_init(&link, 1);
+    link_connect(&link, 0, LN_MEDIA_VIDEO, "v", &out, &in);
+    CHECK_EQUAL(
+        ln_rtp_session_receive_rtp(link.end[1].session, link.now, media, sizeof media, NULL), 0);
+    (void)ln_rtp_session_receive_rtp(link.end[1].session, link.now, repeat, sizeof repeat,
+                                     NULL); /* has that one: LN_ERR_REPLAY */
+    CHECK_EQUAL(
+        ln_rtp_session_receive_rtp(link.end[1].session, link.now, padding, sizeof padding, NULL),
+        0);
+    ln_rtp_inbound_get_stats(in, link.now, &got);
+    CHECK_EQUAL(got.packets_received, 3);
+    CHECK_EQUAL(got.retransmitted_packets_received, 2);
+    CHECK_EQUAL(got.bytes_received, 4 + 6);
+    CHECK_EQUAL(got.header_bytes_received, 12 + 12 + 15);
+    CHECK_EQUAL(got.packets_lost, 0);
+    link_deinit(&link);
+}
+
 LN_TEST(session, survives_heavy_loss_reorder_and_duplicates)
 {
     struct call c;
