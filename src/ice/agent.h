@@ -61,6 +61,7 @@ struct ln_ice_link {
     bool gone;     /* asked for, and closed again before it was answered */
     bool taken;    /* from the previous generation, which goes on using it */
     const struct ln_ice_generation *generation;
+    uint32_t interface; /* its index */
     uint16_t preference;
     uint16_t tries;      /* ports of the range that were refused */
     uint16_t first_port; /* offset in the range */
@@ -139,6 +140,7 @@ struct ln_ice_generation {
 
 struct ln_ice_known_address {
     struct ln_address address;
+    uint32_t interface; /* its index */
     bool loopback, tunnel;
 };
 
@@ -286,6 +288,8 @@ void ln_ice_change_role(struct ln_ice *ice, bool controlling);
 /* quiet.c */
 /* An authentic sign of the other side came on the pair. */
 void ln_ice_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
+/* Data passed on the pair: a sign of the other side is awaited from now on. */
+void ln_ice_awaits(struct ln_ice_pair *pair, ln_time now);
 void ln_ice_quiet_run(struct ln_ice *ice, ln_time now);
 ln_time ln_ice_quiet_next_timeout(const struct ln_ice *ice);
 

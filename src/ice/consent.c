@@ -6,10 +6,13 @@
 #include "base/rng.h"
 #include "base/time.h"
 
-/* Checks are spread over 0.8..1.2 of the period, else many peers send in step (RFC 7675, 5.1). */
-static ln_duration spread_period(struct ln_rng *rng)
+/* Checks are spread over 0.8..1.2 of the period, else many peers send in step (RFC 7675, 5.1); but
+ * in small steps, so that many peers of one loop share its wake-ups. */
+static ln_time after(ln_time from, ln_duration period, struct ln_rng *rng)
 {
-    return LN_CONSENT_PERIOD / 1000 * (800 + ln_rng_below(rng, 401));
+    ln_time at = from + period / 1000 * (800 + ln_rng_below(rng, 401));
+
+    return at - at % LN_CONSENT_STEP;
 }
 
 void ln_consent_renew(struct ln_consent *c, ln_time now)
@@ -18,12 +21,28 @@ void ln_consent_renew(struct ln_consent *c, ln_time now)
         c->valid_until = now + LN_CONSENT_LIFETIME;
 }
 
+/* A period after the last answer: what was not asked for long is asked now. */
+static ln_time next_of(const struct ln_consent *c, struct ln_rng *rng, ln_time now)
+{
+    if (now < c->valid_until)
+        return ln_time_max(now,
+                           after(c->valid_until - LN_CONSENT_LIFETIME, LN_CONSENT_PERIOD, rng));
+    return now;
+}
+
 void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now)
 {
-    if (c->active || c->lost)
+    ln_time next = next_of(c, rng, now);
+
+    if (c->lost)
         return;
+    c->next_check = c->active ? ln_time_min(c->next_check, next) : next;
     c->active = true;
-    c->next_check = now + spread_period(rng);
+}
+
+void ln_consent_rest(struct ln_consent *c, struct ln_rng *rng, ln_time now)
+{
+    c->next_check = after(now, LN_CONSENT_REST, rng);
 }
 
 void ln_consent_stop(struct ln_consent *c)
@@ -48,7 +67,7 @@ void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now
         c->due = false;
     } else if (now >= c->next_check) {
         c->due = true;
-        c->next_check = now + spread_period(rng);
+        c->next_check = after(now, LN_CONSENT_PERIOD, rng);
     }
 }
 

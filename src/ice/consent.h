@@ -12,8 +12,10 @@
 #include <linnet/env.h>
 
 #define LN_CONSENT_PERIOD      LN_SECONDS(5)  /* RFC 7675, 5.1 */
+#define LN_CONSENT_REST        LN_SECONDS(12) /* of a pair that carries no data, once answered */
 #define LN_CONSENT_LIFETIME    LN_SECONDS(30) /* RFC 7675, 5.1 */
-#define LN_CONSENT_OUTSTANDING 4u             /* checks whose answers are still taken */
+#define LN_CONSENT_STEP        LN_MILLISECONDS(50) /* between the times at which checks are sent */
+#define LN_CONSENT_OUTSTANDING 4u                  /* checks whose answers are still taken */
 
 struct ln_consent {
     ln_time valid_until; /* LN_TIME_IMMEDIATE before the first answer */
@@ -32,8 +34,11 @@ struct ln_consent {
 
 /* An answer to a check of ours arrived. */
 void ln_consent_renew(struct ln_consent *c, ln_time now);
-/* From now on checks are sent; harmless while they are. */
+/* From now on checks are sent, at the usual pace; harmless while they are. */
 void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now);
+/* The pair carries no data and was just answered: the next check comes later. If nothing answers
+ * that one, the usual pace is back, and leaves three more before consent ends. */
+void ln_consent_rest(struct ln_consent *c, struct ln_rng *rng, ln_time now);
 /* No more checks; what was granted runs out by itself. */
 void ln_consent_stop(struct ln_consent *c);
 ln_time ln_consent_next_timeout(const struct ln_consent *c);

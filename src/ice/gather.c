@@ -178,7 +178,8 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
             still_known(ice, &in->address))
             continue;
         ice->known[ice->known_count] = (struct ln_ice_known_address){
-            in->address, in->loopback || ln_address_is_loopback(&in->address), in->point_to_point
+            in->address, in->index, in->loopback || ln_address_is_loopback(&in->address),
+            in->point_to_point
         };
         ice->known[ice->known_count++].address.port = 0;
     }
@@ -233,6 +234,7 @@ static void want_links(struct ln_ice *ice)
                 link->state = LN_ICE_LINK_WANTED;
                 link->address = ice->known[i].address;
                 link->generation = ice->current;
+                link->interface = ice->known[i].interface;
                 link->preference = link_preference(&ice->known[i], i);
                 if (port_count(ice) > 0)
                     link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
@@ -492,6 +494,7 @@ static void add_host(struct ln_ice *ice, struct ln_ice_link *link)
     struct ln_ice_local *host, model = { .address = link->address,
                                          .base = link->address,
                                          .link = link->link,
+                                         .interface = link->interface,
                                          .preference = link->preference,
                                          .server = -1,
                                          .type = LN_CANDIDATE_HOST,
@@ -511,6 +514,7 @@ static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *
                                   .base = host->base,
                                   .related = host->base,
                                   .link = host->link,
+                                  .interface = host->interface,
                                   .preference = host->preference,
                                   .server = (int8_t)server,
                                   .type = LN_CANDIDATE_SRFLX,
@@ -545,6 +549,7 @@ void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
                                       .relay = relay,
                                       .related = seen && open_to_all(ice) ? mapped
                                                                           : nobody(address.family),
+                                      .interface = relay->interface,
                                       .preference = relay->preference,
                                       .server = (int8_t)relay->server_index,
                                       .type = LN_CANDIDATE_RELAY,

@@ -290,6 +290,8 @@ static void answer_succeeded(struct ln_ice *ice, struct ln_ice_pair *pair,
     ln_consent_renew(&pair->consent, now);
     if (ordinary)
         check_succeeded(ice, pair, mapped, now);
+    if (pair->generation->selected && pair->generation->selected != pair && pair != ice->sending)
+        ln_consent_rest(&pair->consent, ice->env->rng, now);
 }
 
 static int receive_answer(struct ln_ice *ice, ln_time now, const struct ln_path *path,

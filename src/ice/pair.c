@@ -32,6 +32,7 @@ struct ln_ice_pair *ln_ice_pair_create(struct ln_allocator *allocator,
     pair->state = LN_ICE_PAIR_FROZEN;
     pair->consent.valid_until = LN_TIME_IMMEDIATE;
     pair->alive_at = LN_TIME_IMMEDIATE;
+    pair->awaits_since = LN_TIME_NEVER;
     pair->last_sent = pair->last_received = LN_TIME_NEVER;
     pair->current_rtt = -1;
     ln_list_init(&pair->busy);

@@ -25,6 +25,7 @@ struct ln_ice_local {
     struct ln_address address; /* what others see */
     struct ln_address base;    /* what the socket is bound to */
     ln_link link;
+    uint32_t interface;         /* index of the one that the socket is bound to */
     struct ln_ice_relay *relay; /* base candidates of type relay: what carries the datagrams */
     struct ln_address related;  /* shown as raddr and rport; family NONE: none */
     uint16_t preference;        /* of the link (RFC 8445, 5.1.2.1) */
@@ -81,7 +82,8 @@ struct ln_ice_pair {
     struct ln_stun_transaction check;
     struct ln_consent consent;
     ln_time alive_at;      /* the last authentic sign of the other side */
-    ln_duration usual_gap; /* between two of them, while data goes here */
+    ln_time awaits_since;  /* a sign of it, because of data; LN_TIME_NEVER: nothing is awaited */
+    ln_duration usual_gap; /* what such a sign takes, while data goes here */
 
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
     uint64_t requests_sent, requests_received, responses_sent, responses_received;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A path that has gone quiet: what carries data is asked again long before consent would run out.
  *
- * The usual gap between two authentic signs of the other side (data, checks, answers) is measured
- * on the sending pair. When nothing came for three of them, 200 ms at least, ordinary checks go out
- * on that pair and on the best standby pairs. A check on the nominated pair nominates it again (RFC
- * 8445, 7.1.2): if a NAT on our side has given us a new mapping, the other side sees the check come
- * from a new address, makes a pair of it and follows. If the new mapping is the other side's, its
- * checks make a new pair here, and the controlling side nominates what is heard instead.
+ * A sign of the other side (data, a check, an answer) is awaited when data went out, and when data
+ * came, as more is likely. How long that usually takes is measured on the sending pair. When
+ * nothing came for three times as long, 200 ms at least, ordinary checks go out on that pair and on
+ * the best standby pairs. A check on the nominated pair nominates it again (RFC 8445, 7.1.2): if a
+ * NAT on our side has given us a new mapping, the other side sees the check come from a new
+ * address, makes a pair of it and follows. If the new mapping is the other side's, its checks make
+ * a new pair here, and the controlling side nominates what is heard instead.
  *
- * An idle connection is asked ever more rarely: each answer is a sign too, and lengthens the gap.
- * Consent keeps its own pace (RFC 7675, 5.1). */
+ * An idle connection is not asked: once a check was answered nothing is awaited until data flows
+ * again. Consent keeps its own pace (RFC 7675, 5.1). */
 #include "ice/agent.h"
 
 #include "base/time.h"
@@ -17,12 +18,19 @@
 void ln_ice_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
     /* Up at once and down slowly: what comes in bursts has the gap between the bursts. */
-    if (pair == ice->sending) {
-        ln_duration more = now - pair->alive_at - pair->usual_gap;
+    if (pair == ice->sending && pair->awaits_since != LN_TIME_NEVER) {
+        ln_duration more = now - pair->awaits_since - pair->usual_gap;
 
         pair->usual_gap += more / (more > 0 ? 2 : 16);
     }
     pair->alive_at = now;
+    pair->awaits_since = LN_TIME_NEVER;
+}
+
+void ln_ice_awaits(struct ln_ice_pair *pair, ln_time now)
+{
+    if (pair->awaits_since == LN_TIME_NEVER)
+        pair->awaits_since = now;
 }
 
 static struct ln_ice_pair *watched(const struct ln_ice *ice)
@@ -30,7 +38,7 @@ static struct ln_ice_pair *watched(const struct ln_ice *ice)
     struct ln_ice_pair *pair = ice->sending;
 
     if (ice->closed || !pair || pair->generation != ice->current || !ln_ice_pair_usable(pair) ||
-        pair->consent.for_ever)
+        pair->consent.for_ever || pair->awaits_since == LN_TIME_NEVER)
         return NULL;
     return pair;
 }
@@ -38,7 +46,7 @@ static struct ln_ice_pair *watched(const struct ln_ice *ice)
 /* In steps, so that a packet seldom moves the deadline. */
 static ln_time quiet_at(const struct ln_ice_pair *pair)
 {
-    ln_time at = pair->alive_at +
+    ln_time at = pair->awaits_since +
                  ln_time_max(LN_ICE_QUIET_MIN, LN_ICE_QUIET_GAPS * pair->usual_gap);
 
     return at + LN_ICE_QUIET_STEP - at % LN_ICE_QUIET_STEP;
@@ -46,7 +54,7 @@ static ln_time quiet_at(const struct ln_ice_pair *pair)
 
 static bool asked(const struct ln_ice *ice, const struct ln_ice_pair *pair)
 {
-    return ice->quiet_pair == pair->id && ice->quiet_since == pair->alive_at;
+    return ice->quiet_pair == pair->id && ice->quiet_since == pair->awaits_since;
 }
 
 static void ask(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
@@ -55,7 +63,7 @@ static void ask(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
     unsigned standby = 0;
 
     ice->quiet_pair = pair->id;
-    ice->quiet_since = pair->alive_at;
+    ice->quiet_since = pair->awaits_since;
     ice->quiet_asked = now;
     if (pair->check.state != LN_STUN_RUNNING)
         ln_ice_begin_check(ice, pair, ice->controlling && g->selected == pair, now);

@@ -106,6 +106,7 @@ static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t
                                   .base = link->address,
                                   .server = *to,
                                   .server_index = (uint8_t)server,
+                                  .interface = link->interface,
                                   .preference = relay_preference(link->preference, over) };
 
     if (has_relay(ice, &link->address, server) ||
@@ -267,6 +268,7 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
                                   .over = relay->over,
                                   .base = relay->base,
                                   .server_index = relay->server_index,
+                                  .interface = relay->interface,
                                   .preference = relay->preference,
                                   .redirects = (uint8_t)(relay->redirects + 1) };
     struct ln_address other;

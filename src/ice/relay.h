@@ -60,6 +60,7 @@ struct ln_ice_relay {
     struct ln_address tried[LN_ICE_REDIRECTS_MAX + 1];
     uint8_t redirects;
     uint8_t server_index, send_failures;
+    uint32_t interface;  /* index of the one that it is reached by */
     uint16_t preference; /* of its candidates */
     bool done;           /* it gave its candidates or failed: gathering does not wait for it */
     bool failed;

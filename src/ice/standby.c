@@ -2,12 +2,13 @@
  * Pairs beside the selected one: what is checked and kept warm after a nomination, and what takes
  * the selected pair's place when it is lost, left by the other side, or worse than another.
  *
- * RFC 8445, 8.1.2 ends everything else with a nomination. Here the best pair of each other socket
- * or relay keeps its consent, so that a lost interface costs no new connection, and pairs of a
- * better kind than the selected one (direct before NATs before relays) are still looked for. The
- * controlling side nominates again, as browsers do; the controlled side sends on what is left until
- * it is told. Which side noticed first does not matter: data on another pair while the selected one
- * is silent says that the other side has moved. (A check says less: many keep all pairs warm.) */
+ * RFC 8445, 8.1.2 ends everything else with a nomination. Here the best pair of each interface and
+ * the best relayed one keep their consent (of the selected pair's own, one beside it), so that a
+ * lost interface or a path that is shut costs no new connection, and pairs of a better kind than
+ * the selected one (direct before NATs before relays) are still looked for. The controlling side
+ * nominates again, as browsers do; the controlled side sends on what is left until it is told.
+ * Which side noticed first does not matter: data on another pair while the selected one is silent
+ * says that the other side has moved. (A check says less: many keep all pairs warm.) */
 #include "ice/agent.h"
 
 #include "base/time.h"
@@ -36,6 +37,14 @@ static bool best_of_its_link(const struct ln_ice_generation *g, const struct ln_
     return true;
 }
 
+/* They are likely to be lost together: of one interface, or relayed. */
+static bool share_fate(const struct ln_ice_pair *a, const struct ln_ice_pair *b)
+{
+    if (a->base->relay || b->base->relay)
+        return a->base->relay && b->base->relay;
+    return a->base->interface == b->base->interface;
+}
+
 bool ln_ice_is_standby(const struct ln_ice_generation *g, const struct ln_ice_pair *pair)
 {
     unsigned before = 0;
@@ -44,8 +53,13 @@ bool ln_ice_is_standby(const struct ln_ice_generation *g, const struct ln_ice_pa
     if (!g->selected || pair == g->selected || !ln_ice_pair_usable(pair) ||
         pair->path.link == g->selected->path.link || !best_of_its_link(g, pair))
         return false;
-    for (i = 0; g->list.pairs[i] != pair; i++)
-        before += g->list.pairs[i]->consent.active && g->list.pairs[i] != g->selected;
+    for (i = 0; g->list.pairs[i] != pair; i++) {
+        if (g->list.pairs[i] == g->selected || !g->list.pairs[i]->consent.active)
+            continue;
+        if (share_fate(g->list.pairs[i], pair))
+            return false;
+        before++;
+    }
     return before < LN_ICE_STANDBY_MAX;
 }
 

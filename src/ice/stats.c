@@ -45,6 +45,7 @@ void ln_ice_count_sent(struct ln_ice *ice, ln_time now, const struct ln_path *pa
     pair->packets_sent += packets;
     pair->bytes_sent += bytes;
     pair->last_sent = now;
+    ln_ice_awaits(pair, now);
 }
 
 void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path *path,
@@ -57,8 +58,10 @@ void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path
     pair->packets_received += packets;
     pair->bytes_received += bytes;
     pair->last_received = now;
-    if (pair->authenticated)
+    if (pair->authenticated) {
         ln_ice_heard(ice, pair, now);
+        ln_ice_awaits(pair, now);
+    }
     if (pair->authenticated && pair != ice->sending)
         ln_ice_standby_heard(ice, pair, now);
     if (pair == ice->sending && ice->state == LN_ICE_CONNECTION_STATE_DISCONNECTED)

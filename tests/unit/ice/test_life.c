@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * After the connection: consent, silence, restart, rollback, repeated nominations; and names. */
+#include "ice/consent.h"
 #include "stun/message.h"
 #include "tests/unit/ice/agents.h"
 
@@ -73,6 +74,70 @@ LN_TEST(consent, is_lost_after_30s_although_checks_of_the_other_side_keep_coming
     agents_run(&s, LN_SECONDS(60)); /* final: only a restart helps */
     CHECK(!ln_ice_send_path(s.a.ice, &path));
     CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_FAILED);
+    agents_free(&s);
+}
+
+/* A consent that was granted at 0 and is asked for until `end`, unanswered: the number of checks.
+ */
+static unsigned checks_until(struct ln_consent *c, ln_time end)
+{
+    struct ln_stun_id id;
+    unsigned checks = 0;
+
+    for (ln_time now = 0; now <= end; now += LN_MILLISECONDS(100)) {
+        ln_consent_on_timeout(c, test_env()->rng, now);
+        checks += ln_consent_take(c, test_env()->rng, now, &id);
+    }
+    return checks;
+}
+
+LN_TEST(consent, of_a_resting_pair_is_asked_for_later_and_at_the_usual_pace_when_unanswered)
+{
+    for (int i = 0; i < 20; i++) {
+        struct ln_consent c = { 0 };
+
+        ln_consent_renew(&c, 0);
+        ln_consent_start(&c, test_env()->rng, 0);
+        ln_consent_rest(&c, test_env()->rng, 0);
+        CHECK_EQUAL(checks_until(&c, LN_SECONDS(9)), 0);
+        CHECK(checks_until(&c, LN_SECONDS(15)) >= 1);
+        CHECK(checks_until(&c, LN_SECONDS(29)) >= 2 && !c.lost);
+        (void)checks_until(&c, LN_SECONDS(31));
+        CHECK(c.lost);
+    }
+}
+
+/* The other side nominates a pair whose consent is about to run out. */
+LN_TEST(consent, that_is_old_when_its_pair_is_wanted_is_asked_for_at_once)
+{
+    struct ln_consent c = { 0 };
+
+    ln_consent_renew(&c, 0);
+    ln_consent_start(&c, test_env()->rng, LN_SECONDS(29));
+    CHECK_EQUAL(ln_consent_next_timeout(&c), LN_SECONDS(29));
+}
+
+LN_TEST(consent, of_standby_pairs_is_kept_at_a_slower_pace)
+{
+    struct ln_ice_pair_info info;
+    unsigned standby = 0;
+
+    agents_init(&s);
+    s.wire.delay = LN_MILLISECONDS(20);
+    CHECK(agents_create(&s));
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    wire_interface(&s.wire, s.a.node, "192.168.1.4");
+    wire_interface(&s.wire, s.b.node, "192.168.1.3");
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(2)));
+    agents_run(&s, LN_SECONDS(100));
+    for (size_t i = 0; ln_ice_pair(s.a.ice, i, &info); i++) {
+        if (info.selected)
+            continue;
+        CHECK(info.consent_requests_sent >= 100 / 15 && info.consent_requests_sent <= 100 / 9);
+        standby++;
+    }
+    CHECK_EQUAL(standby, 1);
     agents_free(&s);
 }
 

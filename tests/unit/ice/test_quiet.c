@@ -32,6 +32,24 @@ static void receive_data(struct side *side)
     ln_ice_count_received(side->ice, s.wire.now, &path, 1, 100);
 }
 
+static void send_data(struct side *side)
+{
+    struct ln_path path;
+
+    CHECK(ln_ice_send_path(side->ice, &path));
+    ln_ice_count_sent(side->ice, s.wire.now, &path, 1, 100);
+}
+
+/* Both send, and nothing of it arrives. */
+static void unheard(ln_duration duration)
+{
+    for (ln_duration t = 0; t < duration; t += EVERY) {
+        send_data(&s.a);
+        send_data(&s.b);
+        agents_run(&s, EVERY);
+    }
+}
+
 static void flow(ln_duration duration)
 {
     for (ln_duration t = 0; t < duration; t += EVERY) {
@@ -98,9 +116,9 @@ LN_TEST(quiet, another_mapping_while_the_first_is_followed_is_followed_too)
     connected(false);
     flow(LN_SECONDS(2));
     rebind("198.51.100.2");
-    agents_run(&s, LN_MILLISECONDS(330));
+    unheard(LN_MILLISECONDS(340));
     rebind("198.51.100.3");
-    agents_run(&s, LN_MILLISECONDS(800));
+    unheard(LN_MILLISECONDS(800));
     CHECK(b_sends_to("198.51.100.3"));
     agents_free(&s);
 }
@@ -121,19 +139,30 @@ LN_TEST(quiet, nothing_is_asked_while_data_comes_and_at_once_when_it_stays_away)
     agents_free(&s);
 }
 
-/* Without data the gaps grow until consent alone is left (every 5 s). */
-LN_TEST(quiet, an_idle_connection_is_asked_ever_more_rarely)
+/* Once answered, consent alone is left (every 5 s). */
+LN_TEST(quiet, a_connection_that_goes_idle_is_asked_once)
 {
     uint64_t before;
 
     connected(true);
     flow(LN_SECONDS(2));
     before = asked(&s.a);
-    agents_run(&s, LN_SECONDS(10));
-    CHECK(asked(&s.a) - before <= 10);
-    before = asked(&s.a);
     agents_run(&s, LN_SECONDS(100));
-    CHECK(asked(&s.a) - before <= 2);
+    CHECK(asked(&s.a) > before && asked(&s.a) - before <= 2); /* b's own check hastens ours */
+    agents_free(&s);
+}
+
+LN_TEST(quiet, data_that_goes_unanswered_after_a_pause_is_asked_for)
+{
+    uint64_t before;
+
+    connected(true);
+    flow(LN_SECONDS(2));
+    agents_run(&s, LN_SECONDS(20));
+    before = asked(&s.a);
+    send_data(&s.a);
+    agents_run(&s, LN_MILLISECONDS(600));
+    CHECK(asked(&s.a) > before && asked(&s.a) - before <= 2);
     agents_free(&s);
 }
 
