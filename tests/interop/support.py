@@ -180,6 +180,20 @@ class Pair:
         assert kind is not None or code == 0, f"linnet ended with {code}"
 
 
+def pair_of(start, offers, *more, ours=(), data=True, media=False, path=None):
+    """Another stack, which start(*options) starts, and linnet, connected; `offers`: the other begins."""
+    theirs = ["--offer" if offers else "--answer", *more]
+    ours = ["--answer" if offers else "--offer", *ours]
+    if data:
+        theirs += ["--data"] if offers else []
+        ours += [] if offers else ["--data", "chat"]
+    if media:
+        theirs += ["--media"]
+        ours += ["--video", "test", "--audio", "tone"]
+    other = start(*theirs)
+    return Pair(peer(*ours), other, path)
+
+
 def run_all(namespace):
     """Runs every function named test_..., one after another."""
     passed = failed = 0

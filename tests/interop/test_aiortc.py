@@ -3,30 +3,19 @@
 """aiortc (package python3-aiortc) at the other end of `linnet peer`. Both ends number their pictures and
 read the other's; both listen to the other's tone."""
 import os
+from functools import partial
 
+import support
 from cases import (
     both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, repaired,
     they_send, too_large, we_send,
 )
 from lossy import LossyPath
-from support import Lines, Pair, has_picture, peer, run_all, stats_of
+from support import Lines, has_picture, run_all, stats_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
-
-
-def pair_of(offers, *more, ours=(), data=True, media=False, path=None):
-    """aiortc and linnet connected; `offers` says whether aiortc begins."""
-    theirs = ["--offer" if offers else "--answer", *more]
-    ours = ["--answer" if offers else "--offer", *ours]
-    if data:
-        theirs += ["--data"] if offers else []
-        ours += [] if offers else ["--data", "chat"]
-    if media:
-        theirs += ["--media"]
-        ours += ["--video", "test", "--audio", "tone"]
-    other = Lines("/usr/bin/python3", os.path.join(HERE, "aiortc_peer.py"), *theirs)
-    return Pair(peer(*ours), other, path)
+pair_of = partial(support.pair_of, partial(Lines, "/usr/bin/python3", os.path.join(HERE, "aiortc_peer.py")))
 
 
 def test_aiortc_offers_data():

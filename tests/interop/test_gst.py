@@ -3,29 +3,18 @@
 """GStreamer's webrtcbin (gstreamer1.0-plugins-bad, python3-gst-1.0) at the other end of `linnet peer`.
 Both ends number their pictures and read the other's; both listen to the other's tone."""
 import os
+from functools import partial
 
+import support
 from cases import (
     both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, they_send,
     too_large, we_send,
 )
-from support import Lines, Pair, has_picture, peer, run_all
+from support import Lines, has_picture, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
-
-
-def pair_of(offers, *more, ours=(), data=True, media=False):
-    """webrtcbin and linnet connected; `offers` says whether webrtcbin begins."""
-    theirs = ["--offer" if offers else "--answer", *more]
-    ours = ["--answer" if offers else "--offer", *ours]
-    if data:
-        theirs += ["--data"] if offers else []
-        ours += [] if offers else ["--data", "chat"]
-    if media:
-        theirs += ["--media"]
-        ours += ["--video", "test", "--audio", "tone"]
-    other = Lines("/usr/bin/python3", os.path.join(HERE, "gst", "peer.py"), *theirs)
-    return Pair(peer(*ours), other)
+pair_of = partial(support.pair_of, partial(Lines, "/usr/bin/python3", os.path.join(HERE, "gst", "peer.py")))
 
 
 def test_gst_offers_data():

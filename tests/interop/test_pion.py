@@ -4,9 +4,11 @@
 candidates. It sends our packets back to us: our own picture numbers and our own tone return."""
 import os
 import subprocess
+from functools import partial
 
+import support
 from cases import channel_kinds, close_from_both_sides, converse, renegotiate
-from support import Lines, Pair, has_picture, has_tone, peer, run_all
+from support import Lines, has_picture, has_tone, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILT = None
@@ -31,18 +33,7 @@ def pion(*options):
     return Lines(BUILT, *options)
 
 
-def pair_of(offers, *more, ours=(), data=True, media=False):
-    """Pion and linnet connected; `offers` says whether Pion begins."""
-    theirs = ["--offer" if offers else "--answer", *more]
-    ours = ["--answer" if offers else "--offer", *ours]
-    if data:
-        theirs += ["--data"] if offers else []
-        ours += [] if offers else ["--data", "chat"]
-    if media:
-        theirs += ["--media"]
-        ours += ["--video", "test", "--audio", "tone"]
-    other = pion(*theirs)
-    return Pair(peer(*ours), other)
+pair_of = partial(support.pair_of, pion)
 
 
 def tracks(pair):
