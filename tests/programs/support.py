@@ -208,6 +208,38 @@ class Server(Program):
         return self.end()
 
 
+def udp_ports(process):
+    """Those that a process has open now."""
+    inodes = set()
+    for entry in os.scandir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(OSError):
+            inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(entry.path)))
+    ports = []
+    for table in ("udp", "udp6"):
+        with open(f"/proc/{process.pid}/net/{table}", encoding="ascii") as handle:
+            for fields in map(str.split, list(handle)[1:]):
+                if fields[9] in inodes:
+                    ports.append(str(int(fields[1].rsplit(":", 1)[1], 16)))
+    return ports
+
+
+@contextlib.contextmanager
+def dead_paths(*programs):
+    """No datagram arrives any more at a UDP port that one of them has open now. Needs tests/support/netns."""
+    def nft(*words):
+        subprocess.run(["nft", *words], check=True, capture_output=True)
+
+    ports = ",".join(port for program in programs for port in udp_ports(program.process))
+    table = f"linnet-{programs[0].process.pid}"
+    nft("add", "table", "inet", table)
+    try:
+        nft("add", "chain", "inet", table, "input", "{ type filter hook input priority 0 ; }")
+        nft("add", "rule", "inet", table, "input", "udp", "dport", f"{{ {ports} }}", "drop")
+        yield
+    finally:
+        nft("delete", "table", "inet", table)
+
+
 def carry(source, target):
     """Carries signalling across; what is not for the other side stays to be expected."""
     def is_signalling(line):

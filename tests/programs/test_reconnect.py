@@ -2,7 +2,7 @@
 """Calls that come back: two `linnet join` whose server, or one of which, is gone for a while."""
 import signal
 
-from support import Server, folder, linnet, run_all, unused_port, write
+from support import Server, dead_paths, folder, linnet, run_all, unused_port, write
 
 
 def join(server, name):
@@ -95,6 +95,20 @@ def test_a_call_outlives_its_server():
             for guest, other in ((ada, "ben"), (ben, "ada")):
                 words = [line for line in heard(guest)]
                 assert len(words) == 3 and all(f"from {other}" in line for line in words), words
+            end(ada, ben)
+
+
+def test_a_lost_path_is_replaced_by_an_ice_restart_and_no_message_is_lost():
+    """Every path that the two have is dead at once, and stays so: only new sockets connect them again."""
+    with Server() as server, join(server, "ada") as ada, join(server, "ben") as ben:
+        talk(ada, ben, "before")
+        with dead_paths(ada, ben):
+            for number in range(5):
+                ada.send(f"meanwhile {number}")
+            ada.expect_json(lambda m: m["event"] == "figures" and m["iceRestarts"] >= 1, 60)
+            talk(ada, ben, "after")
+            meanwhile = [line for line in heard(ben) if "meanwhile" in line]
+            assert len(meanwhile) == 5 and all(f"meanwhile {i}" in line for i, line in enumerate(meanwhile)), meanwhile
             end(ada, ben)
 
 

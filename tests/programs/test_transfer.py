@@ -7,10 +7,9 @@ import random
 import re
 import signal
 import socket
-import subprocess
 import time
 
-from support import LINNET, SECONDS, Program, Server, folder, run, run_all, sentence, write
+from support import LINNET, SECONDS, Program, Server, dead_paths, folder, run, run_all, sentence, write
 
 MEGABYTE = 1 << 20
 # A participant that is gone is told of after a second, not thirty.
@@ -263,25 +262,6 @@ def test_receive_goes_on_after_both_were_killed_and_the_file_changed_meanwhile()
         assert filecmp.cmp(path, os.path.join(to, "big.bin"), shallow=False)
 
 
-def udp_ports(process):
-    """Those that a process has open now."""
-    inodes = set()
-    for entry in os.scandir(f"/proc/{process.pid}/fd"):
-        with contextlib.suppress(OSError):
-            inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(entry.path)))
-    ports = []
-    for table in ("udp", "udp6"):
-        with open(f"/proc/{process.pid}/net/{table}", encoding="ascii") as handle:
-            for fields in map(str.split, list(handle)[1:]):
-                if fields[9] in inodes:
-                    ports.append(str(int(fields[1].rsplit(":", 1)[1], 16)))
-    return ports
-
-
-def nft(*words):
-    subprocess.run(["nft", *words], check=True, capture_output=True)
-
-
 def peak_memory(process):
     with open(f"/proc/{process.pid}/status", encoding="ascii") as handle:
         return int(re.search(r"VmHWM:\s+(\d+) kB", handle.read()).group(1)) << 10
@@ -294,17 +274,10 @@ def test_receive_makes_a_lost_connection_anew_within_30_s():
         part = os.path.join(to, "big.bin.linnet.part")
         with Sender(server, path) as sender, receiving(server, sender.code, to) as receiver:
             until(lambda: os.path.exists(part) and os.path.getsize(part) >= 3 * MEGABYTE, receiver)
-            ports = ",".join(udp_ports(sender.process) + udp_ports(receiver.process))
-            table = f"linnet-{sender.process.pid}"
-            nft("add", "table", "inet", table)
-            try:
-                nft("add", "chain", "inet", table, "input", "{ type filter hook input priority 0 ; }")
-                nft("add", "rule", "inet", table, "input", "udp", "dport", f"{{ {ports} }}", "drop")
+            with dead_paths(sender, receiver):
                 receiver.expect("trying again", 40, stream="err")
                 assert receiver.end(120) == 0, (receiver, sender)
                 assert sender.end() == 0, sender
-            finally:
-                nft("delete", "table", "inet", table)
             check_resumed(receiver.text("err"), 400 * MEGABYTE)
         assert filecmp.cmp(path, os.path.join(to, "big.bin"), shallow=False)
 
