@@ -5,9 +5,8 @@
 #include <qrencode.h>
 #include <stdbool.h>
 
-#define BORDER                                                                                     \
-    2 /* the standard asks for four; readers are content with two, terminals are small             \
-       */
+/* The standard asks for four; readers are content with two, and terminals are small. */
+#define BORDER 2
 
 static bool is_dark(const QRcode *code, int x, int y)
 {

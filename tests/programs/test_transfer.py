@@ -282,6 +282,41 @@ def test_receive_makes_a_lost_connection_anew_within_30_s():
         assert filecmp.cmp(path, os.path.join(to, "big.bin"), shallow=False)
 
 
+PTY = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+QUIET_ZONE = 4  # modules around a QR code
+DOT = 6  # pixels a module
+
+
+def picture_of(rows, path):
+    """A code of half blocks, dark on light, as a picture (PGM)."""
+    width = len(rows[0])
+    dots = []
+    for row in rows:
+        dots.append([c in "\u2580\u2588" for c in row])
+        dots.append([c in "\u2584\u2588" for c in row])
+    side = width + 2 * QUIET_ZONE
+    empty = [[False] * side] * QUIET_ZONE
+    dots = empty + [[False] * QUIET_ZONE + row + [False] * QUIET_ZONE for row in dots] + empty
+    with open(path, "wb") as handle:
+        handle.write(b"P5 %d %d 255\n" % (side * DOT, len(dots) * DOT))
+        for row in dots:
+            handle.write(b"".join((b"\0" if dark else b"\xff") * DOT for dark in row) * DOT)
+    return path
+
+
+def test_send_shows_a_qr_code_that_leads_to_the_page():
+    with folder() as place, Server(listen="10.77.0.2:0", stun="none") as server:
+        with Program("/usr/bin/python3", "-c", PTY, LINNET, "send", "--insecure", "--to", server.url,
+                     write(os.path.join(place, "a.txt"), "a")) as sender:
+            sender.expect(r"^or ")
+            lines = [line.rstrip("\r\n") for line in sender.lines["out"]]
+            rows = [line[len("\x1b[30;47m"):-len("\x1b[0m")] for line in lines if line.startswith("\x1b[30;47m")]
+            page = next(line.split()[1] for line in lines if line.startswith("page"))
+            code, out, err = run("-q", "--raw", picture_of(rows, os.path.join(place, "qr.pgm")), program="zbarimg")
+            assert code == 0 and out.strip() == page, (out, page, err)
+            assert page.startswith(f"{server.url}/receive#"), page
+
+
 def test_send_and_receive_need_little_memory_however_large_the_file():
     with scene() as (server, source, to):
         path = os.path.join(source, "large.bin")
