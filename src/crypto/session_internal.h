@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Inside crypto/ only: a secure session's parts.
  *
- *   session.c         states, the two kinds of input, timers
- *   session_bio.c     the library's input and output: borrowed packets in, queued blocks out
- *   session_library.c the library's objects: settings, certificates, keys of the finished handshake
- *   record.c          the record layer of an established datagram session */
+ *   session.c           life and states, streams, the calls of both kinds
+ *   session_handshake.c which records the library sees, and the timers
+ *   session_datagram.c  records of a datagram session
+ *   session_bio.c       the library's input and output: borrowed packets in, queued blocks out
+ *   session_library.c   the library's objects: settings, certificates, keys of the finished
+ * handshake record.c            the record layer of an established datagram session */
 #ifndef LN_CRYPTO_SESSION_INTERNAL_H
 #define LN_CRYPTO_SESSION_INTERNAL_H
 
@@ -15,6 +17,11 @@
 #define LN_MASTER_SECRET_LEN 48u /* RFC 5246, 8.1 */
 #define LN_RANDOM_LEN        32u
 #define LN_FINISHED_MAX      64u /* a sealed Finished: 13 + 8 + 24 + 16 bytes */
+
+/* Alerts (RFC 5246, 7.2). */
+#define LN_ALERT_WARNING      1
+#define LN_ALERT_FATAL        2
+#define LN_ALERT_CLOSE_NOTIFY 0
 
 /* A kept piece: a datagram or record, or a part of a stream. */
 struct ln_block {
@@ -87,6 +94,23 @@ struct ln_session {
 
     struct ln_session_counters counters;
 };
+
+/* session.c */
+void ln_session_set_state(struct ln_session *s, enum ln_session_state state);
+void ln_session_fail(struct ln_session *s, int error);
+
+/* session_handshake.c */
+/* Lets the library go on with s->input. */
+void ln_session_advance(struct ln_session *s, ln_time now);
+/* A record that comes before the handshake is done. */
+void ln_session_handshake_record(struct ln_session *s, ln_time now, const struct ln_record *record);
+/* Why the library's last call failed. */
+int ln_session_library_error(const struct ln_session *s);
+
+/* session_datagram.c */
+int ln_session_unwrap_datagram(struct ln_session *s, ln_time now, struct ln_bytes *packet,
+                               uint8_t *out, size_t cap);
+void ln_session_say_close(struct ln_session *s);
 
 /* session_bio.c */
 BIO_METHOD *ln_session_bio_method(void);
