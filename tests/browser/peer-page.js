@@ -253,12 +253,12 @@ async function steadyClock(audio) {
   }
 }
 
-/** options: offerer, toneHz, messages, label. `toPeer` is what the test exposes. */
-async function open({ offerer, toneHz, messages, label }) {
+/** options: offerer, toneHz, messages, label, configuration. `toPeer` is what the test exposes. */
+async function open({ offerer, toneHz, messages, label, configuration }) {
   const audio = new AudioContext({ latencyHint: 'interactive', sampleRate: 48000 });
   await audio.audioWorklet.addModule(URL.createObjectURL(new Blob([DETECTOR], { type: 'text/javascript' })));
   await steadyClock(audio);
-  const pc = new RTCPeerConnection();
+  const pc = new RTCPeerConnection(configuration);
   const source = await makeSource(audio, toneHz);
   for (const track of source.getTracks()) pc.addTrack(track, source);
   const video = Object.assign(document.createElement('video'), { autoplay: true, playsInline: true });

@@ -2,93 +2,14 @@
 // A browser against `linnet peer`: sound, picture and messages at once, each browser in both roles.
 //   tests/support/netns node --test tests/browser/peer.test.mjs
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import http from 'node:http';
-import path from 'node:path';
-import readline from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { checksum, content } from './messages.js';
-import { binary, chromium, comeFirst, firefox, ROOT, silentDevice, until } from './support.mjs';
+import { connect, one, openPage, PAGE_TONE_HZ, pages, pairInUse, startPeer, trackIn } from './both-ends.mjs';
+import { chromium, comeFirst, firefox, silentDevice, until } from './support.mjs';
 
 const SECONDS = 20;
 const MESSAGES = 1000;
 const TONE_HZ = 440; // ours, docs/test-picture.md
-const PAGE_TONE_HZ = 523;
-const FILES = {
-  '/peer-page.js': 'tests/browser/peer-page.js',
-  '/messages.js': 'tests/browser/messages.js',
-  '/test-picture.js': 'web/test-picture.js',
-};
 
-/** Serves the page's modules, and a page that loads them. */
-async function pages() {
-  const server = http.createServer(async ({ url }, response) => {
-    if (FILES[url]) {
-      response.setHeader('content-type', 'text/javascript');
-      response.end(await readFile(path.join(ROOT, FILES[url])));
-    } else {
-      response.setHeader('content-type', 'text/html; charset=utf-8');
-      response.end('<!doctype html><title>peer</title><link rel="icon" href="data:,"><script type="module" src="/peer-page.js"></script>');
-    }
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() };
-}
-
-/** `linnet peer` with its lines: signalling goes to `toPage`, messages are compared with what was sent. */
-class Peer {
-  received = 0;
-  wrong = [];
-  errors = '';
-  #stats = [];
-
-  constructor(offerer, toPage) {
-    this.child = spawn(binary(), ['peer', ...(offerer ? ['--offer', '--data', 'chat'] : ['--answer']),
-      '--video', 'test', '--audio', 'tone', '--echo'], { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.exited = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve(code ?? signal)));
-    this.child.stdin.on('error', () => {});
-    this.child.stderr.on('data', (data) => { this.errors += data; });
-    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const object = JSON.parse(line);
-      if (object.stats) this.#stats.shift()?.(object.stats);
-      else if ('data' in object || 'data64' in object) this.take(object);
-      else if ('type' in object || 'candidate' in object) toPage(object);
-    });
-  }
-
-  send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
-
-  take({ data, data64 }) {
-    const i = this.received++;
-    const text = data !== undefined;
-    const expected = content(i, MESSAGES);
-    if (text !== (typeof expected === 'string')
-      || checksum(text ? data : Buffer.from(data64, 'base64')) !== checksum(expected)) this.wrong.push(i);
-  }
-
-  stats() {
-    return new Promise((resolve) => {
-      this.#stats.push(resolve);
-      this.send({ cmd: 'stats' });
-    });
-  }
-
-  async close() {
-    this.child.stdin.end();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
-    const code = await this.exited;
-    clearTimeout(timer);
-    return code;
-  }
-}
-
-const one = (stats, type, kind) => stats.find((s) => s.type === type && (!kind || s.kind === kind));
-/** The browsers may have nominated several. Firefox names the one in use by `selected`. */
-function pairInUse(stats) {
-  const id = one(stats, 'transport')?.selectedCandidatePairId;
-  return stats.find((s) => s.type === 'candidate-pair' && (id ? s.id === id : s.selected ?? s.nominated));
-}
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 const near = (a, b, share) => Math.abs(a - b) <= share * Math.max(a, b);
 
@@ -103,23 +24,10 @@ function within(what, promise, ms = 10000) {
 /** Connects, sends all messages, and answers what both ends saw in SECONDS. */
 async function call(page, offerer) {
   const run = { bandwidthAfter: null, syncs: [] };
-  let peer;
-  if (!page.bridged) {
-    page.bridged = true;
-    await page.exposeFunction('toPeer', (signal) => page.peer.send(signal));
-  }
-  const toPage = (signal) => page.evaluate((s) => globalThis.end.fromPeer(s), signal).catch(() => {});
-  const early = [];
-  let opened = false;
-  peer = page.peer = new Peer(!offerer, (signal) => { if (opened) toPage(signal); else early.push(signal); });
+  const peer = await startPeer(page, { offerer: !offerer, messages: MESSAGES });
   try {
-    await page.evaluate((options) => globalThis.openEnd(options),
-      { offerer, toneHz: PAGE_TONE_HZ, messages: MESSAGES, label: 'chat' });
-    opened = true;
-    early.forEach(toPage);
-    await until('connected', () => page.evaluate(() => globalThis.end.pc.connectionState === 'connected'), { timeout: 15000 });
+    await connect(page, peer, { offerer, messages: MESSAGES });
     const start = Date.now();
-    await until('a channel', () => page.evaluate(() => Boolean(globalThis.end.messages)));
     page.evaluate((seconds) => globalThis.end.messages.send(seconds), SECONDS - 2).catch((error) => { run.sending = error; });
     while (Date.now() - start < SECONDS * 1000) {
       await new Promise((resolve) => setTimeout(resolve, 500));
@@ -182,8 +90,6 @@ function checkPackets(name, sender, receiver) {
 
 comeFirst();
 
-const tracks = (stats, kind) => stats.find((s) => s.type === 'linnet-track' && s.direction === 'in' && s.kind === kind);
-
 for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
   describe(`${name} and linnet peer`, () => {
     let host;
@@ -204,14 +110,9 @@ for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
       describe(`${name} ${role}`, () => {
         let run;
         before(async () => {
-          const page = await host.newPage();
-          const problems = [];
-          page.on('pageerror', (error) => problems.push(String(error)));
-          page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-          await page.goto(site.url);
-          await until('the page', () => page.evaluate(() => globalThis.loaded));
+          const page = await openPage(host, site);
           run = await call(page, role === 'offers');
-          run.problems = problems;
+          run.problems = page.problems;
           await page.close();
         });
 
@@ -222,13 +123,13 @@ for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
         });
         test('messages of 1 B to 256 KiB arrive unchanged both ways', () => checkMessages(run));
         test('the picture towards linnet is read frame by frame', () => {
-          const track = tracks(run.ours, 'video');
+          const track = trackIn(run.ours, 'video');
           checkPicture('to linnet', run.theirs.stats, run.ours, { read: track.numbersRead, missing: track.numbersMissing, disordered: track.numbersDisordered });
         });
         test('the picture from linnet is read frame by frame',
           () => checkPicture('from linnet', run.ours, run.theirs.stats, run.theirs.watch));
         test('the tones keep their pitch', () => {
-          const heard = tracks(run.ours, 'audio').frequencyHz;
+          const heard = trackIn(run.ours, 'audio').frequencyHz;
           assert.ok(Math.abs(heard - PAGE_TONE_HZ) < 5, `linnet heard ${heard} Hz`);
           assert.ok(Math.abs(run.theirs.hertz - TONE_HZ) < 5, `the page heard ${run.theirs.hertz} Hz`);
         });

@@ -7,6 +7,7 @@ import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
+import { trust } from './certificate.mjs';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -87,8 +88,10 @@ export async function silentDevice() {
   return { env: { PULSE_SERVER: `unix:${socket}` }, close };
 }
 
-async function launch({ env, ...options }) {
+/** authority: a PEM file of who signs the certificates of servers; `store` is where this browser keeps such. */
+async function launch({ env, authority, store, ...options }) {
   const home = await mkdtemp(path.join(tmpdir(), 'linnet-browser-'));
+  if (authority) trust(authority, path.join(home, store));
   const browser = await puppeteer.launch({
     headless: true,
     userDataDir: path.join(home, 'profile'),
@@ -107,9 +110,11 @@ async function launch({ env, ...options }) {
 }
 
 /** media: false gives the page no permission to camera and microphone. */
-export function chromium({ media = true, args = [], env } = {}) {
+export function chromium({ media = true, args = [], env, authority } = {}) {
   return launch({
     env,
+    authority,
+    store: '.pki/nssdb',
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -123,9 +128,11 @@ export function chromium({ media = true, args = [], env } = {}) {
   });
 }
 
-export function firefox({ prefs = {}, env } = {}) {
+export function firefox({ prefs = {}, env, authority } = {}) {
   return launch({
     env,
+    authority,
+    store: 'profile',
     browser: 'firefox',
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     extraPrefsFirefox: {
