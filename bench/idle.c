@@ -10,14 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAIRS   250
-#define SECONDS 30
+#define PAIRS       250
+#define SECONDS     30
+#define OPEN_WITHIN LN_SECONDS(30) /* a pair */
 
 struct idle {
     struct ln_driver *driver;
     struct duo_side (*pairs)[2];
     size_t pair_count, open;
-    struct ln_loop_timer timer;
+    struct ln_loop_timer timer; /* ends the present wait */
 };
 
 static void count_open(struct duo_side *side, ln_time now)
@@ -37,6 +38,15 @@ static void stop(void *ctx, ln_time now)
     ln_loop_stop(ln_driver_loop(idle->driver));
 }
 
+/* Until what runs calls ln_loop_stop(), and no longer than so. */
+static int wait(struct idle *idle, ln_duration limit)
+{
+    struct ln_loop *loop = ln_driver_loop(idle->driver);
+
+    ln_loop_timer_set(&idle->timer, ln_loop_now(loop) + limit);
+    return ln_loop_run(loop);
+}
+
 static int open_pair(struct idle *idle, struct duo_side pair[2])
 {
     int error = duo_create(pair, idle->driver, idle->driver);
@@ -47,7 +57,9 @@ static int open_pair(struct idle *idle, struct duo_side pair[2])
     pair[0].on_open = pair[1].on_open = count_open;
     idle->open = 0;
     error = duo_start(pair);
-    return error ? error : ln_loop_run(ln_driver_loop(idle->driver));
+    if (!error)
+        error = wait(idle, OPEN_WITHIN);
+    return !error && idle->open < 2 ? LN_ERR_TIMEOUT : error;
 }
 
 int bench_idle(const struct bench_options *options, json_t *rows)
@@ -59,18 +71,16 @@ int bench_idle(const struct bench_options *options, json_t *rows)
     int error = idle.pairs ? ln_driver_create(&idle.driver) : LN_ERR_NOMEM;
 
     before = bench_resident_kib();
+    if (!error)
+        error = ln_loop_timer_init(ln_driver_loop(idle.driver), &idle.timer, stop, &idle);
     for (i = 0; i < pairs && !error; i++) {
         idle.pair_count++;
         error = open_pair(&idle, idle.pairs[i]);
     }
-    if (!error)
-        error = ln_loop_timer_init(ln_driver_loop(idle.driver), &idle.timer, stop, &idle);
     if (!error) {
-        ln_loop_timer_set(&idle.timer,
-                          ln_loop_now(ln_driver_loop(idle.driver)) + LN_SECONDS(seconds));
         from = bench_wall_seconds();
         cpu_from = bench_cpu_seconds();
-        error = ln_loop_run(ln_driver_loop(idle.driver));
+        error = wait(&idle, LN_SECONDS(seconds));
         cores = (bench_cpu_seconds() - cpu_from) / (bench_wall_seconds() - from);
         resident = bench_resident_kib() - before;
     }

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static int run_help(int argc, char **argv);
 static int run_version(int argc, char **argv);
@@ -107,6 +108,17 @@ static int run_help(int argc, char **argv)
     return subcommand->run(2, words);
 }
 
+/* Sockets and relays are descriptors: as many as the system lets us have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct subcommand *subcommand;
@@ -119,6 +131,7 @@ int main(int argc, char **argv)
         return run_help(1, argv);
     if (strcmp(argv[1], "--version") == 0)
         return run_version(1, argv);
+    raise_descriptors();
     subcommand = find(argv[1]);
     return subcommand ? subcommand->run(argc - 1, argv + 1) : unknown(argv[1]);
 }

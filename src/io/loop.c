@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@
 #define POOL_BUFFER_BYTES  2048u
 #define POOL_BUFFERS_KEPT  1024u
 #define POOL_BUFFERS_MAX   65536u
-#define LINKS_MAX          4096u
+#define LINKS_MAX          (1u << 20)
 #define STREAMS_MAX        1024u
 #define STREAM_QUEUE_MAX   (1024u * 1024)
 #define DATAGRAM_QUEUE_MAX (8u * 1024 * 1024)
@@ -360,12 +361,22 @@ static size_t or_default(size_t value, size_t fallback)
     return value > 0 ? value : fallback;
 }
 
+/* As many as the process may have descriptors. */
+static size_t links_default(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > LINKS_MAX)
+        return LINKS_MAX;
+    return (size_t)limit.rlim_cur;
+}
+
 static void configure(struct ln_loop *loop, const struct ln_loop_config *config)
 {
     struct ln_loop_config *own = &loop->config;
 
     *own = *config;
-    own->links_max = or_default(config->links_max, LINKS_MAX);
+    own->links_max = or_default(config->links_max, links_default());
     own->streams_max = or_default(config->streams_max, STREAMS_MAX);
     own->stream_queue_max = or_default(config->stream_queue_max, STREAM_QUEUE_MAX);
     own->datagram_queue_max = or_default(config->datagram_queue_max, DATAGRAM_QUEUE_MAX);

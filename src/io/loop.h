@@ -44,7 +44,7 @@ struct ln_loop_config {
     struct ln_trace *trace; /* may be NULL; borrowed */
     struct ln_env *env;     /* use this instead of an own one; borrowed, outlives the loop */
 
-    size_t links_max;            /* open sockets and streams of all endpoints; 4096 */
+    size_t links_max;            /* open sockets and streams of all endpoints; RLIMIT_NOFILE */
     size_t streams_max;          /* of them accepted by one listener; 1024 */
     size_t stream_queue_max;     /* unsent bytes of one stream; 1 MiB */
     size_t datagram_queue_max;   /* bytes of datagrams held back or waiting for room; 8 MiB */

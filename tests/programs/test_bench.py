@@ -7,7 +7,7 @@ from support import run, run_all
 
 
 def bench(name, *arguments):
-    code, out, err = run("bench", name, "--json", *arguments)
+    code, out, err = run("bench", name, "--json", *arguments, seconds=120)
     assert code == 0 and err == "", (code, out, err)
     assert "\n" not in out, out
     result = json.loads(out)
@@ -33,6 +33,11 @@ def test_bench_idle_has_its_members():
     (row,) = bench("idle", "--runs", "4", "--seconds", "1")
     positive(row, "bytes_per_peer")
     assert row["peers"] == 8 and 0 <= row["idle_cores"] < 1, row
+
+
+def test_bench_idle_holds_two_thousand_peers_on_real_sockets():
+    (row,) = bench("idle", "--runs", "1000", "--seconds", "1")
+    assert row["peers"] == 2000 and row["bytes_per_peer"] < 100 << 10, row
 
 
 def test_bench_data_has_its_members():
