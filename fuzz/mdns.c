@@ -20,7 +20,7 @@ static void write_again(const struct ln_dns_item *item)
     if (item->address.family == LN_FAMILY_NONE || !ln_dns_name_valid(item->name))
         return;
     ln_writer_init(&w, out, sizeof out);
-    ln_dns_write_header(&w, 0, LN_DNS_FLAG_RESPONSE, 0, 1);
+    ln_dns_write_header(&w, 0, LN_DNS_FLAG_RESPONSE, 0, 1, 0);
     ln_dns_write_address(&w, item->name, item->top_bit, item->ttl, &item->address);
     if (!w.ok || ln_dns_parse(out, w.len, &m) != 0 || ln_dns_next(&m, &second) != 1 ||
         !ln_dns_name_equal(second.name, item->name) ||

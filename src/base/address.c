@@ -217,6 +217,20 @@ bool ln_address_equal(const struct ln_address *a, const struct ln_address *b)
     return a->port == b->port && ln_address_equal_ip(a, b);
 }
 
+bool ln_address_in_prefix(const struct ln_address *address, const struct ln_address *prefix,
+                          unsigned bits)
+{
+    unsigned most = address->family == LN_FAMILY_IPV4 ? 32 : 128, whole, rest;
+
+    if (address->family != prefix->family)
+        return false;
+    bits = bits < most ? bits : most;
+    whole = bits / 8;
+    rest = bits % 8;
+    return memcmp(address->ip, prefix->ip, whole) == 0 &&
+           (rest == 0 || ((address->ip[whole] ^ prefix->ip[whole]) >> (8 - rest)) == 0);
+}
+
 static bool is_zero(const uint8_t *p, size_t len)
 {
     while (len > 0 && *p == 0) {

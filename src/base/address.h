@@ -8,6 +8,9 @@
 struct ln_address ln_address_ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
 bool ln_address_equal_ip(const struct ln_address *a, const struct ln_address *b);
 
+/* Whether the first `bits` bits are those of `prefix`; families differ: no. */
+bool ln_address_in_prefix(const struct ln_address *address, const struct ln_address *prefix,
+                          unsigned bits);
 bool ln_address_is_unspecified(const struct ln_address *address);
 bool ln_address_is_loopback(const struct ln_address *address);
 bool ln_address_is_link_local(const struct ln_address *address);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The mDNS querier of mdns/mdns.h (RFC 6762, 5.1 and 6.7): an endpoint with a socket per interface
- * and family.
+ * The endpoint of mdns/mdns.h, and its querier (RFC 6762, 5.1 and 6.7). The sockets are in
+ * mdns/links.h, own names in mdns/responder.h.
  *
  * A question stands for one name, whoever asks; its waiters become events when it ends, so that
  * ending allocates nothing. Deadlines are derived from the questions. Questions that end without
@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "mdns/responder.h"
 
 #include <linnet/error.h>
 
@@ -21,19 +22,6 @@
 #define SEND_PERIOD   LN_SECONDS(1)
 #define CACHE_TTL_MAX LN_SECONDS(120) /* RFC 6762, 10: what host names have */
 #define QUERY_MAX     (12 + 2 * (LN_DNS_NAME_MAX + 1 + 4))
-
-enum link_state { LINK_FREE, LINK_WANTED, LINK_ASKED, LINK_OPEN, LINK_CLOSING };
-
-struct mdns_link {
-    uint8_t state;
-    bool group; /* on port 5353 in the group; else an ordinary port */
-    bool gone;
-    uint32_t index; /* of the interface */
-    uint32_t request;
-    ln_link link;
-    struct ln_address interface; /* the interface's address */
-    struct ln_address bound;
-};
 
 struct question {
     struct ln_list in_mdns;
@@ -59,12 +47,12 @@ struct waiter {
 struct ln_mdns {
     const struct ln_env *env;
     struct ln_mdns_config config;
-    struct mdns_link links[LN_MDNS_LINKS_MAX];
+    struct ln_mdns_links links;
+    struct ln_mdns_responder responder;
     struct ln_list questions;
     struct ln_list done; /* waiters */
     size_t waiter_count, question_count;
-    bool watch_wanted, watch_asked, wake;
-    uint32_t watch_request, last_request;
+    bool wake;
 };
 
 void ln_mdns_config_init(struct ln_mdns_config *config)
@@ -88,6 +76,11 @@ int ln_mdns_create(struct ln_mdns **ret_mdns, const struct ln_mdns_config *confi
         ln_mdns_config_init(&m->config);
     ln_list_init(&m->questions);
     ln_list_init(&m->done);
+    m->links.ipv4 = m->config.ipv4;
+    m->links.ipv6 = m->config.ipv6;
+    m->links.include_loopback = m->config.include_loopback;
+    m->links.request_tag = m->config.request_tag;
+    ln_mdns_responder_init(&m->responder, env);
     *ret_mdns = m;
     return 0;
 }
@@ -118,6 +111,7 @@ void ln_mdns_free(struct ln_mdns *mdns)
         free_question(mdns, LN_CONTAINER(at, struct question, in_mdns));
     }
     free_waiters(mdns, &mdns->done);
+    ln_mdns_responder_deinit(&mdns->responder);
     ln_free(mdns->env->allocator, mdns);
 }
 
@@ -194,7 +188,7 @@ int ln_mdns_query(struct ln_mdns *mdns, const char *name, uint64_t id)
     w->id = id;
     ln_list_append(&q->waiters, &w->in_list);
     mdns->waiter_count++;
-    mdns->watch_wanted = !mdns->watch_asked;
+    ln_mdns_links_want(&mdns->links);
     mdns->wake = true;
     return 0;
 }
@@ -231,17 +225,6 @@ static void report(struct ln_mdns *m, struct question *q, int error)
     q->next_send = q->deadline = q->report_at = LN_TIME_NEVER;
 }
 
-static uint32_t open_links(const struct ln_mdns *m)
-{
-    uint32_t bits = 0;
-    size_t i;
-
-    for (i = 0; i < LN_MDNS_LINKS_MAX; i++)
-        if (m->links[i].state == LINK_OPEN)
-            bits |= 1u << i;
-    return bits;
-}
-
 /* The first of its kind keeps the order of time; a remembered answer serves late askers. */
 static void begin(struct ln_mdns *m, struct question *q, ln_time now)
 {
@@ -264,7 +247,7 @@ static void run_question(struct ln_mdns *m, struct question *q, ln_time now)
         begin(m, q, now);
     if (ln_time_due(q->next_send, now)) {
         q->sends++;
-        q->due_links = open_links(m);
+        q->due_links = ln_mdns_links_open(&m->links);
         q->next_send = q->sends < SENDS_MAX ? now + SEND_PERIOD : LN_TIME_NEVER;
     }
     if (ln_time_due(q->report_at, now)) {
@@ -286,15 +269,17 @@ static void mdns_on_timeout(void *object, ln_time now)
         run_question(m, LN_CONTAINER(at, struct question, in_mdns), now);
     }
     trim_cache(m);
+    ln_mdns_responder_run(&m->responder, &m->links, now);
 }
 
 static ln_time mdns_next_timeout(const void *object)
 {
     const struct ln_mdns *m = object;
-    ln_time next = LN_TIME_NEVER;
+    ln_time next;
 
     if (m->wake)
         return LN_TIME_IMMEDIATE;
+    next = ln_mdns_responder_next_timeout(&m->responder);
     LN_LIST_EACH (at, &m->questions) {
         const struct question *q = LN_CONTAINER(at, struct question, in_mdns);
 
@@ -318,7 +303,7 @@ static bool acceptable(const struct ln_mdns *m, const struct ln_address *a)
     return a->family == LN_FAMILY_IPV6 && !m->config.strict && (a->ip[0] & 0xe0) == 0x20;
 }
 
-static void take_record(struct ln_mdns *m, const struct mdns_link *link, uint16_t id,
+static void take_record(struct ln_mdns *m, const struct ln_mdns_link *link, uint16_t id,
                         const struct ln_dns_item *item, ln_time now)
 {
     struct question *q;
@@ -345,34 +330,28 @@ static void take_record(struct ln_mdns *m, const struct mdns_link *link, uint16_
         q->report_at = now;
 }
 
-static struct mdns_link *find_link(struct ln_mdns *m, ln_link link)
-{
-    size_t i;
-
-    for (i = 0; i < LN_MDNS_LINKS_MAX; i++)
-        if (m->links[i].state == LINK_OPEN && m->links[i].link == link)
-            return &m->links[i];
-    return NULL;
-}
+/* RFC 6762, 18.3 and 18.11: messages with another opcode or an error in them are nobody's. */
+#define OPCODE_AND_ERROR 0x780fu
 
 static void mdns_receive(void *object, ln_time now, struct ln_packet *packet)
 {
     struct ln_mdns *m = object;
-    const struct mdns_link *link = find_link(m, packet->path.link);
+    struct ln_mdns_link *link = ln_mdns_links_find(&m->links, packet->path.link);
     struct ln_dns_message message;
     struct ln_dns_item item;
 
-    /* RFC 6762, 6 and 11: answers come from port 5353; opcode and code are zero. */
-    if (!link || packet->path.remote.port != LN_MDNS_PORT ||
-        ln_dns_parse(packet->data, packet->len, &message) != 0 ||
-        (message.flags & (LN_DNS_FLAG_RESPONSE | 0x780f)) != LN_DNS_FLAG_RESPONSE)
+    if (!link || ln_dns_parse(packet->data, packet->len, &message) != 0 ||
+        (message.flags & OPCODE_AND_ERROR))
         return;
-    while (ln_dns_next(&message, &item) == 1)
-        take_record(m, link, message.id, &item, now);
+    if (!(message.flags & LN_DNS_FLAG_RESPONSE))
+        ln_mdns_responder_question(&m->responder, &m->links, link, &message, &packet->path, now);
+    else if (packet->path.remote.port == LN_MDNS_PORT) /* RFC 6762, 6 */
+        while (ln_dns_next(&message, &item) == 1)
+            take_record(m, link, message.id, &item, now);
     mdns_on_timeout(m, now);
 }
 
-bool ln_mdns_poll_event(struct ln_mdns *mdns, struct ln_mdns_event *ret_event)
+static bool poll_resolved(struct ln_mdns *mdns, struct ln_mdns_event *ret_event)
 {
     struct waiter *w;
     size_t i;
@@ -381,6 +360,7 @@ bool ln_mdns_poll_event(struct ln_mdns *mdns, struct ln_mdns_event *ret_event)
         return false;
     w = LN_CONTAINER(mdns->done.next, struct waiter, in_list);
     memset(ret_event, 0, sizeof *ret_event);
+    ret_event->kind = LN_MDNS_RESOLVED;
     ret_event->id = w->id;
     ret_event->error = w->error;
     for (i = 0; i < 2 && w->error == 0; i++)
@@ -392,189 +372,82 @@ bool ln_mdns_poll_event(struct ln_mdns *mdns, struct ln_mdns_event *ret_event)
     return true;
 }
 
-/* --- links ---------------------------------------------------------------------------------- */
-
-static struct ln_address group_address(uint8_t family)
+bool ln_mdns_poll_event(struct ln_mdns *mdns, struct ln_mdns_event *ret_event)
 {
-    struct ln_address a = ln_address_ipv4(224, 0, 0, 251, LN_MDNS_PORT);
+    struct ln_mdns_event event = { .kind = LN_MDNS_PUBLISHED };
 
-    if (family == LN_FAMILY_IPV6) { /* ff02::fb */
-        memset(&a, 0, sizeof a);
-        a.family = LN_FAMILY_IPV6;
-        a.ip[0] = 0xff;
-        a.ip[1] = 0x02;
-        a.ip[15] = 0xfb;
-        a.port = LN_MDNS_PORT;
-    }
-    return a;
-}
-
-static bool interface_wanted(const struct ln_mdns *m, const struct ln_interface *in)
-{
-    if (!in->up || (in->loopback && !m->config.include_loopback))
+    if (poll_resolved(mdns, ret_event))
+        return true;
+    if (!ln_mdns_responder_poll_event(&mdns->responder, &event.id, &event.error))
         return false;
-    return in->address.family == LN_FAMILY_IPV4 ? m->config.ipv4 : m->config.ipv6;
+    *ret_event = event;
+    return true;
 }
 
-/* One socket a family and interface. */
-static struct mdns_link *link_of_interface(struct ln_mdns *m, const struct ln_interface *in)
-{
-    size_t i;
+/* --- own names ------------------------------------------------------------------------------ */
 
-    for (i = 0; i < LN_MDNS_LINKS_MAX; i++)
-        if (m->links[i].state != LINK_FREE && m->links[i].state != LINK_CLOSING &&
-            m->links[i].index == in->index && m->links[i].interface.family == in->address.family)
-            return &m->links[i];
-    return NULL;
+int ln_mdns_publish(struct ln_mdns *mdns, const char *name, const struct ln_address *address,
+                    uint64_t id)
+{
+    int error = ln_mdns_responder_add(&mdns->responder, name, address, id);
+
+    if (error)
+        return error;
+    ln_mdns_links_want(&mdns->links);
+    mdns->wake = true;
+    return 0;
 }
 
-static void take_interfaces(struct ln_mdns *m, const struct ln_answer *answer)
+void ln_mdns_withdraw(struct ln_mdns *mdns, uint64_t id)
 {
-    bool present[LN_MDNS_LINKS_MAX] = { false };
-    struct mdns_link *link;
-    size_t i, slot;
-
-    for (i = 0; i < answer->interface_count; i++) {
-        const struct ln_interface *in = &answer->interfaces[i];
-
-        if (!interface_wanted(m, in))
-            continue;
-        link = link_of_interface(m, in);
-        for (slot = 0; !link && slot < LN_MDNS_LINKS_MAX; slot++)
-            if (m->links[slot].state == LINK_FREE) {
-                link = &m->links[slot];
-                *link = (struct mdns_link){ .state = LINK_WANTED,
-                                            .group = true,
-                                            .index = in->index,
-                                            .interface = in->address };
-            }
-        if (link)
-            present[link - m->links] = true;
-    }
-    for (i = 0; i < LN_MDNS_LINKS_MAX; i++) {
-        link = &m->links[i];
-        if (present[i])
-            continue;
-        if (link->state == LINK_OPEN)
-            link->state = LINK_CLOSING;
-        else if (link->state == LINK_ASKED)
-            link->gone = true;
-        else if (link->state == LINK_WANTED)
-            link->state = LINK_FREE;
-    }
+    ln_mdns_responder_remove(&mdns->responder, id);
+    mdns->wake = true;
 }
 
-static void link_opened(struct ln_mdns *m, struct mdns_link *link, const struct ln_answer *answer)
+/* --- the endpoint --------------------------------------------------------------------------- */
+
+/* A link that opens late gets what the others got. */
+static void link_opened(struct ln_mdns *m, unsigned index)
 {
-    link->link = answer->link;
-    link->bound = answer->local;
-    link->state = link->gone ? LINK_CLOSING : LINK_OPEN;
-    if (link->gone)
-        return;
     LN_LIST_EACH (at, &m->questions) {
         struct question *q = LN_CONTAINER(at, struct question, in_mdns);
 
         if (q->sends > 0 && q->deadline != LN_TIME_NEVER)
-            q->due_links |= 1u << (unsigned)(link - m->links);
+            q->due_links |= 1u << index;
     }
 }
 
 static void mdns_answer(void *object, ln_time now, const struct ln_answer *answer)
 {
     struct ln_mdns *m = object;
-    size_t i;
+    int opened = ln_mdns_links_answer(&m->links, answer);
 
     (void)now;
-    if (answer->kind == LN_ANSWER_INTERFACES && m->watch_asked && answer->id == m->watch_request)
-        take_interfaces(m, answer);
-    for (i = 0; i < LN_MDNS_LINKS_MAX; i++) {
-        struct mdns_link *link = &m->links[i];
-
-        if (answer->kind == LN_ANSWER_CLOSED && link->state == LINK_OPEN &&
-            link->link == answer->link)
-            link->state = LINK_FREE;
-        if (link->state != LINK_ASKED || link->request != answer->id)
-            continue;
-        if (answer->kind == LN_ANSWER_OPENED) {
-            link_opened(m, link, answer);
-        } else if (answer->kind == LN_ANSWER_FAILED) {
-            link->state = link->group && !link->gone ? LINK_WANTED : LINK_FREE;
-            link->group = false;
-        }
-    }
-}
-
-static struct ln_request open_request(struct ln_mdns *m, struct mdns_link *link)
-{
-    struct ln_request request = { .kind = LN_REQUEST_OPEN_UDP, .id = link->request };
-
-    (void)m;
-    if (link->group) {
-        request.local = group_address(link->interface.family);
-        if (link->interface.family == LN_FAMILY_IPV6)
-            request.local.scope = link->index;
-        else
-            request.remote = link->interface;
-    } else {
-        request.local = link->interface;
-        request.local.port = 0;
-    }
-    return request;
-}
-
-static uint32_t new_request(struct ln_mdns *m)
-{
-    m->last_request = (m->last_request + 1) & 0xffffffu;
-    return ((uint32_t)m->config.request_tag << 24) | m->last_request;
+    if (opened >= 0)
+        link_opened(m, (unsigned)opened);
+    if (opened >= 0 || answer->kind == LN_ANSWER_INTERFACES || answer->kind == LN_ANSWER_FAILED)
+        ln_mdns_responder_links_changed(&m->responder);
 }
 
 static int mdns_poll_request(void *object, struct ln_request *ret_request)
 {
     struct ln_mdns *m = object;
-    size_t i;
 
-    if (m->watch_wanted) {
-        m->watch_wanted = false;
-        m->watch_asked = true;
-        m->watch_request = new_request(m);
-        *ret_request = (struct ln_request){ .kind = LN_REQUEST_WATCH_INTERFACES,
-                                            .id = m->watch_request };
-        return 1;
-    }
-    for (i = 0; i < LN_MDNS_LINKS_MAX; i++) {
-        struct mdns_link *link = &m->links[i];
-
-        if (link->state == LINK_WANTED) {
-            link->state = LINK_ASKED;
-            link->request = new_request(m);
-            *ret_request = open_request(m, link);
-            return 1;
-        }
-        if (link->state == LINK_CLOSING) {
-            link->state = LINK_FREE;
-            *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE, .link = link->link };
-            return 1;
-        }
-    }
-    return 0;
+    return ln_mdns_links_poll_request(&m->links, ret_request);
 }
 
-static void write_query(const struct question *q, const struct mdns_link *link,
+static void write_query(const struct question *q, const struct ln_mdns_link *link,
                         struct ln_transmit *out)
 {
     struct ln_writer w;
 
     ln_transmit_begin(out);
     ln_writer_init(&w, out->data, out->cap);
-    ln_dns_write_header(&w, link->group ? 0 : q->id, 0, 2, 0);
+    ln_dns_write_header(&w, link->group ? 0 : q->id, 0, 2, 0, 0);
     ln_dns_write_question(&w, q->name, LN_DNS_A, false);
     ln_dns_write_question(&w, q->name, LN_DNS_AAAA, false);
     out->len = w.len;
-    out->path.link = link->link;
-    out->path.local = link->bound;
-    out->path.remote = group_address(link->interface.family);
-    if (link->interface.family == LN_FAMILY_IPV6)
-        out->path.remote.scope = link->index;
+    out->path = ln_mdns_link_path(link);
 }
 
 static int mdns_poll_transmit(void *object, ln_time now, struct ln_transmit *out)
@@ -592,13 +465,13 @@ static int mdns_poll_transmit(void *object, ln_time now, struct ln_transmit *out
             if (out->cap < QUERY_MAX)
                 return LN_ERR_NO_SPACE;
             q->due_links &= ~(1u << i);
-            if (m->links[i].state != LINK_OPEN)
+            if (m->links.links[i].state != LN_MDNS_LINK_OPEN)
                 continue;
-            write_query(q, &m->links[i], out);
+            write_query(q, &m->links.links[i], out);
             return 1;
         }
     }
-    return 0;
+    return ln_mdns_responder_poll(&m->responder, &m->links, out);
 }
 
 struct ln_endpoint ln_mdns_endpoint(struct ln_mdns *mdns)

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The mDNS querier (RFC 6762, 5) for the names that browsers put in place of their addresses
- * ("8c1f...-....local"): an endpoint of its own, one a loop, shared by all connections on it.
+ * mDNS (RFC 6762) for the names that ICE agents put in place of their addresses
+ * ("8c1f...-....local", draft-ietf-mmusic-mdns-ice-candidates): the querier for those of others and
+ * the responder for our own. An endpoint of its own, one a loop, shared by all connections on it.
  *
  * Each interface gets a socket in the group 224.0.0.251 (and ff02::fb) on port 5353; where that
  * cannot be had, an ordinary one whose questions are answered by unicast (RFC 6762, 6.7). A name is
  * asked for at 0, 1 and 2 seconds and given up at 3. Answers are taken only from port 5353 and only
  * for names that were asked for; of each family the first address counts, and it must be one that a
  * neighbour can have: private or link-local, for IPv6 also global unless `strict`. So a name cannot
- * lead our checks to the outside. */
+ * lead our checks to the outside.
+ *
+ * An own name stands for one address, and is told on the interfaces that have it, to neighbours. */
 #ifndef LN_MDNS_MDNS_H
 #define LN_MDNS_MDNS_H
 
 #include "base/endpoint.h"
+#include "mdns/links.h"
 #include "mdns/message.h"
 
 #include <linnet/env.h>
 
-#define LN_MDNS_PORT        5353u
 #define LN_MDNS_QUERIES_MAX 256u /* names asked for at once; more fail with LN_ERR_LIMIT */
 #define LN_MDNS_CACHE_MAX   64u  /* names remembered */
-#define LN_MDNS_LINKS_MAX   16u
 
 struct ln_mdns; /* opaque */
 
@@ -46,9 +48,24 @@ LN_NODISCARD int ln_mdns_query(struct ln_mdns *mdns, const char *name, uint64_t 
 /* Forgets a query: no event comes for it. */
 void ln_mdns_cancel(struct ln_mdns *mdns, uint64_t id);
 
+/* Answers for a name of ours from now on; the event with `id` (the caller's, unlike that of any
+ * other name) says when others can ask for it. Returns 0, LN_ERR_SYNTAX (as above),
+ * LN_ERR_ADDRESS_IN_USE (the name stands for something already), LN_ERR_LIMIT, LN_ERR_NOMEM. */
+LN_NODISCARD int ln_mdns_publish(struct ln_mdns *mdns, const char *name,
+                                 const struct ln_address *address, uint64_t id);
+/* Takes it back; those who heard it are told. No event comes for it any more. */
+void ln_mdns_withdraw(struct ln_mdns *mdns, uint64_t id);
+
+enum ln_mdns_event_kind {
+    LN_MDNS_RESOLVED,  /* ln_mdns_query(): addresses, or error */
+    LN_MDNS_PUBLISHED, /* ln_mdns_publish(): announced, or error: the name is gone */
+};
+
 struct ln_mdns_event {
+    enum ln_mdns_event_kind kind;
     uint64_t id;
-    int error;                      /* 0, or LN_ERR_NOT_FOUND: no answer in time */
+    int error; /* 0, or LN_ERR_NOT_FOUND: no answer in time; no interface with that address on which
+                  the port of mDNS could be had */
     struct ln_address addresses[2]; /* IPv4 first; ports 0 */
     size_t address_count;
 };

@@ -168,13 +168,14 @@ static void write_name(struct ln_writer *w, const char *name)
 }
 
 void ln_dns_write_header(struct ln_writer *w, uint16_t id, uint16_t flags, uint16_t questions,
-                         uint16_t answers)
+                         uint16_t answers, uint16_t additionals)
 {
     ln_write16(w, id);
     ln_write16(w, flags);
     ln_write16(w, questions);
     ln_write16(w, answers);
-    ln_write32(w, 0);
+    ln_write16(w, 0);
+    ln_write16(w, additionals);
 }
 
 void ln_dns_write_question(struct ln_writer *w, const char *name, uint16_t type, bool unicast)
@@ -195,4 +196,23 @@ void ln_dns_write_address(struct ln_writer *w, const char *name, bool flush, uin
     ln_write32(w, ttl);
     ln_write16(w, ipv4 ? 4 : 16);
     ln_write_bytes(w, address->ip, ipv4 ? 4 : 16);
+}
+
+/* RFC 4034, 4.1: the next name (here the same), then one window of the bitmap of types. */
+void ln_dns_write_no_other(struct ln_writer *w, const char *name, uint32_t ttl,
+                           enum ln_dns_type only)
+{
+    uint8_t bitmap[LN_DNS_AAAA / 8 + 1] = { 0 };
+    size_t bytes = (size_t)only / 8 + 1;
+
+    bitmap[only / 8] = (uint8_t)(0x80u >> only % 8);
+    write_name(w, name);
+    ln_write16(w, LN_DNS_NSEC);
+    ln_write16(w, LN_DNS_CLASS_IN | LN_DNS_CLASS_TOP_BIT);
+    ln_write32(w, ttl);
+    ln_write16(w, (uint16_t)(strlen(name) + 2 + 2 + bytes));
+    write_name(w, name);
+    ln_write8(w, 0);
+    ln_write8(w, (uint8_t)bytes);
+    ln_write_bytes(w, bitmap, bytes);
 }

@@ -15,11 +15,12 @@
 #define LN_DNS_MESSAGE_MAX 9000u /* RFC 6762, 17 */
 #define LN_DNS_RECORDS_MAX 256u  /* of one message that are looked at */
 
-enum ln_dns_type { LN_DNS_A = 1, LN_DNS_AAAA = 28, LN_DNS_ANY = 255 };
+enum ln_dns_type { LN_DNS_A = 1, LN_DNS_AAAA = 28, LN_DNS_NSEC = 47, LN_DNS_ANY = 255 };
 #define LN_DNS_CLASS_IN 1u
 #define LN_DNS_CLASS_TOP_BIT                                                                       \
     0x8000u /* question: unicast answer wished; record: flush the cache                            \
              */
+#define LN_DNS_CLASS_ANY     255u
 #define LN_DNS_FLAG_RESPONSE 0x8000u
 #define LN_DNS_FLAG_AA       0x0400u
 
@@ -55,10 +56,14 @@ bool ln_dns_name_equal(const char *a, const char *b);
 
 /* Builders, into a writer: header first, then as many items as it announces. */
 void ln_dns_write_header(struct ln_writer *w, uint16_t id, uint16_t flags, uint16_t questions,
-                         uint16_t answers);
+                         uint16_t answers, uint16_t additionals);
 void ln_dns_write_question(struct ln_writer *w, const char *name, uint16_t type, bool unicast);
 /* An A or AAAA record by the address's family. */
 void ln_dns_write_address(struct ln_writer *w, const char *name, bool flush, uint32_t ttl,
                           const struct ln_address *address);
+/* That the name has this address record and no other (RFC 6762, 6.1): whoever asks for the other
+ * family need not wait. */
+void ln_dns_write_no_other(struct ln_writer *w, const char *name, uint32_t ttl,
+                           enum ln_dns_type only);
 
 #endif

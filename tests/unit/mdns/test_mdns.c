@@ -69,7 +69,7 @@ static void respond_from(uint16_t port, const char *name, const char *ip, uint32
     CHECK(ln_address_parse("192.168.1.3", &packet.path.remote) == 0);
     packet.path.remote.port = port;
     ln_writer_init(&w, buffer, sizeof buffer);
-    ln_dns_write_header(&w, id, LN_DNS_FLAG_RESPONSE | LN_DNS_FLAG_AA, 0, 1);
+    ln_dns_write_header(&w, id, LN_DNS_FLAG_RESPONSE | LN_DNS_FLAG_AA, 0, 1, 0);
     ln_dns_write_address(&w, name, true, ttl, &address);
     packet.len = w.len;
     e.ops->receive(e.object, now, &packet);

@@ -25,7 +25,7 @@ LN_TEST(dns, what_is_written_is_read)
     uint8_t data[512];
 
     ln_writer_init(&w, data, sizeof data);
-    ln_dns_write_header(&w, 7, LN_DNS_FLAG_RESPONSE | LN_DNS_FLAG_AA, 1, 2);
+    ln_dns_write_header(&w, 7, LN_DNS_FLAG_RESPONSE | LN_DNS_FLAG_AA, 1, 2, 0);
     ln_dns_write_question(&w, "a-b.local", LN_DNS_A, true);
     ln_dns_write_address(&w, "a-b.local", true, 120, &v4);
     ln_dns_write_address(&w, "c.local", false, 60, &v6);
