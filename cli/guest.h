@@ -15,7 +15,7 @@ struct guest_options {
     enum ln_source_kind video, audio;
     bool chat; /* lines of standard input are sent */
     bool echo; /* each message goes back to its sender */
-    bool insecure, loopback;
+    bool insecure, loopback, mdns_names;
     const char *snapshot; /* NULL: none */
     long duration;        /* seconds in the room; 0: no limit */
     enum guest_output output;

@@ -11,7 +11,7 @@
 
 struct arguments {
     const char *name, *room, *token, *video, *audio, *snapshot, *stats;
-    bool chat, echo, insecure, loopback;
+    bool chat, echo, insecure, loopback, mdns_names;
     long duration;
 };
 
@@ -32,6 +32,8 @@ static const struct cli_option options[] = {
                "figures as lines for people, or everything as JSON lines (text)"),
     CLI_FLAG("insecure", struct arguments, insecure, "accept any certificate of the server"),
     CLI_FLAG("loopback", struct arguments, loopback, "use loopback addresses as well"),
+    CLI_FLAG("mdns-names", struct arguments, mdns_names,
+             "tell random names under .local, not this machine's addresses"),
     CLI_END,
 };
 
@@ -93,6 +95,7 @@ int cli_join(int argc, char **argv)
                                     .echo = a.echo,
                                     .insecure = a.insecure,
                                     .loopback = a.loopback,
+                                    .mdns_names = a.mdns_names,
                                     .snapshot = a.snapshot,
                                     .duration = a.duration,
                                     .output = GUEST_TEXT };

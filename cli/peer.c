@@ -28,7 +28,7 @@
 #define TURN_SERVERS_MAX   CLI_TEXTS_MAX
 
 struct arguments {
-    bool offer, answer, echo, no_trickle, loopback;
+    bool offer, answer, echo, no_trickle, loopback, mdns_names;
     const char *policy, *video, *audio, *trace;
     struct cli_texts data, servers;
     long duration;
@@ -463,6 +463,7 @@ static int create(struct peer *p)
     configuration.ice_servers = servers;
     configuration.ice_server_count = p->arguments.servers.count;
     configuration.include_loopback = p->arguments.loopback;
+    configuration.mdns_names = p->arguments.mdns_names;
     configuration.wall_offset = ln_loop_wall_offset(p->loop);
     if (p->arguments.policy && strcmp(p->arguments.policy, "relay") == 0)
         configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
@@ -552,6 +553,8 @@ static const struct cli_option options[] = {
                "send the test tone, or only receive"),
     CLI_FLAG("no-trickle", struct arguments, no_trickle, "put all candidates into the description"),
     CLI_FLAG("loopback", struct arguments, loopback, "gather loopback addresses too"),
+    CLI_FLAG("mdns-names", struct arguments, mdns_names,
+             "tell random names under .local, not this machine's addresses"),
     CLI_LIST("ice-server", "URL[,USER,PASS]", struct arguments, servers, "a STUN or TURN server"),
     CLI_CHOICE("policy", "all relay", struct arguments, policy, "which candidates to use"),
     CLI_INTEGER("duration", "SECONDS", 1, 86400, struct arguments, duration, "end after this time"),

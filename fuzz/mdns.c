@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mDNS: every item of a message is read, and what has a name and an address is written and read
- * again; the message is also fed to a querier that waits for two names. */
+ * again; the message is also fed to a querier that waits for two names and a responder that has
+ * one.
+ */
 #include "mdns/mdns.h"
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "mdns/responder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +33,9 @@ static void write_again(const struct ln_dns_item *item)
 
 static void ask(const uint8_t *data, size_t len)
 {
-    struct ln_interface interface = { .index = 1, .up = true };
+    struct ln_interface interface = { .index = 1, .prefix_len = 8, .up = true };
+    uint8_t sent[LN_MDNS_RESPONSE_MAX];
+    struct ln_transmit out = { .data = sent, .cap = sizeof sent };
     struct ln_rng rng;
     struct ln_env env = { .allocator = ln_allocator_libc(), .rng = &rng };
     struct ln_packet packet = { .len = len, .path = { .link = 5 } };
@@ -45,7 +50,8 @@ static void ask(const uint8_t *data, size_t len)
     e = ln_mdns_endpoint(m);
     interface.address.family = LN_FAMILY_IPV4;
     interface.address.ip[0] = 10;
-    if (ln_mdns_query(m, "x.local", 1) != 0 || ln_mdns_query(m, "y.local", 2) != 0)
+    if (ln_mdns_query(m, "x.local", 1) != 0 || ln_mdns_query(m, "y.local", 2) != 0 ||
+        ln_mdns_publish(m, "z.local", &interface.address, 3) != 0)
         abort();
     while (e.ops->poll_request(m, &request) == 1) {
         struct ln_answer a = { .id = request.id, .link = 5, .local = request.local };
@@ -56,12 +62,18 @@ static void ask(const uint8_t *data, size_t len)
         e.ops->answer(m, 0, &a);
     }
     e.ops->on_timeout(m, 0);
+    while (e.ops->poll_transmit(m, 0, &out) == 1)
+        ;
     packet.data = malloc(len ? len : 1);
     if (packet.data) {
         memcpy(packet.data, data, len);
         packet.path.remote.family = LN_FAMILY_IPV4;
-        packet.path.remote.port = LN_MDNS_PORT;
+        packet.path.remote.ip[0] = 10;
+        packet.path.remote.port = len % 2 ? LN_MDNS_PORT : 4000;
         e.ops->receive(m, 1, &packet);
+        while (e.ops->poll_transmit(m, 1, &out) == 1)
+            if (out.len > 4 * len) /* nobody is worth attacking through us */
+                abort();
         free(packet.data);
     }
     e.ops->on_timeout(m, LN_SECONDS(5));

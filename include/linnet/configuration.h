@@ -52,6 +52,10 @@ struct ln_configuration {
     uint8_t ice_candidate_pool_size;
 
     bool include_loopback;       /* gather loopback addresses too; default false */
+    bool mdns_names;             /* host candidates are told by random names under .local that only
+                                    the local network can resolve, and no address of this host is
+                                    shown (draft-ietf-mmusic-mdns-ice-candidates); those for which
+                                    the driver cannot publish a name are not told. Default false */
     bool ice_lite;               /* reserved; must be false */
     uint16_t port_min, port_max; /* local UDP ports; 0, 0: any */
     size_t max_message_size;     /* announced for data channels; default 262144, 0: no limit */

@@ -79,8 +79,11 @@ enum ln_request_kind {
     LN_REQUEST_OPEN_UDP,   /* bind local (port 0: any); answered OPENED or FAILED */
     LN_REQUEST_OPEN_TCP,   /* connect to remote, bound to local if that has a family */
     LN_REQUEST_LISTEN_TCP, /* bind local and accept; each stream is answered OPENED with this id */
-    LN_REQUEST_CLOSE,      /* close link; nothing more comes from it */
+    LN_REQUEST_CLOSE,      /* close link; nothing more comes from it. link 0: take back what was
+                              asked for under this id and not answered, or a published name */
     LN_REQUEST_RESOLVE,    /* look up name; answered RESOLVED or FAILED */
+    LN_REQUEST_PUBLISH, /* let others on the link find local's address (port 0) under name; answered
+                           PUBLISHED or FAILED; until it is taken back */
     LN_REQUEST_WATCH_INTERFACES, /* answered INTERFACES now and at each change */
 };
 
@@ -89,7 +92,7 @@ struct ln_request {
     uint32_t id; /* chosen by the asker, returned in the answer */
     struct ln_address local, remote;
     ln_link link;       /* LN_REQUEST_CLOSE */
-    const char *name;   /* LN_REQUEST_RESOLVE; borrowed until the next call on the object */
+    const char *name;   /* RESOLVE, PUBLISH; borrowed until the next call on the object */
     bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
     bool exclusive;     /* LN_REQUEST_OPEN_UDP: shares its port with no other driver's socket */
     uint8_t family;     /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
@@ -105,11 +108,12 @@ struct ln_interface {
 };
 
 enum ln_answer_kind {
-    LN_ANSWER_OPENED,   /* id, link, local (the bound address), remote for a stream */
-    LN_ANSWER_FAILED,   /* id, error */
-    LN_ANSWER_CLOSED,   /* link, error (0: by the other end) */
-    LN_ANSWER_WRITABLE, /* link, bytes: a stream whose send queue was full takes this much again */
-    LN_ANSWER_RESOLVED, /* id, addresses (ports 0) */
+    LN_ANSWER_OPENED,    /* id, link, local (the bound address), remote for a stream */
+    LN_ANSWER_FAILED,    /* id, error */
+    LN_ANSWER_CLOSED,    /* link, error (0: by the other end) */
+    LN_ANSWER_WRITABLE,  /* link, bytes: a stream whose send queue was full takes this much again */
+    LN_ANSWER_RESOLVED,  /* id, addresses (ports 0) */
+    LN_ANSWER_PUBLISHED, /* id: the name can be asked for */
     LN_ANSWER_INTERFACES,  /* id, interfaces: the whole list */
     LN_ANSWER_SEND_FAILED, /* path, error: the last send there failed, for instance unreachable */
 };

@@ -20,8 +20,13 @@ static void after_mdns(void *ctx, ln_time now)
     struct ln_mdns_event event;
 
     (void)now;
-    while (ln_mdns_poll_event(driver->mdns, &event))
-        ln_loop_resolved(driver->loop, event.id, event.error, event.addresses, event.address_count);
+    while (ln_mdns_poll_event(driver->mdns, &event)) {
+        if (event.kind == LN_MDNS_RESOLVED)
+            ln_loop_resolved(driver->loop, event.id, event.error, event.addresses,
+                             event.address_count);
+        else
+            ln_loop_published(driver->loop, event.id, event.error);
+    }
 }
 
 static void resolve_local(void *ctx, uint64_t token, const char *name, uint8_t family)
@@ -36,8 +41,28 @@ static void resolve_local(void *ctx, uint64_t token, const char *name, uint8_t f
         ln_loop_touch(driver->mdns_handle);
 }
 
+static void publish(void *ctx, uint64_t token, const char *name, const struct ln_address *address)
+{
+    struct ln_driver *driver = ctx;
+    int error = ln_mdns_publish(driver->mdns, name, address, token);
+
+    if (error)
+        ln_loop_published(driver->loop, token, error);
+    else
+        ln_loop_touch(driver->mdns_handle);
+}
+
+static void withdraw(void *ctx, uint64_t token)
+{
+    struct ln_driver *driver = ctx;
+
+    ln_mdns_withdraw(driver->mdns, token);
+    ln_loop_touch(driver->mdns_handle);
+}
+
 static int start(struct ln_driver *driver)
 {
+    static const struct ln_loop_publisher publisher = { publish, withdraw };
     struct ln_loop_config config = { 0 };
     int error = ln_environment_create(NULL, NULL, &driver->environment);
 
@@ -50,7 +75,10 @@ static int start(struct ln_driver *driver)
     if (!error)
         error = ln_loop_add_endpoint(driver->loop, ln_mdns_endpoint(driver->mdns), after_mdns,
                                      driver, &driver->mdns_handle);
-    return error ? error : ln_loop_set_resolver(driver->loop, ".local", resolve_local, driver);
+    if (error)
+        return error;
+    ln_loop_set_publisher(driver->loop, &publisher, driver);
+    return ln_loop_set_resolver(driver->loop, ".local", resolve_local, driver);
 }
 
 int ln_driver_create(struct ln_driver **ret_driver)
@@ -73,6 +101,8 @@ void ln_driver_free(struct ln_driver *driver)
 {
     if (!driver)
         return;
+    if (driver->loop)
+        ln_loop_set_publisher(driver->loop, NULL, NULL);
     ln_loop_remove_endpoint(driver->mdns_handle);
     ln_mdns_free(driver->mdns);
     ln_loop_free(driver->loop);

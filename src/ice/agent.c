@@ -58,6 +58,7 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
     ln_list_init(&ice->busy);
     ln_list_init(&ice->outbox);
     ln_list_init(&ice->probe_outbox);
+    ln_list_init(&ice->names_to_withdraw);
     ln_ring_init(&ice->answers, env->allocator, sizeof(struct ln_ice_answer_intent),
                  LN_ICE_ANSWERS_MAX);
     ln_ring_init(&ice->events, env->allocator, sizeof(struct ln_ice_event_entry),
@@ -78,6 +79,7 @@ void ln_ice_free(struct ln_ice *ice)
         return;
     ln_ice_generation_free(ice, ice->previous);
     ln_ice_generation_free(ice, ice->current);
+    ln_ice_names_free(ice);
     ln_ice_relays_free(ice);
     ln_ice_servers_unref(ice, ice->servers);
     ln_ring_deinit(&ice->answers);
@@ -183,6 +185,8 @@ int ln_ice_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
     int found = ln_ice_gather_poll_request(ice, ret_request);
 
     if (!found)
+        found = ln_ice_names_poll_request(ice, ret_request);
+    if (!found)
         found = ln_ice_relays_poll_request(ice, ret_request);
     return found ? found : ln_ice_remote_poll_request(ice, ret_request);
 }
@@ -193,7 +197,7 @@ void ln_ice_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answ
     if (answer->kind == LN_ANSWER_SEND_FAILED)
         ln_ice_send_failed(ice, &answer->path);
     else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_relays_answer(ice, now, answer) &&
-             !ln_ice_remote_answer(ice, answer))
+             !ln_ice_names_answer(ice, answer) && !ln_ice_remote_answer(ice, answer))
         return;
     ln_ice_run(ice, now);
 }

@@ -113,13 +113,24 @@ struct ln_ice_probe {
     ln_time keepalive_at;
 };
 
+#define LN_ICE_OWN_NAME_LEN 42u /* a UUID and ".local" */
+
+/* A name of ours for an address (names.c). */
+struct ln_ice_own_name {
+    struct ln_list in_generation; /* then in the agent's list of those to be withdrawn */
+    char text[LN_ICE_OWN_NAME_LEN + 1];
+    struct ln_address address; /* port 0 */
+    uint8_t state;             /* enum ln_ice_name_state */
+    uint32_t request;
+};
+
 struct ln_ice_generation {
     char ufrag[LN_ICE_UFRAG_LEN + 1];
     char pwd[LN_ICE_PWD_LEN + 1];
     char *remote_ufrag, *remote_pwd; /* NULL before set_remote */
     bool remote_lite, remote_ended;
     struct ln_ice_servers *servers; /* a reference */
-    struct ln_list locals, remotes, probes;
+    struct ln_list locals, remotes, probes, names;
     size_t local_count, remote_count;
     uint32_t foundations; /* given out */
     struct ln_ice_check_list list;
@@ -199,7 +210,7 @@ struct ln_ice {
     uint32_t announced;          /* id of the pair in the last SELECTED_PAIR event */
     uint32_t selected_changes;
 
-    struct ln_list busy, outbox, probe_outbox;
+    struct ln_list busy, outbox, probe_outbox, names_to_withdraw;
     struct ln_ring answers; /* struct ln_ice_answer_intent */
     struct ln_ring events;  /* struct ln_ice_event_entry */
     struct ln_ice_early early[LN_ICE_EARLY_MAX];
@@ -243,6 +254,23 @@ struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_gene
                                           const struct ln_ice_local *base,
                                           const struct ln_address *address);
 void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path);
+
+/* Tells a candidate that was held back. */
+void ln_ice_signal_local(struct ln_ice *ice, struct ln_ice_local *local);
+
+/* names.c */
+/* The name of the address; it is made if need be. NULL when out of memory. */
+struct ln_ice_own_name *ln_ice_name_of(struct ln_ice *ice, struct ln_ice_generation *g,
+                                       const struct ln_address *address);
+/* Puts the name in place of the address. */
+void ln_ice_describe_name(const struct ln_ice_own_name *name, struct ln_candidate *candidate);
+bool ln_ice_names_answer(struct ln_ice *ice, const struct ln_answer *answer);
+/* Whether one is yet to be published. */
+bool ln_ice_names_pending(const struct ln_ice_generation *g);
+/* Those of a generation that goes are withdrawn. */
+void ln_ice_names_release(struct ln_ice *ice, struct ln_ice_generation *g);
+void ln_ice_names_free(struct ln_ice *ice);
+int ln_ice_names_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
 
 /* servers.c; NULL when out of memory, unref(NULL) is fine */
 struct ln_ice_servers *ln_ice_servers_create(struct ln_ice *ice,

@@ -463,10 +463,28 @@ static struct ln_ice_local *add_local(struct ln_ice *ice, struct ln_ice_generati
     g->local_count++;
     ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_CANDIDATE, ice->tie_breaker, 1,
                   local->type, 0, 0);
-    if (local->signalled)
-        ln_ice_push_event(ice, &(struct ln_ice_event_entry){ .kind = LN_ICE_EVENT_CANDIDATE,
-                                                             .value = local->id });
+    if (model->signalled)
+        ln_ice_signal_local(ice, local);
     return local;
+}
+
+void ln_ice_signal_local(struct ln_ice *ice, struct ln_ice_local *local)
+{
+    local->signalled = true;
+    ln_ice_push_event(
+        ice, &(struct ln_ice_event_entry){ .kind = LN_ICE_EVENT_CANDIDATE, .value = local->id });
+}
+
+/* What hides the address behind another one (RFC 8839, 5.1: "0.0.0.0" and port 9). */
+static struct ln_address nobody(uint8_t family)
+{
+    return (struct ln_address){ .family = family, .port = 9 };
+}
+
+/* The related address of what is seen through a host candidate. */
+static struct ln_address related_to(const struct ln_ice_local *host)
+{
+    return host->name ? nobody(host->base.family) : host->base;
 }
 
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
@@ -483,7 +501,8 @@ struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_gene
     model.type = LN_CANDIDATE_PRFLX;
     model.address = seen;
     model.relay = NULL;
-    model.related = base->base;
+    model.related = related_to(base);
+    model.name = NULL;
     model.server = -1;
     model.signalled = false;
     return add_local(ice, g, &model);
@@ -500,19 +519,41 @@ static void add_host(struct ln_ice *ice, struct ln_ice_link *link)
                                          .type = LN_CANDIDATE_HOST,
                                          .signalled = is_gathering(ice->current) };
 
+    if (ice->config.mdns_names) {
+        const struct ln_ice_own_name *name = ln_ice_name_of(ice, ice->current, &link->address);
+
+        if (!name)
+            return;
+        model.name = name;
+        model.signalled = model.signalled && name->state == LN_ICE_NAME_DONE;
+    }
     host = add_local(ice, ice->current, &model);
     if (host)
         ln_ice_pair_up_local(ice, host);
 }
 
-/* False if it is redundant: no NAT, or seen so by another server (RFC 8445, 5.1.3). */
+static bool has_reflexive(const struct ln_ice_generation *g, ln_link link,
+                          const struct ln_address *address)
+{
+    LN_LIST_EACH (at, &g->locals) {
+        const struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
+
+        if (local->type == LN_CANDIDATE_SRFLX && local->link == link &&
+            ln_address_equal(&local->address, address))
+            return true;
+    }
+    return false;
+}
+
+/* False if it is redundant: no NAT, or seen so by another server (RFC 8445, 5.1.3). What a name
+ * hides is not known to others, who may be far away and find no address behind the name. */
 static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *host,
                                  uint8_t server, const struct ln_address *mapped)
 {
     struct ln_ice_local *known = find_local(ice->current, host->link, mapped);
     struct ln_ice_local model = { .address = *mapped,
                                   .base = host->base,
-                                  .related = host->base,
+                                  .related = related_to(host),
                                   .link = host->link,
                                   .interface = host->interface,
                                   .preference = host->preference,
@@ -520,16 +561,11 @@ static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *
                                   .type = LN_CANDIDATE_SRFLX,
                                   .signalled = is_gathering(ice->current) };
 
-    if (known && known->type != LN_CANDIDATE_PRFLX)
+    if (has_reflexive(ice->current, host->link, mapped) ||
+        (known && known->type != LN_CANDIDATE_PRFLX && !known->name))
         return false;
     add_local(ice, ice->current, &model);
     return true;
-}
-
-/* What hides the address behind a relayed candidate (RFC 8839, 5.1: "0.0.0.0" and port 9). */
-static struct ln_address nobody(uint8_t family)
-{
-    return (struct ln_address){ .family = family, .port = 9 };
 }
 
 void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
@@ -726,7 +762,7 @@ static bool finished(const struct ln_ice *ice, bool late)
 
     if (!watching(ice))
         return true;
-    if (!ice->known_once)
+    if (!ice->known_once || ln_ice_names_pending(ice->current))
         return false;
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
         if (ice->links[i].generation == ice->current &&

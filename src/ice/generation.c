@@ -25,6 +25,7 @@ struct ln_ice_generation *ln_ice_generation_create(struct ln_ice *ice)
     ln_list_init(&g->locals);
     ln_list_init(&g->remotes);
     ln_list_init(&g->probes);
+    ln_list_init(&g->names);
     g->servers = ice->servers;
     g->servers->references++;
     g->gather_from = LN_TIME_NEVER;
@@ -44,6 +45,7 @@ void ln_ice_generation_free(struct ln_ice *ice, struct ln_ice_generation *g)
         return;
     ln_ice_release_relays(ice, g);
     ln_ice_release_links(ice, g);
+    ln_ice_names_release(ice, g);
     for (i = 0; i < g->list.count; i++)
         ln_ice_pair_detach(ice, g->list.pairs[i]);
     ln_ice_check_list_deinit(&g->list, allocator);

@@ -65,6 +65,8 @@ struct ln_ice_config {
     bool controlling;                    /* the role to begin with */
     bool ipv4, ipv6;                     /* true, true */
     bool include_loopback;               /* false: loopback addresses are not gathered */
+    bool mdns_names;                     /* false; true: host candidates are told by names that the
+                                            driver publishes, and addresses of this host by nobody */
     bool consent;                        /* true; false: a valid pair stays valid (RFC 7675 off) */
     uint16_t port_min, port_max;         /* local ports; 0, 0: any */
     uint16_t max_pairs;                  /* LN_ICE_PAIRS_MAX */

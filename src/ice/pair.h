@@ -16,6 +16,7 @@
 #include "stun/transaction.h"
 
 struct ln_ice_generation;
+struct ln_ice_own_name;
 
 struct ln_ice_local {
     struct ln_list in_generation;
@@ -32,6 +33,7 @@ struct ln_ice_local {
     int8_t server;              /* index of the server it came from, -1: none */
     uint8_t type;               /* enum ln_candidate_type */
     bool signalled;
+    const struct ln_ice_own_name *name; /* host: told instead of the address; NULL: none */
 };
 
 enum ln_ice_name_state {

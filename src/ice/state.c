@@ -23,7 +23,7 @@ void ln_ice_push_error(struct ln_ice *ice, uint8_t server, const struct ln_addre
         .kind = LN_ICE_EVENT_CANDIDATE_ERROR, .code = code, .server = server, .text = text
     };
 
-    if (base)
+    if (base && !ice->config.mdns_names)
         entry.address = *base;
     ln_ice_push_event(ice, &entry);
 }

@@ -89,6 +89,8 @@ void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generat
     c->priority = local->priority;
     c->address = local->address;
     c->address.scope = 0;
+    if (local->name)
+        ln_ice_describe_name(local->name, c);
     c->related = local->related;
     c->related.scope = 0;
     memcpy(c->ufrag, g->ufrag, sizeof g->ufrag);

@@ -119,7 +119,7 @@ static void open_socket(struct ln_loop_endpoint *endpoint, const struct ln_reque
         answer_opened(endpoint, link);
 }
 
-/* Takes back what has been asked for under this id and was not answered yet. */
+/* Takes back what has been asked for under this id: what was not answered yet, and a name. */
 static void cancel(struct ln_loop_endpoint *endpoint, uint32_t id)
 {
     LN_LIST_EACH_SAFE (at, after, &endpoint->links) {
@@ -129,6 +129,7 @@ static void cancel(struct ln_loop_endpoint *endpoint, uint32_t id)
             ln_io_link_close(link);
     }
     ln_io_resolve_cancel(endpoint, id, false);
+    ln_io_publish_cancel(endpoint, id, false);
     if (endpoint->watches_interfaces && endpoint->watch_id == id)
         endpoint->watches_interfaces = false;
 }
@@ -162,6 +163,9 @@ static void fulfil(struct ln_loop_endpoint *endpoint, const struct ln_request *r
         break;
     case LN_REQUEST_RESOLVE:
         ln_io_resolve(endpoint, request);
+        break;
+    case LN_REQUEST_PUBLISH:
+        ln_io_publish(endpoint, request);
         break;
     case LN_REQUEST_WATCH_INTERFACES:
         ln_io_interfaces_watch(endpoint, request->id);
@@ -283,6 +287,7 @@ void ln_loop_remove_endpoint(struct ln_loop_endpoint *handle)
             ln_io_link_close(link);
     }
     ln_io_resolve_cancel(handle, 0, true);
+    ln_io_publish_cancel(handle, 0, true);
     ln_loop_timer_deinit(&handle->deadline);
     ln_list_remove(&handle->ready);
     ln_list_remove(&handle->siblings);

@@ -446,6 +446,7 @@ int ln_loop_create(struct ln_loop **ret_loop, const struct ln_loop_config *confi
     ln_list_init(&loop->dead);
     ln_list_init(&loop->held);
     ln_list_init(&loop->lookups);
+    ln_list_init(&loop->publications);
     ln_heap_init(&loop->heap, allocator, TIMERS_MAX);
     ln_map_init(&loop->links, loop->env, loop->config.links_max);
     loop->receive = ln_alloc(allocator, sizeof *loop->receive);

@@ -122,6 +122,19 @@ LN_NODISCARD int ln_loop_set_resolver(struct ln_loop *loop, const char *suffix,
 void ln_loop_resolved(struct ln_loop *loop, uint64_t token, int error,
                       const struct ln_address *addresses, size_t count);
 
+/* Takes the names that objects want to be found under (LN_REQUEST_PUBLISH). Both are called between
+ * two calls on the object; the name is borrowed for the call. publish() is to be answered once by
+ * ln_loop_published(), now or later; withdraw() ends what was not answered, or not by an error. */
+struct ln_loop_publisher {
+    void (*publish)(void *ctx, uint64_t token, const char *name, const struct ln_address *address);
+    void (*withdraw)(void *ctx, uint64_t token);
+};
+/* Borrowed; NULL: none any more, withdraw() is not called then. */
+void ln_loop_set_publisher(struct ln_loop *loop, const struct ln_loop_publisher *publisher,
+                           void *ctx);
+/* error 0: the name can be asked for from now on. Unknown tokens are ignored. */
+void ln_loop_published(struct ln_loop *loop, uint64_t token, int error);
+
 /* ---- timers, descriptors, signals, messages ---- */
 
 /* Lives inside its owner's memory; zero it or init it before use. Due timers fire in the order of

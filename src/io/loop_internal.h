@@ -23,6 +23,7 @@
 #define LN_IO_DATAGRAM_CONTROL   128u   /* control bytes of each */
 #define LN_IO_STREAM_PIECE       16384u
 #define LN_IO_RESOLVERS_MAX      4u
+#define LN_IO_PUBLICATIONS_MAX   256u
 #define LN_IO_ADDRESSES_MAX      32u  /* of one name */
 #define LN_IO_LOOKUPS_MAX        64u  /* names waiting for an answer, of one loop */
 #define LN_IO_INTERFACES_MAX     256u /* addresses of the machine */
@@ -134,8 +135,12 @@ struct ln_io_receive {
     uint8_t data[LN_IO_RECEIVE_BATCH][LN_IO_RECEIVE_CAP + 1];
 };
 
-struct ln_io_interfaces; /* interfaces.c */
-struct ln_io_helper;     /* resolve.c */
+struct ln_io_interfaces; /* publish.c */
+void ln_io_publish(struct ln_loop_endpoint *endpoint, const struct ln_request *request);
+void ln_io_publish_cancel(struct ln_loop_endpoint *endpoint, uint32_t id, bool all);
+
+/* interfaces.c */
+struct ln_io_helper; /* resolve.c */
 
 struct ln_loop {
     struct ln_loop_config config;
@@ -165,6 +170,10 @@ struct ln_loop {
     struct ln_list lookups;
     size_t lookup_count;
     uint64_t next_token;
+    struct ln_list publications;
+    size_t publication_count;
+    const struct ln_loop_publisher *publisher;
+    void *publisher_ctx;
     struct ln_io_helper *helper;
     struct ln_io_source helper_source;
 

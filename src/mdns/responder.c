@@ -266,8 +266,7 @@ static size_t read_questions(struct ln_mdns_responder *r, struct ln_dns_message 
         for (i = 0; i < count && matches[i].name != n; i++)
             ;
         if (!item.question) {
-            if (i < count && ln_address_equal_ip(&item.address, &n->address) &&
-                item.ttl >= TTL / 2)
+            if (i < count && ln_address_equal_ip(&item.address, &n->address) && item.ttl >= TTL / 2)
                 matches[i] = matches[--count];
         } else if (i < count) {
             matches[i].unicast = matches[i].unicast && item.top_bit;
@@ -322,8 +321,7 @@ void ln_mdns_responder_question(struct ln_mdns_responder *r, const struct ln_mdn
 
         if (!(ln_mdns_links_of_address(links, &n->address) & (1u << slot)))
             continue; /* of another network */
-        if (path->remote.port != LN_MDNS_PORT ||
-            (matches[i].unicast && told_lately(n, slot, now)))
+        if (path->remote.port != LN_MDNS_PORT || (matches[i].unicast && told_lately(n, slot, now)))
             reply(r, &matches[i], path, message->id, now);
         else
             n->asked |= 1u << slot;

@@ -17,11 +17,11 @@
 
 #include <linnet/env.h>
 
-#define LN_MDNS_NAMES_MAX     256u /* own names at once */
+#define LN_MDNS_NAMES_MAX     256u                    /* own names at once */
 #define LN_MDNS_NAME_MAX      (LN_DNS_LABEL_MAX + 6u) /* ".local" */
-#define LN_MDNS_QUESTIONS_MAX 32u /* of one message that are looked at */
-#define LN_MDNS_REPLIES_MAX   32u /* unicast answers that wait for poll_transmit */
-#define LN_MDNS_UNICASTS_MAX  64u /* of one second */
+#define LN_MDNS_QUESTIONS_MAX 32u                     /* of one message that are looked at */
+#define LN_MDNS_REPLIES_MAX   32u           /* unicast answers that wait for poll_transmit */
+#define LN_MDNS_UNICASTS_MAX  64u           /* of one second */
 #define LN_MDNS_MULTICAST_GAP LN_SECONDS(1) /* RFC 6762, 6 */
 #define LN_MDNS_RESPONSE_MAX  512u
 

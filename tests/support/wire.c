@@ -133,6 +133,25 @@ static void resolve(struct wire *wire, int node, const struct ln_request *reques
                .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_NOT_FOUND });
 }
 
+/* What is published can be resolved by every node. */
+static void publish(struct wire *wire, int node, const struct ln_request *request)
+{
+    char ip[LN_ADDRESS_TEXT_MAX];
+    struct ln_answer a = { .kind = LN_ANSWER_PUBLISHED, .id = request->id };
+
+    if (wire->names_hang)
+        return;
+    if (wire->refuse_names) {
+        a.kind = LN_ANSWER_FAILED;
+        a.error = LN_ERR_NOT_FOUND;
+    } else {
+        CHECK(wire->name_count < WIRE_NAMES);
+        wire_name(wire, request->name, ln_address_format_ip(&request->local, ip));
+        wire->published++;
+    }
+    answer(wire, node, &a);
+}
+
 /* --- streams ------------------------------------------------------------------------------- */
 
 #define STREAM_ROOM (1u << 20)
@@ -260,9 +279,14 @@ static void serve(struct wire *wire, int node, const struct ln_request *request)
     case LN_REQUEST_CLOSE:
         if (request->link > 0 && request->link <= wire->link_count)
             close_link(wire, request->link);
+        else if (request->link == 0)
+            wire->withdrawn++;
         break;
     case LN_REQUEST_RESOLVE:
         resolve(wire, node, request);
+        break;
+    case LN_REQUEST_PUBLISH:
+        publish(wire, node, request);
         break;
     case LN_REQUEST_WATCH_INTERFACES:
         wire->nodes[node].watch = request->id;

@@ -85,7 +85,10 @@ struct wire {
     void *context;
     size_t stream_piece; /* bytes of a stream that arrive at once; 0: 1400 */
     bool streams_hang;   /* OPEN_TCP is never answered */
-    bool refuse_ports;   /* OPEN_UDP of ports below refuse_below fails */
+    bool refuse_names;   /* PUBLISH fails */
+    bool names_hang;     /* PUBLISH is never answered */
+    size_t published, withdrawn;
+    bool refuse_ports; /* OPEN_UDP of ports below refuse_below fails */
     uint16_t refuse_below;
 };
 

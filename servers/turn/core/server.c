@@ -429,6 +429,7 @@ static void server_answer(void *object, ln_time now, const struct ln_answer *ans
         server->counts.send_failed++;
         break;
     case LN_ANSWER_RESOLVED:
+    case LN_ANSWER_PUBLISHED:
     case LN_ANSWER_INTERFACES:
         break; /* never asked for */
     }

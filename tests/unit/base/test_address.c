@@ -78,3 +78,27 @@ LN_TEST(address, knows_its_kind)
     CHECK(IS(broadcast, "255.255.255.255") && IS(site_local, "fec0::1"));
 #undef IS
 }
+
+LN_TEST(address, is_in_a_prefix_by_its_first_bits)
+{
+    static const struct {
+        const char *address, *prefix;
+        unsigned bits;
+        bool in;
+    } cases[] = {
+        { "10.1.2.3", "10.1.2.0", 24, true },       { "10.1.3.3", "10.1.2.0", 24, false },
+        { "10.1.3.3", "10.1.2.0", 23, true },       { "10.1.2.3", "10.1.2.3", 32, true },
+        { "10.1.2.2", "10.1.2.3", 32, false },      { "10.1.2.2", "10.1.2.3", 200, false },
+        { "1.2.3.4", "9.9.9.9", 0, true },          { "fd00::1", "10.0.0.0", 0, false },
+        { "fd12:3456::1", "fd00::", 8, true },      { "fe12:3456::1", "fd00::", 8, false },
+        { "2001:db8::1", "2001:db8::", 127, true }, { "2001:db8::2", "2001:db8::", 127, false },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ln_address address, prefix;
+
+        CHECK(ln_address_parse(cases[i].address, &address) == 0);
+        CHECK(ln_address_parse(cases[i].prefix, &prefix) == 0);
+        CHECK_EQUAL(ln_address_in_prefix(&address, &prefix, cases[i].bits), cases[i].in);
+    }
+}

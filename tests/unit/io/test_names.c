@@ -327,3 +327,63 @@ LN_TEST(io_interfaces, that_change_are_told_again)
     ln_thread_join(&lonely.thread);
     CHECK(!lonely.tried || (!lonely.at_first && lonely.later));
 }
+
+/* A publisher that writes down what it is told. */
+static uint64_t published_token, withdrawn_token;
+static char published_name[64];
+static struct ln_address published_address;
+
+static void note_published(void *ctx, uint64_t token, const char *name,
+                           const struct ln_address *address)
+{
+    (void)ctx;
+    published_token = token;
+    published_address = *address;
+    snprintf(published_name, sizeof published_name, "%s", name);
+}
+
+static void note_withdrawn(void *ctx, uint64_t token)
+{
+    (void)ctx;
+    withdrawn_token = token;
+}
+
+static void publish(struct probe *p, uint32_t id, const char *name)
+{
+    struct ln_request request = { .kind = LN_REQUEST_PUBLISH, .id = id, .name = name };
+
+    request.local = address_of("192.0.2.7:0");
+    probe_request(p, &request);
+}
+
+LN_TEST(io_names, to_be_published_are_handed_on_and_taken_back)
+{
+    static const struct ln_loop_publisher publisher = { note_published, note_withdrawn };
+    struct ln_request back = { .kind = LN_REQUEST_CLOSE, .id = 6 };
+    struct probe p;
+
+    open_probe(&p);
+    publish(&p, 5, "a.local");
+    run_idle();
+    TRY_EQUAL(probe_answer(&p, LN_ANSWER_FAILED, 5)->answer.error, LN_ERR_NOT_SUPPORTED);
+    ln_loop_set_publisher(test_loop, &publisher, NULL);
+    publish(&p, 6, "b.local");
+    run_idle();
+    TRY(strcmp(published_name, "b.local") == 0 && published_address.ip[3] == 7);
+    TRY(probe_answer(&p, LN_ANSWER_PUBLISHED, 6) == NULL);
+    ln_loop_published(test_loop, published_token, 0);
+    TRY(probe_answer(&p, LN_ANSWER_PUBLISHED, 6) != NULL);
+    probe_request(&p, &back);
+    run_idle();
+    TRY_EQUAL(withdrawn_token, published_token);
+    publish(&p, 7, "c.local");
+    run_idle();
+    ln_loop_published(test_loop, published_token, LN_ERR_NOT_FOUND);
+    TRY_EQUAL(probe_answer(&p, LN_ANSWER_FAILED, 7)->answer.error, LN_ERR_NOT_FOUND);
+    publish(&p, 8, "d.local");
+    run_idle();
+    ln_loop_remove_endpoint(p.handle);
+    TRY_EQUAL(withdrawn_token, published_token);
+    ln_loop_published(test_loop, published_token, 0); /* nobody's any more */
+    probe_loop_close();
+}

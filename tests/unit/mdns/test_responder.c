@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define NAME "3b1c6a52-9d3e-4c8e-8f0e-0d6c6a1b7f10.local"
+#define NAME   "3b1c6a52-9d3e-4c8e-8f0e-0d6c6a1b7f10.local"
 #define LINK_A 11 /* IPv4 of the first interface, 192.168.1.2/24 */
 #define LINK_B 12 /* IPv4 of the second, 10.0.0.2/8 */
 
@@ -156,7 +156,8 @@ LN_TEST(responder, answers_all_at_once_and_says_that_there_is_no_other_address)
     struct ln_dns_item item;
 
     begin_published();
-    ask(LINK_A, "192.168.1.3:5353", "3B1C6A52-9D3E-4C8E-8F0E-0D6C6A1B7F10.LOCAL", LN_DNS_AAAA, false);
+    ask(LINK_A, "192.168.1.3:5353", "3B1C6A52-9D3E-4C8E-8F0E-0D6C6A1B7F10.LOCAL", LN_DNS_AAAA,
+        false);
     CHECK(pump());
     CHECK(out.path.remote.ip[0] == 224);
     CHECK(ln_dns_parse(out.data, out.len, &message) == 0 && message.id == 0);
@@ -273,7 +274,8 @@ LN_TEST(responder, refuses_names_of_others_twins_and_more_than_its_limit)
     char name[32];
 
     begin();
-    CHECK_EQUAL(ln_mdns_publish(m, "printer.example.com", &interfaces[0].address, 1), LN_ERR_SYNTAX);
+    CHECK_EQUAL(ln_mdns_publish(m, "printer.example.com", &interfaces[0].address, 1),
+                LN_ERR_SYNTAX);
     CHECK_EQUAL(ln_mdns_publish(m, "a.b.local", &interfaces[0].address, 1), LN_ERR_SYNTAX);
     CHECK(ln_mdns_publish(m, NAME, &interfaces[0].address, 1) == 0);
     CHECK_EQUAL(ln_mdns_publish(m, NAME, &interfaces[1].address, 2), LN_ERR_ADDRESS_IN_USE);
@@ -325,9 +327,11 @@ LN_TEST(attack_11, only_neighbours_on_the_network_of_the_address_are_answered)
 
 LN_TEST(attack_11, names_that_are_not_ours_are_never_answered)
 {
-    static const char *const foreign[] = { "printer.local", "local", "example.com",
-                                           "3b1c6a52-9d3e-4c8e-8f0e-0d6c6a1b7f1.local",
-                                           "x." NAME, "_services._dns-sd._udp.local" };
+    static const char *const foreign[] = {
+        "printer.local", "local",
+        "example.com",   "3b1c6a52-9d3e-4c8e-8f0e-0d6c6a1b7f1.local",
+        "x." NAME,       "_services._dns-sd._udp.local"
+    };
     struct ln_address address;
 
     begin_published();
