@@ -632,6 +632,8 @@ static int read_sctp_port(struct ln_sdp_parser *p, char *value)
     value = ln_text_trim(value);
     if (!ln_text_number(value, UINT16_MAX, &number))
         return fail_value(p, "sctp-port", value);
+    if (p->media->old_sctp) /* its m= line says it already */
+        return 0;
     p->media->sctp_port = (uint16_t)number;
     p->media->sctp_port_given = true;
     return 0;

@@ -285,7 +285,7 @@ static bool take_alternate(struct ln_turn_client *turn, const struct ln_stun_mes
         !usable_address(&turn->alternate))
         return false;
     turn->alternate_domain[0] = '\0';
-    if (ln_stun_find(message, LN_STUN_ALTERNATE_DOMAIN, &domain) &&
+    if (ln_stun_find(message, LN_STUN_ALTERNATE_DOMAIN, &domain) && domain.len > 0 &&
         domain.len < sizeof turn->alternate_domain && !memchr(domain.data, 0, domain.len)) {
         memcpy(turn->alternate_domain, domain.data, domain.len);
         turn->alternate_domain[domain.len] = '\0';

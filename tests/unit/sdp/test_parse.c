@@ -293,6 +293,19 @@ LN_TEST(parse, data_section_of_old)
     }
 }
 
+/* Both forms in one section: the m= line's number counts, so that what is written says the same. */
+LN_TEST(parse, data_section_of_old_with_a_port_of_today)
+{
+    WITH_ARENA(arena)
+    {
+        struct ln_sdp *sdp = sdp_parse(&arena,
+                                       HEAD "m=application 9 DTLS/SCTP 7\r\na=sctp-port:5000\r\n");
+
+        CHECK_EQUAL(sdp->media[0].sctp_port, 7);
+        CHECK(strstr(sdp_write(&arena, sdp), "a=sctpmap:7 webrtc-datachannel"));
+    }
+}
+
 LN_TEST(parse, candidates_stay_as_they_are)
 {
     WITH_ARENA(arena)
