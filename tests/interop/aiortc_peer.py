@@ -8,6 +8,8 @@ tests.
   --media              sends sound and picture
   --data               a channel "chat" (with --offer)
   --pcmu               wants G.711 for sound
+  --ice-server URL,USER,PASSWORD
+  --policy relay       nothing but the relay of that server
 
 {"cmd":"tracks"} is answered by {"tracks":{kind:{...}}}. Its candidates are all in its description; those
 of the other end may trickle."""
@@ -20,13 +22,31 @@ import time
 
 import av
 import numpy
-from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
+from aiortc import (RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription,
+                    VideoStreamTrack, rtcicetransport)
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.sdp import candidate_from_sdp
 
 import picture
 
 OPTIONS = set(sys.argv[1:])
+
+
+class RelayOnly(rtcicetransport.Connection):
+    """aiortc has no policy, and aioice's hides candidates of the host but checks from them all the same: it gets none."""
+
+    async def get_component_candidates(self, component, addresses, timeout=5):
+        return await super().get_component_candidates(component, [], timeout)
+
+
+def configuration():
+    if "--policy" in OPTIONS:
+        rtcicetransport.Connection = RelayOnly
+    servers = []
+    if "--ice-server" in OPTIONS:
+        url, user, password = sys.argv[sys.argv.index("--ice-server") + 1].split(",")
+        servers.append(RTCIceServer(urls=url, username=user, credential=password))
+    return RTCConfiguration(iceServers=servers)
 
 
 def write(line):
@@ -63,7 +83,7 @@ class Tone(AudioStreamTrack):
 
 class Peer:
     def __init__(self):
-        self.pc = RTCPeerConnection()
+        self.pc = RTCPeerConnection(configuration())
         self.numbers, self.size, self.timestamps = picture.Numbers(), (0, 0), []
         self.heard, self.rate = numpy.zeros(0), 48000
         self.channels, self.tasks = {}, []

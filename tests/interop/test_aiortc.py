@@ -15,7 +15,8 @@ from support import Lines, has_picture, run_all, stats_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
-pair_of = partial(support.pair_of, partial(Lines, "/usr/bin/python3", os.path.join(HERE, "aiortc_peer.py")))
+aiortc = partial(Lines, "/usr/bin/python3", os.path.join(HERE, "aiortc_peer.py"))
+pair_of = partial(support.pair_of, aiortc)
 
 
 def test_aiortc_offers_data():

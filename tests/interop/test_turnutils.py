@@ -2,16 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """coturn's test client (package coturn) against `linnet turn`: every transport of a client, channels and indications,
 through a peer and from client to client. What it reports as lost must be nothing."""
-import atexit
 import contextlib
-import os
 import re
-import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 
+from relays import free_port, tls_options, turn_server
 from support import LINNET, run_all
 
 SECONDS = 60  # a deadline for what went wrong; each run takes about six seconds
@@ -49,40 +46,9 @@ def peers():
     raise AssertionError("no two free ports")
 
 
-@contextlib.contextmanager
-def server(*more, port=0):
-    process = subprocess.Popen(
-        [LINNET, "turn", "--listen", f"127.0.0.1:{port}", "--user", "u:p", "--realm", "ex", "--secret", "north",
-         "--allow-peer", "127.0.0.0/8", *more],
-        stdout=subprocess.PIPE, text=True)
-    ports = {}
-    try:
-        for line in process.stdout:
-            match = re.search(r"turn:127\.0\.0\.1:(\d+)\?transport=(udp|tcp)", line)
-            if match:
-                ports[match.group(2)] = int(match.group(1))
-            if "Ctrl-C" in line:
-                break
-        yield ports
-    finally:
-        process.kill()
-        process.wait()
-
-
-def certificate():
-    """Options of a server with a certificate made just now."""
-    place = tempfile.mkdtemp()
-    files = [os.path.join(place, name) for name in ("cert.pem", "key.pem")]
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-subj", "/CN=localhost", "-days", "2", "-out", files[0], "-keyout", files[1]],
-                   check=True, capture_output=True)
-    atexit.register(shutil.rmtree, place)
-    return "--tls-cert", files[0], "--tls-key", files[1]
-
-
 def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "-w", "p")):
     """Runs the client and reads how many messages it sent, received and lost."""
-    with server(*more, port=port) as ports, peers() as peer:
+    with turn_server(*more, port=port) as ports, peers() as peer:
         command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", *options, "-p", str(ports[transport]),
                    *credentials, "-e", "127.0.0.1", "-r", str(peer), "-n", str(MESSAGES), "-m", str(CLIENTS),
                    "127.0.0.1"]
@@ -125,25 +91,19 @@ def test_turnutils_over_tcp_from_client_to_client():
 
 
 def test_turnutils_over_dtls_with_channels():
-    client("-S", more=certificate())
+    client("-S", more=tls_options())
 
 
 def test_turnutils_over_dtls_from_client_to_client():
-    client("-S", "-y", more=certificate())
+    client("-S", "-y", more=tls_options())
 
 
 def test_turnutils_over_tls_with_channels():
-    client("-S", "-t", transport="tcp", more=certificate())
+    client("-S", "-t", transport="tcp", more=tls_options())
 
 
 def test_turnutils_over_tls_from_client_to_client():
-    client("-S", "-t", "-y", transport="tcp", more=certificate())
-
-
-def free_port():
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    client("-S", "-t", "-y", transport="tcp", more=tls_options())
 
 
 def test_turnutils_with_workers_that_share_a_port():

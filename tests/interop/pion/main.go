@@ -8,6 +8,8 @@
 //	--media              tracks for sound and picture
 //	--data               a channel "chat" (with --offer)
 //	--rsa                an RSA certificate
+//	--ice-server URL,USER,PASSWORD
+//	--policy relay       nothing but relays
 //
 // Lines beyond those of `linnet peer`: {"cmd":"pli"} asks for a key frame; {"cmd":"tracks"} is answered
 // by {"tracks":{kind:{…}}}; {"cmd":"quiet"} ends the echo on data channels.
@@ -21,6 +23,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/pion/rtcp"
@@ -280,10 +283,20 @@ func (p *peer) onLine(m *message) {
 
 func main() {
 	options := map[string]bool{}
-	for _, option := range os.Args[1:] {
-		options[option] = true
-	}
 	configuration := webrtc.Configuration{}
+	for i := 1; i < len(os.Args); i++ {
+		options[os.Args[i]] = true
+		switch os.Args[i] {
+		case "--ice-server":
+			i++
+			parts := strings.SplitN(os.Args[i], ",", 3)
+			configuration.ICEServers = append(configuration.ICEServers,
+				webrtc.ICEServer{URLs: parts[:1], Username: parts[1], Credential: parts[2]})
+		case "--policy":
+			i++
+			configuration.ICETransportPolicy = webrtc.NewICETransportPolicy(os.Args[i])
+		}
+	}
 	if options["--rsa"] {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		check(err)
