@@ -4,7 +4,7 @@
  * The first byte picks the state (low nibble), whether packets come as they are (0x80) or get a
  * right header and checksum, and whether interleaving is agreed on (0x40); then packets follow,
  * each {length 16, bytes}: with the header made, the bytes are chunks. TSNs begin at 1000 on both
- * sides. */
+ * sides. Without a handshake (SNAP), the first of them is the INIT of the peer's description. */
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/pool.h"
@@ -25,6 +25,7 @@ enum {
     STATE_SHUTDOWN,
     STATE_RESETTING,
     STATE_CLOSING,
+    STATE_SNAP,
     STATES
 };
 
@@ -108,6 +109,21 @@ static void reach(struct world *w, unsigned state)
     drain(w, state != STATE_BUSY && state != STATE_CLOSING); /* busy: all of it stays outstanding */
 }
 
+/* Begins with whatever the description has; or, where that is no INIT, with the handshake. */
+static void begin_with(struct world *w, const uint8_t *data, size_t len)
+{
+    uint8_t init[64];
+
+    if (ln_data_channels_own_init(w->victim, init, sizeof init) == 0)
+        abort();
+    w->tag = ln_load32(init + 4);
+    if ((ln_data_channels_set_peer_init(w->victim, data, len) == 0) !=
+        ln_data_channels_init_acceptable(w->victim, data, len))
+        abort();
+    ln_data_channels_start(w->victim, w->now);
+    drain(w, false);
+}
+
 static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t len)
 {
     uint8_t packet[4096];
@@ -154,6 +170,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     ln_data_channels_set_role(w.victim, true);
     reach(&w, (data[0] & 15u) % STATES);
     ln_reader_init(&r, data + 1, len - 1);
+    if ((data[0] & 15u) % STATES == STATE_SNAP && ln_reader_left(&r) >= 2) {
+        size_t n = ln_read16(&r), left = ln_reader_left(&r);
+        struct ln_bytes bytes = ln_read_bytes(&r, n < left ? n : left);
+
+        begin_with(&w, bytes.data, bytes.len);
+    }
     while (ln_reader_left(&r) >= 2) {
         size_t n = ln_read16(&r), left = ln_reader_left(&r);
         struct ln_bytes bytes = ln_read_bytes(&r, n < left ? n : left);

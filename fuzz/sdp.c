@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A description: what parses is written and parses to the same; as an offer it gets an answer, as a
  * pair with that answer or with itself it is negotiated; as the state of a session it gives an
- * offer that is acceptable. */
+ * offer that is acceptable. An sctp-init is base64 or none. */
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "sdp/jsep.h"
 
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static void wish(const struct ln_sdp *sdp, struct ln_jsep_section *sections)
         s->transport.pwd = "0123456789012345678901";
         s->transport.fingerprints = &fingerprint;
         s->transport.fingerprint_count = 1;
+        s->sctp_init = "AQAAHols3R0AUAAA/////+B5ZR3AAAAEgAgABoLA";
     }
 }
 
@@ -95,6 +97,16 @@ static void opus(const struct ln_sdp *sdp)
         }
 }
 
+static void sctp_inits(const struct ln_sdp *sdp)
+{
+    uint8_t init[LN_SDP_SCTP_INIT_MAX];
+
+    for (size_t i = 0; i < sdp->media_count; i++)
+        if (ln_base64_decode(sdp->media[i].sctp_init, strlen(sdp->media[i].sctp_init), init,
+                             sizeof init) > (int)(LN_SDP_SCTP_INIT_MAX / 4 * 3))
+            abort();
+}
+
 static void use(const struct ln_sdp *sdp, struct ln_arena *arena)
 {
     struct ln_jsep_section sections[LN_SDP_MEDIA_MAX] = { 0 };
@@ -135,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         round_trip(sdp, &arena);
         use(sdp, &arena);
         opus(sdp);
+        sctp_inits(sdp);
     }
     ln_arena_deinit(&arena);
     return 0;

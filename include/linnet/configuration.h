@@ -67,6 +67,9 @@ struct ln_configuration {
     uint32_t min_bitrate_bps;    /* default 50000 */
     uint32_t max_bitrate_bps;    /* default 20000000 */
     enum ln_data_congestion_control data_congestion_control; /* fixed with the first channel */
+    bool data_snap; /* offers carry our SCTP INIT (draft-hancke-tsvwg-snap): where the answer has
+                       one too, data channels open two round trips earlier. Offers that have it are
+                       answered with ours in any case; default false */
 };
 
 LN_API void ln_configuration_init(struct ln_configuration *configuration);

@@ -58,6 +58,7 @@ void ln_data_deinit(struct ln_peer_connection *pc)
     }
     ln_data_channels_free(pc->data.channels);
     pc->data.channels = NULL;
+    ln_data_snap_forget(pc);
 }
 
 static const struct ln_sctp_cc_ops *congestion_control(enum ln_data_congestion_control wanted)
@@ -104,6 +105,8 @@ int ln_data_agree(struct ln_peer_connection *pc, const struct ln_jsep_agreed *ag
 {
     int error = ln_data_need_channels(pc);
 
+    if (!error && !pc->data.agreed)
+        error = ln_data_snap_agree(pc, agreed);
     if (error)
         return error;
     pc->data.agreed = true;
@@ -143,6 +146,7 @@ void ln_data_refuse(struct ln_peer_connection *pc)
     }
     ln_data_channels_free(data->channels);
     data->channels = NULL;
+    ln_data_snap_forget(pc);
     data->wanted = data->agreed = data->started = false;
     data->m_line = -1;
     data->state = LN_SCTP_TRANSPORT_STATE_CLOSED;

@@ -45,6 +45,8 @@ struct ln_data {
     size_t handle_count;
     enum ln_sctp_transport_state state;
     bool started;
+    char *own_init;          /* base64 of the association's INIT once a description had it; owned */
+    bool snap;               /* both descriptions had one when the section was agreed */
     uint64_t opened, closed; /* RTCPeerConnectionStats */
 };
 
@@ -64,6 +66,14 @@ LN_NODISCARD int ln_data_agree(struct ln_peer_connection *pc, const struct ln_js
 /* The section was refused for good: all channels close, what was not read is gone, and the
  * association with it. The next channel asks for a section and an association of its own. */
 void ln_data_refuse(struct ln_peer_connection *pc);
+/* --- data_snap.c: what our next description says as sctp-init. NULL: nothing. offered is the
+ * section that it answers, NULL for an offer. Returns 0 or LN_ERR_NOMEM. */
+LN_NODISCARD int ln_data_own_init(struct ln_peer_connection *pc, const struct ln_sdp_media *offered,
+                                  const char **ret_init);
+/* The first agreement decides whether the association begins without a handshake. */
+LN_NODISCARD int ln_data_snap_agree(struct ln_peer_connection *pc,
+                                    const struct ln_jsep_agreed *agreed);
+void ln_data_snap_forget(struct ln_peer_connection *pc);
 /* DTLS is connected (again harmless), or gone. */
 void ln_data_start(struct ln_peer_connection *pc, ln_time now);
 void ln_data_close(struct ln_peer_connection *pc);

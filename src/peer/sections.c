@@ -146,12 +146,14 @@ static int fill_media(struct ln_peer_connection *pc, ln_rtp_transceiver *t, stru
     return fill_codecs(t, arena, section);
 }
 
-static void fill_data(struct ln_peer_connection *pc, struct ln_jsep_section *section)
+static int fill_data(struct ln_peer_connection *pc, const struct ln_sdp_media *offered,
+                     struct ln_jsep_section *section)
 {
     section->kind = LN_SDP_APPLICATION;
     section->sctp_port = 5000;
     section->max_message_size = pc->configuration.public.max_message_size;
     section->direction = LN_SDP_SENDRECV;
+    return ln_data_own_init(pc, offered, &section->sctp_init);
 }
 
 static const char *section_mid(const struct ln_peer_connection *pc, size_t line)
@@ -178,7 +180,11 @@ static int fill_known(struct ln_peer_connection *pc, enum ln_sections_for purpos
             if (purpose == LN_SECTIONS_FOR_OFFER)
                 t->offered_line = (int)i;
         } else if (pc->data.m_line == (int)i) {
-            fill_data(pc, &sections[i]);
+            error = fill_data(pc,
+                              purpose == LN_SECTIONS_FOR_ANSWER
+                                  ? &pc->negotiation.pending_remote->sdp->media[i]
+                                  : NULL,
+                              &sections[i]);
         } else {
             sections[i].kind = known ? known->kind : LN_SDP_OTHER;
             sections[i].stopped = true;
@@ -237,9 +243,9 @@ int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpos
         place = new_place(pc, sections, &from, &count);
         memset(&sections[place], 0, sizeof sections[place]);
         sections[place].mid = new_mid(pc, arena, &next);
-        fill_data(pc, &sections[place]);
-        error = sections[place].mid ? fill_transport(pc, arena, purpose, &sections[place].transport)
-                                    : LN_ERR_NOMEM;
+        error = sections[place].mid ? fill_data(pc, NULL, &sections[place]) : LN_ERR_NOMEM;
+        if (!error)
+            error = fill_transport(pc, arena, purpose, &sections[place].transport);
     }
     if (error)
         return error;

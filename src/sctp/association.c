@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The association: creation, state, timers and the owner's calls. RFC 9260, 4, 8 and 9.
  *
- * The parts: handshake.c (setting up), input.c (dispatch of chunks), transfer.c (user data and its
- * acknowledgement), reset.c (RFC 6525), output.c (packets). */
+ * The parts: handshake.c (setting up), snap.c (without it), input.c (dispatch of chunks),
+ * transfer.c (user data and its acknowledgement), reset.c (RFC 6525), output.c (packets). */
 #include "sctp/association.h"
 
 #include "base/alloc.h"
@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define BLOCKS_KEPT_BYTES (2u << 20)
-#define WINDOW_MIN        1500u /* RFC 9260, 3.3.2: a_rwnd of an INIT */
 
 void ln_sctp_config_init(struct ln_sctp_config *config)
 {
@@ -43,7 +42,8 @@ static bool config_valid(const struct ln_sctp_config *c)
     return c->packet_bytes >= LN_SCTP_PACKET_BYTES_MIN &&
            c->packet_bytes <= LN_SCTP_PACKET_BYTES_MAX && c->streams > 0 &&
            c->max_message_bytes > 0 && c->max_message_bytes <= LN_SCTP_MESSAGE_BYTES_MAX &&
-           c->receive_window_first >= WINDOW_MIN && c->receive_window_bytes >= WINDOW_MIN &&
+           c->receive_window_first >= LN_SCTP_WINDOW_MIN &&
+           c->receive_window_bytes >= LN_SCTP_WINDOW_MIN &&
            c->receive_window_bytes <= UINT32_MAX / 2 && c->send_buffer_bytes > 0 &&
            c->rto_min > 0 && c->rto_max >= c->rto_min && c->rto_initial > 0 &&
            c->rto_initial <= c->rto_max && c->initial_window_packets > 0 && c->sack_delay >= 0 &&
@@ -128,6 +128,7 @@ void ln_sctp_free(struct ln_sctp *s)
     ln_reset_deinit(s);
     ln_transfer_deinit(s);
     ln_free(s->env->allocator, (void *)(uintptr_t)s->cookie.data);
+    ln_free(s->env->allocator, s->agreed);
     ln_blocks_trim(&s->blocks);
     ln_wipe(s->cookie_key, sizeof s->cookie_key);
     ln_free(s->env->allocator, s);
@@ -406,6 +407,7 @@ void ln_sctp_stats(const struct ln_sctp *s, struct ln_sctp_stats *ret_stats)
     ret_stats->peer_reset = s->peer_reset;
     ret_stats->interleaving = s->queue.interleaving;
     ret_stats->zero_checksum_sent = s->zero_checksum;
+    ret_stats->snap = s->snap;
 }
 
 bool ln_sctp_may_fragment(const struct ln_sctp *s)

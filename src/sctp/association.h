@@ -90,9 +90,12 @@ struct ln_sctp {
     uint16_t outgoing_streams, incoming_streams; /* negotiated */
     bool peer_known;                             /* an INIT ACK or a cookie of the peer was taken */
     bool peer_partial_reliability, peer_reset;
-    bool zero_checksum;     /* the peer takes packets without a sum */
-    bool zero_accepted;     /* and was told that we do */
-    bool bare_init;         /* it did not answer the full one: nothing of it is offered any more */
+    bool zero_checksum; /* the peer takes packets without a sum */
+    bool zero_accepted; /* and was told that we do */
+    bool bare_init;     /* it did not answer the full one: nothing of it is offered any more */
+    struct ln_cookie *agreed; /* what the peer's INIT in its description says; until we begin */
+    bool snap;                /* began with it */
+    bool unheard; /* and the peer has not shown yet that it did too: an INIT of it begins as ever */
     struct ln_bytes cookie; /* the peer's, to be echoed; ours to free */
 
     struct ln_send_queue queue;
@@ -172,6 +175,15 @@ void ln_handshake_on_stale_cookie(struct ln_sctp *s, ln_time now);
  * not the INIT. */
 bool ln_handshake_try_bare(struct ln_sctp *s, ln_time now);
 void ln_handshake_write_init(struct ln_sctp *s, struct ln_writer *w);
+/* What an INIT or INIT ACK says of its sender, as a cookie keeps it. */
+void ln_handshake_describe(const struct ln_sctp *s, const struct ln_sctp_init *init,
+                           struct ln_cookie *ret_peer);
+/* Established without more. */
+void ln_handshake_agree(struct ln_sctp *s, ln_time now, const struct ln_cookie *peer);
+
+/* snap.c */
+/* Begins with the peer's INIT if we have it. */
+bool ln_snap_start(struct ln_sctp *s, ln_time now);
 
 /* transfer.c */
 int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn);

@@ -352,6 +352,22 @@ ln_channel ln_data_channels_next(const struct ln_data_channels *d, ln_channel af
     return channel ? channel->handle : 0;
 }
 
+size_t ln_data_channels_own_init(struct ln_data_channels *d, uint8_t *out, size_t cap)
+{
+    return ln_sctp_own_init(d->sctp, out, cap);
+}
+
+bool ln_data_channels_init_acceptable(const struct ln_data_channels *d, const uint8_t *data,
+                                      size_t len)
+{
+    return ln_sctp_init_acceptable(d->sctp, data, len);
+}
+
+int ln_data_channels_set_peer_init(struct ln_data_channels *d, const uint8_t *data, size_t len)
+{
+    return ln_sctp_set_peer_init(d->sctp, data, len);
+}
+
 void ln_data_channels_start(struct ln_data_channels *d, ln_time now)
 {
     d->now = now;

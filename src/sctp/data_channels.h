@@ -105,6 +105,13 @@ void ln_data_channels_set_remote_max_message(struct ln_data_channels *channels, 
 /* What send() takes at most: the remote limit, and our own send buffer. */
 uint64_t ln_data_channels_max_message(const struct ln_data_channels *channels);
 
+/* As ln_sctp_own_init(), ln_sctp_init_acceptable() and ln_sctp_set_peer_init(). */
+size_t ln_data_channels_own_init(struct ln_data_channels *channels, uint8_t *out, size_t cap);
+bool ln_data_channels_init_acceptable(const struct ln_data_channels *channels, const uint8_t *data,
+                                      size_t len);
+LN_NODISCARD int ln_data_channels_set_peer_init(struct ln_data_channels *channels,
+                                                const uint8_t *data, size_t len);
+
 /* DTLS is connected: begins the association. */
 void ln_data_channels_start(struct ln_data_channels *channels, ln_time now);
 void ln_data_channels_receive(struct ln_data_channels *channels, ln_time now, const uint8_t *data,

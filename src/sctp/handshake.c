@@ -21,6 +21,8 @@
 
 void ln_handshake_start(struct ln_sctp *s, ln_time now)
 {
+    if (ln_snap_start(s, now))
+        return;
     ln_association_set_state(s, now, LN_ASSOCIATION_COOKIE_WAIT);
     s->init_due = true;
     s->handshake_retransmits = 0;
@@ -168,6 +170,27 @@ static void become_established(struct ln_sctp *s, ln_time now)
         s->data_deadline = ln_time_add(now, s->rto.value);
 }
 
+void ln_handshake_agree(struct ln_sctp *s, ln_time now, const struct ln_cookie *peer)
+{
+    adopt_peer(s, peer);
+    become_established(s, now);
+}
+
+void ln_handshake_describe(const struct ln_sctp *s, const struct ln_sctp_init *init,
+                           struct ln_cookie *ret_peer)
+{
+    memset(ret_peer, 0, sizeof *ret_peer);
+    ret_peer->peer_tag = init->tag;
+    ret_peer->peer_tsn = init->tsn;
+    ret_peer->peer_window = init->window;
+    ret_peer->outgoing = init->outgoing;
+    ret_peer->incoming = init->incoming;
+    ret_peer->partial_reliability = init->partial_reliability;
+    ret_peer->reset = init->reset;
+    ret_peer->interleaving = init->interleaving && s->config.interleaving && !s->bare_init;
+    ret_peer->zero_checksum = init->zero_checksum;
+}
+
 static void send_init_ack(struct ln_sctp *s, const struct ln_sctp_init *peer,
                           const struct ln_cookie *cookie)
 {
@@ -199,7 +222,7 @@ static void choose_tags(struct ln_sctp *s, struct ln_cookie *cookie)
 {
     cookie->local_tag = s->local_tag;
     cookie->local_tsn = s->local_initial_tsn;
-    if (s->state <= LN_ASSOCIATION_COOKIE_WAIT)
+    if (s->state <= LN_ASSOCIATION_COOKIE_WAIT || s->unheard)
         return;
     cookie->local_tie_tag = s->local_tag;
     cookie->peer_tie_tag = s->peer_tag;
@@ -229,18 +252,10 @@ void ln_handshake_on_init(struct ln_sctp *s, ln_time now, const struct ln_chunk 
         s->shutdown_ack_due = true; /* RFC 9260, 9.2 */
         return;
     }
-    memset(&cookie, 0, sizeof cookie);
+    ln_handshake_describe(s, &init, &cookie);
+    cookie.zero_checksum = init.zero_checksum && !s->bare_init;
     cookie.created = now;
     choose_tags(s, &cookie);
-    cookie.peer_tag = init.tag;
-    cookie.peer_tsn = init.tsn;
-    cookie.peer_window = init.window;
-    cookie.outgoing = init.outgoing;
-    cookie.incoming = init.incoming;
-    cookie.partial_reliability = init.partial_reliability;
-    cookie.reset = init.reset;
-    cookie.interleaving = init.interleaving && s->config.interleaving && !s->bare_init;
-    cookie.zero_checksum = init.zero_checksum && !s->bare_init;
     send_init_ack(s, &init, &cookie);
 }
 
@@ -271,16 +286,7 @@ void ln_handshake_on_init_ack(struct ln_sctp *s, ln_time now, const struct ln_ch
     }
     forget_cookie(s);
     s->cookie = (struct ln_bytes){ copy, init.cookie.len };
-    memset(&peer, 0, sizeof peer);
-    peer.peer_tag = init.tag;
-    peer.peer_tsn = init.tsn;
-    peer.peer_window = init.window;
-    peer.outgoing = init.outgoing;
-    peer.incoming = init.incoming;
-    peer.partial_reliability = init.partial_reliability;
-    peer.reset = init.reset;
-    peer.interleaving = init.interleaving && s->config.interleaving && !s->bare_init;
-    peer.zero_checksum = init.zero_checksum;
+    ln_handshake_describe(s, &init, &peer);
     adopt_peer(s, &peer);
     if (s->handshake_sent != LN_TIME_NEVER && now > s->handshake_sent)
         ln_rto_measure(&s->rto, now - s->handshake_sent);
@@ -359,6 +365,18 @@ static bool accept_cookie(struct ln_sctp *s, ln_time now, uint32_t tag, struct l
     return true;
 }
 
+/* We began with what the descriptions said, the peer with a handshake after all. Nothing of ours
+ * was taken by it before its cookie came; what is on its way goes again. Returns false if that
+ * cannot be told in the words of this cookie. */
+static bool meet_unheard(struct ln_sctp *s, const struct ln_cookie *cookie)
+{
+    if (cookie->local_tag != s->local_tag || cookie->interleaving != s->queue.interleaving)
+        return false;
+    s->unheard = false;
+    ln_outstanding_lose_all(&s->outstanding);
+    return true;
+}
+
 bool ln_handshake_on_cookie_echo(struct ln_sctp *s, ln_time now, uint32_t tag,
                                  const struct ln_chunk *chunk)
 {
@@ -366,6 +384,10 @@ bool ln_handshake_on_cookie_echo(struct ln_sctp *s, ln_time now, uint32_t tag,
 
     if (!accept_cookie(s, now, tag, chunk->value, &cookie))
         return false;
+    if (s->unheard && !meet_unheard(s, &cookie)) {
+        s->stats.dropped_cookie++;
+        return false;
+    }
     switch (judge(s, &cookie)) {
     case RESTART:
         if (s->state == LN_ASSOCIATION_SHUTDOWN_ACK_SENT) {

@@ -283,6 +283,8 @@ static void read_chunks(struct ln_sctp *s, struct input *in, struct ln_reader *r
             return;
         }
         first = false;
+        if (in->tag == s->local_tag && chunk.type != LN_CHUNK_COOKIE_ECHO)
+            s->unheard = false;
         dispatch(s, in, &chunk);
     }
 }
@@ -317,6 +319,8 @@ void ln_sctp_receive(struct ln_sctp *s, ln_time now, const uint8_t *data, size_t
         return;
     }
     in.tag = header.tag;
+    if (s->state == LN_ASSOCIATION_IDLE && header.tag == s->local_tag)
+        ln_snap_start(s, now); /* the peer has begun */
     s->sack_immediate = false;
     ln_transfer_tune_window(s, now);
     read_chunks(s, &in, &r);

@@ -143,6 +143,9 @@ void ln_chunk_finish(struct ln_writer *w, size_t at);
 size_t ln_parameter_begin(struct ln_writer *w, uint16_t type);
 void ln_parameter_finish(struct ln_writer *w, size_t at);
 
+/* The least a_rwnd of an INIT (RFC 9260, 3.3.2). */
+#define LN_SCTP_WINDOW_MIN 1500u
+
 /* What INIT and INIT ACK say. */
 struct ln_sctp_init {
     uint32_t tag, window, tsn;

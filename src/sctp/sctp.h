@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An SCTP association without IO: whole SCTP packets in and out (the owner wraps them in DTLS,
  * RFC 8261), messages on streams in between. RFC 9260 with partial reliability (RFC 3758), stream
- * reset (RFC 6525), the I bit (RFC 7053), interleaving (RFC 8260) and zero checksums (RFC 9653).
+ * reset (RFC 6525), the I bit (RFC 7053), interleaving (RFC 8260) and zero checksums (RFC 9653);
+ * begun by the handshake, or by INITs that went another way (draft-hancke-tsvwg-snap).
  *
  * Sans-IO rules of the house: every call that takes `now` may do work; send() and the other calls
  * without it only queue, and next_timeout() is then LN_TIME_IMMEDIATE until the next call with
@@ -29,6 +30,8 @@ struct ln_sctp_scheduler_ops; /* sctp/scheduler.h */
 #define LN_SCTP_PACKET_BYTES_MAX      65532u
 /* The largest max_message_bytes. */
 #define LN_SCTP_MESSAGE_BYTES_MAX (UINT32_MAX / 4)
+/* The longest INIT chunk that is taken from a description. */
+#define LN_SCTP_INIT_BYTES_MAX 1024u
 
 struct ln_sctp_config {
     uint16_t local_port, remote_port;
@@ -138,6 +141,7 @@ struct ln_sctp_stats {
     uint16_t outgoing_streams, incoming_streams; /* negotiated; 0 before */
     bool peer_partial_reliability, peer_reset;   /* extensions that the peer announced */
     bool interleaving, zero_checksum_sent;       /* in use */
+    bool snap;                                   /* began without a handshake */
 };
 
 /* env is borrowed. Returns 0, LN_ERR_INVALID_ARGUMENT or LN_ERR_NOMEM. */
@@ -148,6 +152,19 @@ void ln_sctp_free(struct ln_sctp *sctp); /* sends nothing; NULL is fine */
 /* Begins the handshake. Both sides call it; one call is enough, simultaneous ones meet. No effect
  * but in LN_SCTP_NEW. */
 void ln_sctp_start(struct ln_sctp *sctp, ln_time now);
+
+/* SNAP (draft-hancke-tsvwg-snap): the INIT chunks of both sides travel in the descriptions, and the
+ * handshake is left out. Writes ours, the same at each call. Returns its length; 0 when cap is too
+ * small or the association has begun. */
+size_t ln_sctp_own_init(struct ln_sctp *sctp, uint8_t *out, size_t cap);
+/* Whether the bytes are an INIT chunk that an association can begin with: one chunk and nothing
+ * after it, a tag, streams and a window as RFC 9260, 3.3.2 has them, and not our own come back (as
+ * libdatachannel 0.24 does with attributes that it does not know). */
+bool ln_sctp_init_acceptable(const struct ln_sctp *sctp, const uint8_t *data, size_t len);
+/* The peer has our INIT, and this is its own: start(), or its first packet, establishes the
+ * association at once. Returns 0; LN_ERR_MALFORMED (counted; the handshake is as ever);
+ * LN_ERR_INVALID_STATE when the association has begun; LN_ERR_NOMEM. */
+LN_NODISCARD int ln_sctp_set_peer_init(struct ln_sctp *sctp, const uint8_t *data, size_t len);
 
 void ln_sctp_receive(struct ln_sctp *sctp, ln_time now, const uint8_t *data, size_t len);
 void ln_sctp_on_timeout(struct ln_sctp *sctp, ln_time now);

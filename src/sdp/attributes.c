@@ -651,6 +651,21 @@ static int read_max_message_size(struct ln_sdp_parser *p, char *value)
     return 0;
 }
 
+/* Where the characters are no base64 there is no such line (draft-hancke-tsvwg-snap). What they say
+ * is SCTP's matter. */
+static int read_sctp_init(struct ln_sdp_parser *p, char *value)
+{
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len;
+
+    value = ln_text_trim(value);
+    len = strspn(value, base64);
+    len += strspn(value + len, "=");
+    if (p->media->kind == LN_SDP_APPLICATION && !value[len] && len <= LN_SDP_SCTP_INIT_MAX)
+        p->media->sctp_init = value;
+    return 0;
+}
+
 /* "5000 webrtc-datachannel 1024" says no more than the m= line of its time. */
 static int read_sctpmap(struct ln_sdp_parser *p, char *value)
 {
@@ -714,6 +729,7 @@ static const struct {
     { "extmap-allow-mixed", read_allow_mixed, SESSION | MEDIA },
     { "sctp-port", read_sctp_port, MEDIA | VALUE },
     { "max-message-size", read_max_message_size, MEDIA | VALUE },
+    { "sctp-init", read_sctp_init, MEDIA },
     { "sctpmap", read_sctpmap, MEDIA },
     { "ptime", read_ptime, MEDIA },
     { "maxptime", read_maxptime, MEDIA },

@@ -85,6 +85,8 @@ struct ln_jsep_section {
     struct ln_jsep_transport transport;
     uint16_t sctp_port;        /* LN_SDP_APPLICATION; 5000 if 0 */
     uint64_t max_message_size; /* what we take; 0: no limit */
+    const char *sctp_init; /* our INIT chunk in base64 (draft-hancke-tsvwg-snap); NULL or "": none.
+                              An answer has it only if the offer has one */
 };
 
 struct ln_jsep_local {
@@ -188,7 +190,8 @@ struct ln_jsep_agreed {
     size_t receive_rid_count;
 
     uint16_t local_sctp_port, remote_sctp_port;
-    uint64_t max_message_size; /* what the remote takes: absent = 65536, 0 = no limit */
+    uint64_t max_message_size;    /* what the remote takes: absent = 65536, 0 = no limit */
+    const char *remote_sctp_init; /* "" unless both descriptions have one */
 
     size_t transport_section; /* whose transport it uses: the group's first accepted, or its own */
     bool bundled;             /* transport_section comes from a BUNDLE group */

@@ -304,6 +304,8 @@ static int put_section(struct answer *answer, size_t i)
                    !(offered->sctp_port_given && offered->sctp_port == 0)) {
             media->formats = offered->formats;
             ln_jsep_put_sctp(media, section, offered->old_sctp);
+            if (!*offered->sctp_init)
+                media->sctp_init = "";
             accepted = true;
         }
     }

@@ -37,6 +37,7 @@ int ln_jsep_begin(struct ln_jsep_maker *maker, const struct ln_jsep_local *local
         struct ln_sdp_media *m = &sdp->media[i];
 
         m->media = m->protocol = m->formats = m->connection = m->mid = m->rtcp = "";
+        m->sctp_init = "";
         m->transport.ufrag = m->transport.pwd = "";
         m->transport.ice_options = m->transport.tls_id = "";
         m->direction = LN_SDP_SENDRECV;
@@ -63,6 +64,7 @@ void ln_jsep_reject(struct ln_sdp_media *media)
     media->transport = none;
     media->candidate_count = 0;
     media->end_of_candidates = false;
+    media->sctp_init = "";
     media->extension_count = media->msid_count = 0;
     media->ssrc_count = media->ssrc_group_count = 0;
     media->rid_count = media->simulcast_send_count = media->simulcast_recv_count = 0;
@@ -238,4 +240,5 @@ void ln_jsep_put_sctp(struct ln_sdp_media *media, const struct ln_jsep_section *
     media->old_sctp = old_form;
     media->max_message_size = section->max_message_size;
     media->max_message_size_given = true;
+    media->sctp_init = section->sctp_init && !old_form ? section->sctp_init : "";
 }

@@ -230,6 +230,8 @@ static void agree_data(const struct ln_sdp_media *ours, const struct ln_sdp_medi
     agreed->remote_sctp_port = sctp_port_of(theirs);
     agreed->max_message_size = theirs->max_message_size_given ? theirs->max_message_size
                                                               : DEFAULT_MAX_MESSAGE_SIZE;
+    if (*ours->sctp_init)
+        agreed->remote_sctp_init = theirs->sctp_init;
     agreed->rejected = agreed->local_sctp_port == 0 || agreed->remote_sctp_port == 0;
 }
 
@@ -285,6 +287,7 @@ int ln_jsep_negotiate(const struct ln_sdp *local, const struct ln_sdp *remote, b
     agreed.kind = ours->kind;
     agreed.mid = ours->mid;
     agreed.remote_ufrag = agreed.remote_pwd = agreed.remote_ice_options = "";
+    agreed.remote_sctp_init = "";
     agreed.transport_section = i;
     if (i >= remote->media_count || ln_sdp_is_rejected(ours) ||
         ln_sdp_is_rejected(&remote->media[i]) || remote->media[i].kind != ours->kind) {
@@ -323,6 +326,7 @@ int ln_jsep_expect(const struct ln_sdp *local_offer, size_t i, struct ln_arena *
     agreed.two_byte_extensions = ln_sdp_allows_mixed(local_offer, ours);
     agreed.rtcp_rsize = ours->rtcp_rsize;
     agreed.remote_ufrag = agreed.remote_pwd = agreed.remote_ice_options = "";
+    agreed.remote_sctp_init = "";
     agreed.transport_section = ln_jsep_transport_section(local_offer, i);
     agreed.bundled = ln_sdp_bundle_of(local_offer, ours->mid) != NULL;
     if (ln_sdp_is_data(ours))

@@ -376,6 +376,9 @@ static int check_local_section(const struct check *c, const struct ln_sdp_media 
     if (is->sctp_port_given != was->sctp_port_given || is->sctp_port != was->sctp_port)
         return fail(c, is, LN_ERR_INVALID_MODIFICATION, "section \"%s\" has another SCTP port",
                     was->mid);
+    if (*is->sctp_init && strcmp(is->sctp_init, was->sctp_init) != 0) /* none: no short cut */
+        return fail(c, is, LN_ERR_INVALID_MODIFICATION, "section \"%s\" has another sctp-init",
+                    was->mid);
     return check_local_codecs(c, is, was);
 }
 

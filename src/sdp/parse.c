@@ -265,7 +265,7 @@ static int read_media(struct ln_sdp_parser *p, char *value)
     m->port = (uint16_t)number;
     m->protocol = protocol;
     m->formats = value = ln_text_trim(value);
-    m->connection = m->mid = m->rtcp = "";
+    m->connection = m->mid = m->rtcp = m->sctp_init = "";
     m->transport.ufrag = m->transport.pwd = m->transport.ice_options = m->transport.tls_id = "";
     m->direction = p->session_direction;
     m->line = p->line;

@@ -29,6 +29,7 @@
 #define LN_SDP_SSRCS_MAX        128u /* of one section */
 #define LN_SDP_RIDS_MAX         32u
 #define LN_SDP_BANDWIDTHS_MAX   8u
+#define LN_SDP_SCTP_INIT_MAX    1368u /* characters of sctp-init; a longer one is passed over */
 #define LN_SDP_CANDIDATES_MAX   256u  /* of one section; more are passed over */
 #define LN_SDP_CANDIDATE_MAX    1024u /* characters of one; longer ones are passed over */
 /* An arena limit that every legal text fits into. */
@@ -153,6 +154,7 @@ struct ln_sdp_media {
     uint16_t sctp_port;
     bool max_message_size_given;
     uint64_t max_message_size; /* RFC 8841, 6; 0: no limit */
+    const char *sctp_init;     /* draft-hancke-tsvwg-snap, base64; "" when absent or none */
 
     uint32_t ptime_ms, maxptime_ms; /* 0 when absent */
     const struct ln_sdp_bandwidth *bandwidths;

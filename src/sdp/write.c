@@ -242,6 +242,8 @@ static void write_sctp(struct sink *s, const struct ln_sdp_media *m)
     }
     if (m->max_message_size_given)
         number_line(s, "a=max-message-size:", m->max_message_size);
+    if (*m->sctp_init)
+        LINE(s, "a=sctp-init:", m->sctp_init);
 }
 
 static void write_rtp(struct sink *s, const struct ln_sdp_media *m)
