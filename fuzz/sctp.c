@@ -75,7 +75,7 @@ static void reach(struct world *w, unsigned state)
     struct ln_channel_options options;
     ln_channel channel;
 
-    if (state == STATE_NEW)
+    if (state == STATE_NEW || state == STATE_SNAP)
         return;
     ln_data_channels_start(w->victim, w->now);
     if (state == STATE_COOKIE_WAIT)
