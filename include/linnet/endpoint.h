@@ -85,16 +85,18 @@ enum ln_request_kind {
     LN_REQUEST_PUBLISH, /* let others on the link find local's address (port 0) under name; answered
                            PUBLISHED or FAILED; until it is taken back */
     LN_REQUEST_WATCH_INTERFACES, /* answered INTERFACES now and at each change */
+    LN_REQUEST_WINDOW, /* of the stream link, reads at most `bytes` more until told otherwise */
 };
 
 struct ln_request {
     enum ln_request_kind kind;
     uint32_t id; /* chosen by the asker, returned in the answer */
     struct ln_address local, remote;
-    ln_link link;       /* LN_REQUEST_CLOSE */
+    ln_link link;       /* LN_REQUEST_CLOSE, LN_REQUEST_WINDOW */
+    size_t bytes;       /* LN_REQUEST_WINDOW */
     const char *name;   /* RESOLVE, PUBLISH; borrowed until the next call on the object */
     bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
-    bool exclusive;     /* LN_REQUEST_OPEN_UDP: shares its port with no other driver's socket */
+    bool exclusive;     /* OPEN_UDP, LISTEN_TCP: shares its port with no other driver's socket */
     uint8_t family;     /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
 };
 

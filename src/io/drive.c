@@ -146,6 +146,14 @@ static void close_link(struct ln_loop_endpoint *endpoint, const struct ln_reques
         ln_io_link_close(link);
 }
 
+static void set_window(struct ln_loop_endpoint *endpoint, const struct ln_request *request)
+{
+    struct ln_io_link *link = ln_io_link_get(endpoint->loop, request->link);
+
+    if (link && link->endpoint == endpoint && link->kind == LN_IO_STREAM)
+        ln_io_tcp_set_window(link, request->bytes);
+}
+
 static void fulfil(struct ln_loop_endpoint *endpoint, const struct ln_request *request)
 {
     int error = 0;
@@ -169,6 +177,9 @@ static void fulfil(struct ln_loop_endpoint *endpoint, const struct ln_request *r
         break;
     case LN_REQUEST_WATCH_INTERFACES:
         ln_io_interfaces_watch(endpoint, request->id);
+        break;
+    case LN_REQUEST_WINDOW:
+        set_window(endpoint, request);
         break;
     default:
         error = LN_ERR_NOT_SUPPORTED;

@@ -18,6 +18,11 @@
  *    it takes from now on (an absolute number), after at least half of that was handed over. A
  *    stream that is given more than its queue takes is closed: CLOSED with LN_ERR_LIMIT.
  *  - Bytes of a stream that are queued when it is closed are still sent, for up to two seconds.
+ *  - WINDOW is an absolute number as well; a stream without one is read without bound. What is not
+ *    read stays with the kernel, which tells the other end to wait. The other end's close is
+ *    noticed once the window lets it be read, a reset at once.
+ *  - A stream may leave from the port of an `exclusive` listener of this driver: OPEN_TCP with the
+ *    listener's address as `local`.
  *  - CLOSE with link 0 and an id takes back a connect, a lookup or a watch with that id.
  *  - OPEN_UDP with a multicast `local` joins that group, on the interface that has the address
  *    `remote` (no family: the system's choice; local.scope names an interface by index instead),
@@ -52,7 +57,9 @@ struct ln_loop_config {
     size_t socket_buffer;        /* SO_RCVBUF and SO_SNDBUF of UDP sockets, bytes; 4 MiB */
     ln_duration connect_timeout; /* of OPEN_TCP; 30 s */
     bool reuse_port;             /* several loops bind the same ports (a worker per core) */
-    bool no_offload;             /* neither UDP_SEGMENT nor UDP_GRO: for tests and odd networks */
+    unsigned by_source; /* with it: so many loops, made one after another, listen; a source's
+                           streams all come to one of them */
+    bool no_offload;    /* neither UDP_SEGMENT nor UDP_GRO: for tests and odd networks */
 };
 
 /* Returns 0, LN_ERR_INVALID_ARGUMENT (neither rng nor env), LN_ERR_NOMEM, LN_ERR_LIMIT (no

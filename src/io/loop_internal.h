@@ -89,6 +89,7 @@ struct ln_io_link {
     /* streams */
     bool connecting;
     ln_link listener;
+    size_t window; /* bytes that may still be read; SIZE_MAX: no bound */
     uint8_t *out;
     size_t out_cap, out_head, out_len;
     size_t taken; /* bytes handed over since WRITABLE was last told */
@@ -227,7 +228,8 @@ int ln_io_tcp_connect(struct ln_loop_endpoint *endpoint, const struct ln_request
 int ln_io_tcp_listen(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                      struct ln_io_link **ret_link);
 void ln_io_tcp_transmit(struct ln_io_link *link, const struct ln_transmit *transmit);
-void ln_io_tcp_close(struct ln_io_link *link);  /* after what is queued */
+void ln_io_tcp_close(struct ln_io_link *link); /* after what is queued */
+void ln_io_tcp_set_window(struct ln_io_link *link, size_t bytes);
 void ln_io_tcp_forget(struct ln_io_link *link); /* frees what only streams have */
 
 /* resolve.c */

@@ -11,6 +11,7 @@
 #include <linnet/error.h>
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -47,6 +48,15 @@ static void answer_stream_opened(struct ln_io_link *link)
     answer.path.local = link->local;
     answer.path.remote = link->remote;
     ln_io_answer(link->endpoint, &answer);
+}
+
+static void share_port(int fd, bool with_others)
+{
+    int on = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (with_others)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 }
 
 /* ---- connecting ---- */
@@ -92,6 +102,7 @@ static int open_stream(struct ln_loop_endpoint *endpoint, int fd, uint32_t event
         return error;
     }
     set_stream_options(fd);
+    link->window = SIZE_MAX;
     link->source.ready = stream_ready;
     error = ln_loop_timer_init(endpoint->loop, &link->timer, stream_time_is_over, link);
     if (!error)
@@ -114,6 +125,8 @@ int ln_io_tcp_connect(struct ln_loop_endpoint *endpoint, const struct ln_request
 
     if (fd < 0)
         return ln_error_from_errno(-fd);
+    if (request->local.port != 0) /* it may be a listener's, or was that of a stream just closed */
+        share_port(fd, true);
     if (request->local.family != LN_FAMILY_NONE)
         error = ln_io_bind(fd, &request->local);
     if (!error && connect(fd, &name.any, len) != 0 && errno != EINPROGRESS)
@@ -187,20 +200,49 @@ static void listener_ready(struct ln_io_source *source, uint32_t events)
     }
 }
 
+/* Of the sockets that share a port, the system takes the one that this program names by its place
+ * among them: the source address (of IPv6 its /64) modulo their number. */
+static int choose_by_source(int fd, unsigned count)
+{
+    const uint32_t net = (uint32_t)SKF_NET_OFF; /* the packet, from its IP header on */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, net), /* the version */
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x40, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),
+        BPF_STMT(BPF_JMP | BPF_JA, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 8),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, net + 12),
+        BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+    struct sock_fprog program = { sizeof code / sizeof *code, code };
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0
+               ? 0
+               : ln_error_from_errno(errno);
+}
+
 int ln_io_tcp_listen(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                      struct ln_io_link **ret_link)
 {
     struct ln_io_link *link = NULL;
-    int error, on = 1, fd = ln_io_socket(&request->local, SOCK_STREAM);
+    bool among_others = endpoint->loop->config.reuse_port && request->local.port != 0 &&
+                        !request->exclusive;
+    int error, fd = ln_io_socket(&request->local, SOCK_STREAM);
 
     if (fd < 0)
         return ln_error_from_errno(-fd);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (endpoint->loop->config.reuse_port && request->local.port != 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    share_port(fd, among_others);
     error = ln_io_bind(fd, &request->local);
+    if (request->exclusive) /* nobody shared it while it was bound; from now on our own streams */
+        share_port(fd, true);
     if (!error && listen(fd, BACKLOG) != 0)
         error = ln_error_from_errno(errno);
+    if (!error && among_others && endpoint->loop->config.by_source > 1)
+        error = choose_by_source(fd, endpoint->loop->config.by_source);
     if (!error)
         error = ln_io_link_create(endpoint, LN_IO_LISTENER, fd, &link);
     if (error) {
@@ -321,7 +363,7 @@ static void announce_room(struct ln_io_link *link)
 
 static void await_room(struct ln_io_link *link)
 {
-    uint32_t in = link->endpoint ? (uint32_t)EPOLLIN : 0u;
+    uint32_t in = link->endpoint && link->window > 0 ? (uint32_t)EPOLLIN : 0u;
 
     ln_io_source_set(link->loop, &link->source, link->out_len > 0 ? in | (uint32_t)EPOLLOUT : in);
 }
@@ -389,14 +431,41 @@ static int flush(struct ln_io_link *link)
 
 /* ---- receiving ---- */
 
+void ln_io_tcp_set_window(struct ln_io_link *link, size_t bytes)
+{
+    link->window = bytes;
+    await_room(link);
+}
+
+static void take_from_window(struct ln_io_link *link, size_t len)
+{
+    if (link->window == SIZE_MAX)
+        return;
+    link->window -= len;
+    if (link->window == 0)
+        await_room(link);
+}
+
+/* What the system says of a stream that is not read at the moment: that it is broken. */
+static void closed_window_ready(struct ln_io_link *link)
+{
+    int number = 0;
+    socklen_t len = sizeof number;
+
+    if (getsockopt(link->source.fd, SOL_SOCKET, SO_ERROR, &number, &len) != 0)
+        number = errno;
+    ln_io_link_fail(link, number ? ln_error_from_errno(number) : 0);
+}
+
 static void read_stream(struct ln_io_link *link)
 {
     struct ln_loop *loop = link->loop;
 
-    for (int i = 0; i < PIECES_PER_TURN && link->endpoint; i++) {
+    for (int i = 0; i < PIECES_PER_TURN && link->endpoint && link->window > 0; i++) {
         struct ln_loop_endpoint *endpoint = link->endpoint;
         struct ln_packet packet = { .data = loop->receive->data[0], .path = { .link = link->id } };
-        ssize_t n = recv(link->source.fd, packet.data, LN_IO_STREAM_PIECE, MSG_DONTWAIT);
+        size_t cap = link->window < LN_IO_STREAM_PIECE ? link->window : LN_IO_STREAM_PIECE;
+        ssize_t n = recv(link->source.fd, packet.data, cap, MSG_DONTWAIT);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -407,12 +476,13 @@ static void read_stream(struct ln_io_link *link)
             return;
         }
         packet.len = (size_t)n;
+        take_from_window(link, packet.len);
         packet.path.local = link->local;
         packet.path.remote = link->remote;
         loop->stats.bytes_received += packet.len;
         endpoint->endpoint.ops->receive(endpoint->endpoint.object, ln_loop_now(loop), &packet);
         ln_io_touch(endpoint);
-        if (packet.len < LN_IO_STREAM_PIECE)
+        if (packet.len < cap)
             return;
     }
 }
@@ -447,7 +517,9 @@ static void stream_ready(struct ln_io_source *source, uint32_t events)
     }
     await_room(link);
     announce_room(link);
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLHUP | EPOLLERR) && link->endpoint && link->window == 0)
+        closed_window_ready(link);
+    else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         read_stream(link);
     if (!link->endpoint && source->fd >= 0 && events & (EPOLLHUP | EPOLLERR))
         ln_io_link_close(link);

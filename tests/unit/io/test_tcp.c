@@ -428,6 +428,117 @@ LN_TEST(io_tcp, workers_share_a_port_when_told_to)
     probe_loop_close();
 }
 
+LN_TEST(io_tcp, the_streams_of_a_source_come_to_one_worker)
+{
+    struct ln_loop_config config = { .reuse_port = true, .by_source = 2 };
+    struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 3 };
+    struct streams s;
+
+    probe_loop(&config);
+    listen_on(&s, "127.0.0.1");
+    request.local = s.address; /* a port that is free: the listener shares it with nobody */
+    request.local.ip[3] = 9;
+    for (request.id = 3; request.id < 5; request.id++) {
+        probe_request(&s.client, &request);
+        wait_answer(&s.client, LN_ANSWER_OPENED, request.id);
+    }
+    request.kind = LN_REQUEST_OPEN_TCP;
+    request.remote = request.local;
+    for (request.id = 10; request.id < 20; request.id++) {
+        request.local = address_of(request.id % 2 ? "127.0.0.3" : "127.0.0.2");
+        probe_request(&s.server, &request);
+        wait_answer(&s.server, LN_ANSWER_OPENED, request.id);
+    }
+    run_idle();
+    for (size_t i = 2; i < s.client.answer_count; i++) {
+        const struct ln_answer *a = &s.client.answers[i].answer;
+
+        TRY(a->kind == LN_ANSWER_OPENED && a->id == (a->remote.ip[3] == 2 ? 3 : 4));
+    }
+    TRY_EQUAL(s.client.answer_count, 12);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, streams_leave_from_the_port_of_an_exclusive_listener)
+{
+    struct ln_loop_config config = { .reuse_port = true };
+    struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 3, .exclusive = true };
+    struct streams s;
+
+    probe_loop(&config);
+    listen_on(&s, "127.0.0.1");
+    request.local = address_of("127.0.0.1");
+    probe_request(&s.client, &request);
+    request.local = wait_answer(&s.client, LN_ANSWER_OPENED, 3)->local;
+    request.id = 4;
+    probe_request(&s.client, &request);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_FAILED, 4)->error, LN_ERR_ADDRESS_IN_USE);
+    request.kind = LN_REQUEST_OPEN_TCP;
+    request.remote = s.address;
+    request.id = 5;
+    probe_request(&s.client, &request);
+    TRY_EQUAL(wait_answer(&s.client, LN_ANSWER_OPENED, 5)->local.port, request.local.port);
+    run_until(server_has_stream, &s);
+    TRY_EQUAL(probe_answer(&s.server, LN_ANSWER_OPENED, 1)->answer.remote.port, request.local.port);
+    s.address = request.local; /* and it accepts as before */
+    connect_to(&s, 6);
+    wait_answer(&s.client, LN_ANSWER_OPENED, 6);
+    probe_loop_close();
+}
+
+/* ---- windows ---- */
+
+static void set_window(struct probe *probe, ln_link link, size_t bytes)
+{
+    struct ln_request request = { .kind = LN_REQUEST_WINDOW, .link = link, .bytes = bytes };
+
+    probe_request(probe, &request);
+    run_idle();
+}
+
+LN_TEST(io_tcp, a_window_bounds_what_is_read_to_the_byte)
+{
+    struct pressure p = { .total = 300000 };
+
+    probe_loop(NULL);
+    open_streams(&p.s, "127.0.0.1");
+    set_window(&p.s.server, p.s.at_server, 0);
+    p.s.client.ctx = &p;
+    p.s.client.transmit = press;
+    p.room = p.total;
+    ln_loop_touch(p.s.client.handle);
+    run_idle();
+    TRY_EQUAL(p.s.server.bytes, 0);
+    set_window(&p.s.server, p.s.at_server, 1);
+    TRY_EQUAL(p.s.server.bytes, 1);
+    set_window(&p.s.server, p.s.at_server, 20000); /* more than a piece */
+    TRY_EQUAL(p.s.server.bytes, 20001);
+    set_window(&p.s.server, p.s.at_server, SIZE_MAX);
+    run_until(pressure_done, &p);
+    TRY_EQUAL(p.s.server.bytes, 300000);
+    probe_loop_close();
+}
+
+LN_TEST(io_tcp, a_reset_is_told_though_nothing_is_read)
+{
+    struct ln_request close_it = { .kind = LN_REQUEST_CLOSE };
+    struct pressure p = { .total = 1000 };
+
+    probe_loop(NULL);
+    open_streams(&p.s, "127.0.0.1");
+    set_window(&p.s.server, p.s.at_server, 0);
+    set_window(&p.s.client, p.s.at_client, 0);
+    p.s.server.ctx = p.s.client.ctx = &p;
+    p.s.client.transmit = press;
+    p.room = p.total;
+    ln_loop_touch(p.s.client.handle);
+    run_idle();
+    close_it.link = p.s.at_server; /* with bytes that it has not read: a reset */
+    probe_request(&p.s.server, &close_it);
+    TRY_EQUAL(wait_answer(&p.s.client, LN_ANSWER_CLOSED, 0)->error, LN_ERR_RESET);
+    probe_loop_close();
+}
+
 /* ---- ends ---- */
 
 LN_TEST(io_tcp, a_close_is_told_to_the_other_end)
