@@ -26,7 +26,7 @@ struct arguments {
     struct cli_texts listen, relay, users, secrets, allow, deny;
     const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key;
     long workers, ttl;
-    bool check, print, addresses;
+    bool check, print, addresses, tcp_relay;
 };
 
 static const struct cli_option options[] = {
@@ -43,6 +43,8 @@ static const struct cli_option options[] = {
     CLI_LIST("allow-peer", "PREFIX", struct arguments, allow,
              "peers that are refused otherwise: private, loopback, own addresses"),
     CLI_LIST("deny-peer", "PREFIX", struct arguments, deny, "peers that are refused in any case"),
+    CLI_FLAG("tcp-relay", struct arguments, tcp_relay,
+             "clients may have TCP connections to peers as well (RFC 6062)"),
     CLI_TEXT("tls-cert", "FILE", struct arguments, certificate,
              "TLS and DTLS at the same ports: the certificate, in PEM"),
     CLI_TEXT("tls-key", "FILE", struct arguments, key, "its private key, in PEM"),
@@ -112,6 +114,7 @@ static int settle(struct turning *t, struct serve_config *config)
     add_all(&s->secrets, &a->secrets, false);
     add_all(&s->allow_peers, &a->allow, false);
     add_all(&s->deny_peers, &a->deny, false);
+    s->tcp_relay |= a->tcp_relay;
     if (a->certificate)
         config->certificate = a->certificate;
     if (a->key)

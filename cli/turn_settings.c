@@ -21,6 +21,7 @@ void turn_settings_init(struct turn_settings *settings)
     settings->allocations = 20000;
     settings->permissions = 128;
     settings->channels = 64;
+    settings->tcp_connections = 16;
     settings->lifetime_seconds = 3600;
     settings->nonce_seconds = 3600;
     settings->credential_seconds = 86400;
@@ -229,6 +230,8 @@ static void read_limits(struct turn_plan *plan, const struct turn_settings *s)
     turn->permissions_max = (uint32_t)s->permissions;
     turn->channels_max = (uint32_t)s->channels;
     turn->strict_channels = s->strict_channels;
+    turn->tcp_relay = s->tcp_relay;
+    turn->connections_max = (uint32_t)s->tcp_connections;
     turn->streams_max = (uint32_t)s->streams;
     turn->streams_per_source_max = (uint32_t)s->source_streams;
     turn->stream_patience = LN_SECONDS(s->stream_seconds);
@@ -343,6 +346,7 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
         { "user_allocations", s->user_allocations },
         { "permissions", s->permissions },
         { "channels", s->channels },
+        { "tcp_connections", s->tcp_connections },
         { "kbit_per_second", s->kbit_per_second },
         { "user_kbit_per_second", s->user_kbit_per_second },
         { "lifetime_seconds", s->lifetime_seconds },
@@ -364,6 +368,7 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
     print_list(out, "allow_peers", &s->allow_peers, false);
     print_list(out, "deny_peers", &s->deny_peers, false);
     fprintf(out, "  strict_channels: %s\n", s->strict_channels ? "true" : "false");
+    fprintf(out, "  tcp_relay: %s\n", s->tcp_relay ? "true" : "false");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         fprintf(out, "  %s: %ld\n", rows[i].name, rows[i].value);
 }

@@ -7,6 +7,15 @@
  *   6      a datagram of a peer to the first relay
  *   7      time: so many seconds
  *   8      the driver's answer: kind, id, link
+ *
+ * and from 0xf0 on, for TCP relays (RFC 6062), on a second stream and a peer's:
+ *
+ *   0xf0   the second stream is opened (again)        0xf1   a piece on it
+ *   0xf2   a signed request on it: method, attributes
+ *   0xf3   a signed ConnectionBind on it with the newest CONNECTION-ID that was told
+ *   0xf4   a peer connects to the newest TCP relay    0xf5   a piece of the newest peer's stream
+ *   0xf6   that stream is closed                      0xf7   WRITABLE: of peer or client, bytes
+ *   0xf8   from now on connects fail, or do again not
  * What the server sends must be well-formed, and what it opens it must close. */
 #include "servers/turn/core/turn.h"
 #include "base/alloc.h"
@@ -34,12 +43,16 @@ struct fuzz {
     struct ln_turn_credentials *credentials;
     struct ln_turn_server *server;
     struct ln_endpoint e;
-    struct ln_path clients[3];
+    struct ln_path clients[4];
     uint8_t nonce_key[LN_TURN_NONCE_KEY_LEN];
     ln_time now;
     ln_link next_link, sockets[SOCKETS_MAX];
     struct ln_address locals[SOCKETS_MAX];
     uint32_t next_id;
+    bool refuses;           /* connects fail */
+    uint32_t relay_ask;     /* the request of the newest TCP relay */
+    struct ln_path peer;    /* the newest stream to or from a peer */
+    uint32_t connection_id; /* the newest that was told */
 };
 
 static void open_socket(struct fuzz *f, const struct ln_request *r)
@@ -49,12 +62,19 @@ static void open_socket(struct fuzz *f, const struct ln_request *r)
 
     while (i < SOCKETS_MAX && f->sockets[i])
         i++;
-    if (i == SOCKETS_MAX) {
+    if (i == SOCKETS_MAX || (r->kind == LN_REQUEST_OPEN_TCP && f->refuses)) {
         answer.kind = LN_ANSWER_FAILED;
         answer.error = LN_ERR_LIMIT;
     } else {
         answer.link = f->sockets[i] = f->next_link++;
         f->locals[i] = r->local;
+        if (r->kind == LN_REQUEST_LISTEN_TCP)
+            f->relay_ask = r->id;
+        if (r->kind == LN_REQUEST_OPEN_TCP) {
+            answer.remote = r->remote;
+            answer.bytes = 4096;
+            f->peer = (struct ln_path){ answer.link, r->local, r->remote };
+        }
     }
     f->e.ops->answer(f->server, f->now, &answer);
 }
@@ -67,7 +87,7 @@ static void close_socket(struct fuzz *f, ln_link link)
 }
 
 /* Every datagram to a client is a STUN message or ChannelData. */
-static void check_sent(const struct fuzz *f, const struct ln_transmit *out)
+static void check_sent(struct fuzz *f, const struct ln_transmit *out)
 {
     for (size_t i = 0; i < out->slice_count; i++) {
         const struct ln_slice *s = &out->slices[i];
@@ -78,6 +98,8 @@ static void check_sent(const struct fuzz *f, const struct ln_transmit *out)
         if (out->path.link == f->clients[0].link && ln_stun_parse(s->base, s->len, &m) != 0 &&
             ln_channel_data_read(s->base, s->len, &channel, &payload) != 0)
             abort();
+        if (out->path.link == f->clients[2].link && ln_stun_parse(s->base, s->len, &m) == 0)
+            (void)ln_stun_find_u32(&m, LN_STUN_CONNECTION_ID, &f->connection_id);
         ln_buffer_unref(s->buffer);
     }
 }
@@ -95,7 +117,7 @@ static void drive(struct fuzz *f)
             break;
         if (r.kind == LN_REQUEST_CLOSE)
             close_socket(f, r.link);
-        else
+        else if (r.kind != LN_REQUEST_WINDOW)
             open_socket(f, &r);
     }
     while (ln_turn_server_poll_event(f->server, &event) == 1)
@@ -187,9 +209,75 @@ static void answer(struct fuzz *f, const uint8_t *data, size_t len)
     }
 }
 
+static void bind_connection(struct fuzz *f)
+{
+    uint8_t data[] = { LN_STUN_CONNECTION_BIND, 0, LN_STUN_CONNECTION_ID, 0, 4, 0, 0, 0, 0 };
+
+    ln_store32(data + 5, f->connection_id);
+    receive_signed(f, 3, data, sizeof data);
+}
+
+/* A stream to the second listener, or one of a peer to a relay. */
+static void accept_stream(struct fuzz *f, uint32_t id, struct ln_path *path)
+{
+    struct ln_answer a = { .kind = LN_ANSWER_OPENED, .id = id, .bytes = 4096 };
+
+    a.link = path->link = f->next_link++;
+    a.local = path->local;
+    a.remote = path->remote;
+    f->e.ops->answer(f->server, f->now, &a);
+}
+
+static void answer_stream(struct fuzz *f, enum ln_answer_kind kind, ln_link link, size_t bytes)
+{
+    struct ln_answer a = { .kind = kind, .link = link, .bytes = bytes };
+
+    f->e.ops->answer(f->server, f->now, &a);
+    if (kind == LN_ANSWER_CLOSED)
+        close_socket(f, link);
+}
+
+static void step_of_tcp(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
+{
+    switch (kind) {
+    case 0xf0:
+        accept_stream(f, 1, &f->clients[3]);
+        break;
+    case 0xf1:
+        receive(f, &f->clients[3], data, len);
+        break;
+    case 0xf2:
+        receive_signed(f, 3, data, len);
+        break;
+    case 0xf3:
+        bind_connection(f);
+        break;
+    case 0xf4:
+        f->peer.remote = (struct ln_address){ .family = LN_FAMILY_IPV4, .ip = { 198, 51, 100, 9 } };
+        f->peer.remote.port = len > 0 ? data[0] : 9;
+        if (f->relay_ask)
+            accept_stream(f, f->relay_ask, &f->peer);
+        break;
+    case 0xf5:
+        receive(f, &f->peer, data, len);
+        break;
+    case 0xf6:
+        answer_stream(f, LN_ANSWER_CLOSED, f->peer.link, 0);
+        break;
+    case 0xf7:
+        answer_stream(f, LN_ANSWER_WRITABLE, len > 0 && data[0] ? f->clients[3].link : f->peer.link,
+                      len > 1 ? data[1] * 64u : 0);
+        break;
+    default:
+        f->refuses = !f->refuses;
+    }
+}
+
 static void step(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
 {
-    if (kind % 9 < 3)
+    if (kind >= 0xf0)
+        step_of_tcp(f, kind, data, len);
+    else if (kind % 9 < 3)
         receive(f, &f->clients[kind % 9], data, len);
     else if (kind % 9 < 6)
         receive_signed(f, kind % 9 - 3u, data, len);
@@ -208,7 +296,7 @@ static void start(struct fuzz *f)
     struct ln_turn_relay relays[2];
     struct ln_turn_limits limits = { .allocations = 8, .bytes_per_second_per_user = 100000 };
     struct ln_turn_config config = {
-        .listen = listen, .listen_count = 2, .relays = relays, .relay_count = 2
+        .listen = listen, .listen_count = 2, .relays = relays, .relay_count = 2, .tcp_relay = true
     };
     struct ln_answer stream = { .kind = LN_ANSWER_OPENED, .id = 1, .bytes = 4096 };
 
@@ -236,7 +324,7 @@ static void start(struct fuzz *f)
         abort();
     f->e = ln_turn_server_endpoint(f->server);
     drive(f);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         f->clients[i] = (struct ln_path){ .link = 1, .local = listen[0].address };
         f->clients[i].remote = (struct ln_address){ .family = LN_FAMILY_IPV4,
                                                     .ip = { 198, 51, 100, 7 },

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""coturn's test client (package coturn) against `linnet turn`: every transport of a client, channels and indications,
-through a peer and from client to client. What it reports as lost must be nothing."""
+"""coturn's test client (package coturn) against `linnet turn`: every transport of a client, channels, indications and
+TCP relays, through a peer and from client to client. What it reports as lost must be nothing."""
 import contextlib
 import re
 import socket
@@ -106,11 +106,39 @@ def test_turnutils_over_tls_from_client_to_client():
     client("-S", "-t", "-y", transport="tcp", more=tls_options())
 
 
+def tcp_client(*options, more=(), port=0):
+    """TCP allocations (RFC 6062): each client connects to another's relay, which announces it; both bind it."""
+    with turn_server("--tcp-relay", *more, port=port) as ports:
+        command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", "-T", *options, "-p", str(ports["tcp"]),
+                   "-u", "u", "-w", "p", "-n", str(MESSAGES), "-m", str(CLIENTS), "127.0.0.1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, (command, text[-2000:])
+    totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
+    assert totals, text[-2000:]
+    sent, received = map(int, totals[-1])
+    assert sent >= MESSAGES * CLIENTS and received == sent, (sent, received, text[-2000:])
+
+
+def test_turnutils_with_tcp_relays():
+    tcp_client()
+    tcp_client("-c")
+
+
+def test_turnutils_with_tcp_relays_over_tls():
+    tcp_client("-c", "-S", more=tls_options())
+
+
 def test_turnutils_with_workers_that_share_a_port():
     """A reserved port is redeemed at whatever worker the second connection comes to; clients of different workers
     reach each other."""
     client(more=("--workers", "4"), port=free_port())
     client("-y", more=("--workers", "4"), port=free_port())
+
+
+def test_turnutils_with_tcp_relays_and_workers_that_share_a_port():
+    """A data connection comes to the worker of its allocation."""
+    tcp_client("-c", more=("--workers", "4"), port=free_port())
 
 
 def test_turnutils_finds_out_what_there_is_before_it():

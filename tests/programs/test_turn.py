@@ -18,6 +18,7 @@ from support import LINNET, SECONDS, Program, Server, folder, run, run_all, sent
 
 MAGIC = 0x2112A442
 ALLOCATE, REFRESH, SEND, DATA, PERMISSION, CHANNEL = 3, 4, 6, 7, 8, 9
+CONNECT, CONNECTION_BIND, CONNECTION_ATTEMPT = 10, 11, 12
 
 
 @contextlib.contextmanager
@@ -25,6 +26,7 @@ def turn(*arguments, users=("alice:secret",)):
     options = [part for user in users for part in ("--user", user)]
     program = Program(LINNET, "turn", "--listen", "127.0.0.1:0", "--realm", "example.org", *options, *arguments)
     program.port = int(program.expect(r"turn:127\.0\.0\.1:(\d+)\?transport=udp").group(1))
+    program.tcp = int(program.expect(r"turn:127\.0\.0\.1:(\d+)\?transport=tcp").group(1))
     program.expect("Ctrl-C")
     try:
         yield program
@@ -70,6 +72,9 @@ class Client:
         self.user, self.realm, self.nonce = user, realm.encode(), b""
         self.key = hashlib.md5(f"{user}:{realm}:{password}".encode()).digest()
 
+    def receive(self):
+        return self.socket.recv(2048)
+
     def request(self, method, *attributes):
         """(0, attributes) or (error code, attributes). A 401 or 438 is answered by itself, once."""
         for signed in (False, True) if not self.nonce else (True,):
@@ -80,7 +85,7 @@ class Client:
             if signed:
                 body += attribute(8, hmac.new(self.key, head + body, hashlib.sha1).digest())
             self.socket.send(head + body)
-            kind, answer = parse(self.socket.recv(2048))
+            kind, answer = parse(self.receive())
             if not kind & 0x10:
                 return 0, answer
             code = answer[9][2] * 100 + answer[9][3]
@@ -99,6 +104,36 @@ class Client:
     def close(self):
         self.request(REFRESH, attribute(0x0D, bytes(4)))
         self.socket.close()
+
+
+class StreamClient(Client):
+    """The same over TCP, a message at a time."""
+
+    def __init__(self, port, *more):
+        super().__init__(port, *more)
+        self.socket.close()
+        self.socket = socket.create_connection(("127.0.0.1", port), SECONDS)
+
+    def read(self, size):
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            assert piece, data
+            data += piece
+        return data
+
+    def receive(self):
+        head = self.read(20)
+        return head + self.read(struct.unpack("!H", head[2:4])[0])
+
+    def allocate(self):
+        return self.request(ALLOCATE, attribute(0x19, b"\x06\0\0\0"))
+
+
+def bound(server, connection):
+    client = StreamClient(server.tcp)
+    assert client.request(CONNECTION_BIND, attribute(0x2A, connection))[0] == 0
+    return client.socket
 
 
 def test_turn_relays_to_a_peer_and_back():
@@ -124,6 +159,75 @@ def test_turn_relays_to_a_peer_and_back():
         assert peer.recv(100) == b"hello"
         peer.sendto(b"world", relayed)
         assert client.socket.recv(100) == b"\x40\x00\x00\x05world"
+        client.close()
+
+
+def test_turn_connects_to_a_peer_by_tcp_and_lets_one_connect():
+    with turn("--allow-peer", "127.0.0.0/8", "--tcp-relay") as server, \
+            socket.create_server(("127.0.0.1", 0)) as peer:
+        peer.settimeout(SECONDS)
+        client = StreamClient(server.tcp)
+        code, answer = client.allocate()
+        assert code == 0, code
+        relayed = address_of(answer[0x16])
+        code, answer = client.request(CONNECT, attribute(0x12, peer_value(peer.getsockname())))
+        assert code == 0, code
+        far, source = peer.accept()
+        assert source == relayed, (source, relayed)
+        far.sendall(b"first")  # before anybody is there to read it
+        assert client.request(CONNECT, attribute(0x12, peer_value(peer.getsockname())))[0] == 446
+        near = bound(server, answer[0x2A])
+        assert near.recv(100) == b"first"
+        near.sendall(b"second")
+        assert far.recv(100) == b"second"
+        far.close()
+        assert near.recv(100) == b""
+        code, _ = client.request(CONNECT, attribute(0x12, peer_value(("127.0.0.1", unused_port()))))
+        assert code == 447, code
+        with contextlib.closing(socket.create_connection(relayed, SECONDS)) as stranger:
+            assert stranger.recv(100) == b""
+        assert client.request(PERMISSION, attribute(0x12, peer_value(("127.0.0.1", 1))))[0] == 0
+        with contextlib.closing(socket.create_connection(relayed, SECONDS)) as caller:
+            kind, attempt = parse(client.receive())
+            assert kind == CONNECTION_ATTEMPT | 0x10 and address_of(attempt[0x12]) == caller.getsockname(), kind
+            near = bound(server, attempt[0x2A])
+            caller.sendall(b"hello")
+            assert near.recv(100) == b"hello"
+            near.close()
+            assert caller.recv(100) == b""
+        client.close()
+
+
+def test_turn_holds_a_writer_back_and_loses_no_byte():
+    """A peer that does not read: the client's writes stop; once the peer reads, every byte arrives, in both
+    directions at once."""
+    size, pieces = 1 << 16, 1000
+    block = os.urandom(size)
+    with turn("--allow-peer", "127.0.0.0/8", "--tcp-relay") as server, \
+            socket.create_server(("127.0.0.1", 0)) as peer:
+        client = StreamClient(server.tcp)
+        assert client.allocate()[0] == 0
+        code, answer = client.request(CONNECT, attribute(0x12, peer_value(peer.getsockname())))
+        assert code == 0, code
+        far, _ = peer.accept()
+        near = bound(server, answer[0x2A])
+        for one, other in ((near, far), (far, near)):
+            one.settimeout(1)
+            sent = 0
+            with contextlib.suppress(TimeoutError):
+                while sent < pieces * size:
+                    sent += one.send(block[sent % size:])
+            assert size < sent < pieces * size, sent
+            one.shutdown(socket.SHUT_WR) if one is far else None
+            got = 0
+            while got < sent:
+                data = other.recv(size)
+                assert data, (got, sent)
+                for at in range(0, len(data), size):
+                    start = (got + at) % size
+                    assert data[at:at + size] == (block + block)[start:start + len(data[at:at + size])], got
+                got += len(data)
+        assert near.recv(100) == b""
         client.close()
 
 

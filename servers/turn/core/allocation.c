@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#define PROTOCOL_TCP      6u
 #define PROTOCOL_UDP      17u
 #define FAMILY_IPV4       1u
 #define FAMILY_IPV6       2u
@@ -28,6 +29,7 @@ enum turn_even { EVEN_NO, EVEN, EVEN_AND_NEXT };
 struct wish {
     bool families[TURN_FAMILIES];
     bool dual; /* the second family may fail */
+    bool tcp;
     enum turn_even even;
     uint64_t token; /* 0: none */
     ln_duration lifetime;
@@ -91,10 +93,20 @@ static uint16_t read_families(const struct turn_request *request, bool reserved,
     return 0;
 }
 
+/* TCP, where that is offered. */
+static bool asks_for_tcp(const struct turn_request *request)
+{
+    uint32_t transport;
+
+    return request->server->config.tcp_relay &&
+           ln_stun_find_u32(request->message, LN_STUN_REQUESTED_TRANSPORT, &transport) &&
+           transport >> 24 == PROTOCOL_TCP;
+}
+
 static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
 {
     const struct ln_stun_message *m = request->message;
-    struct ln_bytes even, token;
+    struct ln_bytes even, token, none;
     uint32_t transport;
     bool has_even = ln_stun_find(m, LN_STUN_EVEN_PORT, &even);
     bool has_token = ln_stun_find(m, LN_STUN_RESERVATION_TOKEN, &token);
@@ -102,8 +114,12 @@ static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
     memset(wish, 0, sizeof *wish);
     if (!ln_stun_find_u32(m, LN_STUN_REQUESTED_TRANSPORT, &transport))
         return 400;
-    if (transport >> 24 != PROTOCOL_UDP)
+    wish->tcp = asks_for_tcp(request);
+    if (transport >> 24 != PROTOCOL_UDP && !wish->tcp)
         return 442;
+    if (wish->tcp && (!turn_is_stream(request->client) || has_even || has_token ||
+                      ln_stun_find(m, LN_STUN_DONT_FRAGMENT, &none)))
+        return 400; /* RFC 6062, 5.1 */
     if (has_even && (has_token || even.len != 1))
         return 400;
     if (has_even)
@@ -170,21 +186,17 @@ static uint16_t choose_port(struct ln_turn_server *server, size_t place, enum tu
 /* Asks for the relay's socket at its address. */
 static bool ask_for(struct ln_turn_server *server, struct turn_relay *relay)
 {
-    struct ln_request request = { .kind = LN_REQUEST_OPEN_UDP,
+    struct ln_request request = { .kind = relay->allocation->tcp ? LN_REQUEST_LISTEN_TCP
+                                                                 : LN_REQUEST_OPEN_UDP,
+                                  .id = turn_next_id(server),
                                   .local = relay->local,
                                   .exclusive = true };
-    uint64_t id;
 
-    do {
-        server->next_id = server->next_id < LN_TURN_LISTEN_MAX ? LN_TURN_LISTEN_MAX
-                                                               : server->next_id + 1;
-        id = server->next_id;
-    } while (ln_map_get_u64(&server->asked, id));
-    relay->id = request.id = (uint32_t)id;
-    if (ln_map_set_u64(&server->asked, id, relay) != 0)
+    relay->id = request.id;
+    if (ln_map_set_u64(&server->asked, request.id, &relay->kind) != 0)
         return false;
     if (!turn_ask(server, &request)) {
-        ln_map_remove_u64(&server->asked, id);
+        ln_map_remove_u64(&server->asked, request.id);
         return false;
     }
     relay->state = TURN_RELAY_ASKED;
@@ -244,6 +256,8 @@ void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay)
         ln_map_remove(&server->relayed, key, sizeof key);
         ln_map_remove_u64(&server->links, relay->link);
         turn_close_link(server, relay->link);
+        if (relay->allocation->tcp)
+            ln_map_remove_u64(&server->accepting, relay->id);
     }
     if (server->last_relay == relay)
         server->last_relay = NULL;
@@ -271,15 +285,24 @@ static bool relay_opened(struct ln_turn_server *server, struct turn_relay *relay
         return false;
     }
     relay->state = TURN_RELAY_OPEN;
+    if (!relay->allocation->tcp)
+        return true;
+    if (ln_map_set_u64(&server->accepting, relay->id, &relay->kind) != 0) {
+        turn_relay_close(server, relay);
+        return false;
+    }
+    ln_turn_port_set_stream(server->config.shared, relay->place, relay->local.port);
     return true;
 }
 
 /* ---- life ---- */
 
-static void allocation_free(struct ln_turn_server *server, struct turn_allocation *a)
+static void allocation_free(struct ln_turn_server *server, ln_time now, struct turn_allocation *a)
 {
     struct ln_allocator *allocator = server->env->allocator;
 
+    LN_LIST_EACH_SAFE (at, after, &a->connections)
+        turn_connection_end(server, now, LN_CONTAINER(at, struct turn_connection, siblings));
     for (size_t i = 0; i < TURN_FAMILIES; i++)
         turn_relay_close(server, &a->relays[i]);
     ln_heap_remove(&server->heap, &a->timer.node);
@@ -319,7 +342,7 @@ void turn_allocation_end(struct ln_turn_server *server, ln_time now,
     turn_event_name(&event, (struct ln_bytes){ (uint8_t *)allocation->name, allocation->name_len });
     if (!allocation->opening)
         turn_tell(server, &event);
-    allocation_free(server, allocation);
+    allocation_free(server, now, allocation);
     if (client->transport == LN_TURN_UDP)
         turn_client_free(server, client);
     else
@@ -362,6 +385,7 @@ static struct turn_allocation *allocation_create(struct turn_request *request,
     if (!a)
         return NULL;
     a->timer.kind = TURN_ALLOCATION;
+    ln_list_init(&a->connections);
     a->name = ln_alloc_copy(allocator, request->name.data, request->name.len);
     a->client = a->name ? turn_client_keep(server, request->client) : NULL;
     if (!a->client || ln_heap_set(&server->heap, &a->timer.node, LN_TIME_NEVER) != 0) {
@@ -566,6 +590,7 @@ static uint16_t allocate(struct turn_request *request, const struct wish *wish)
     }
     a->lifetime = wish->lifetime;
     a->dual = wish->dual;
+    a->tcp = wish->tcp;
     a->even = (uint8_t)wish->even;
     if (begin_relays(server, a, wish, place, port))
         return 0;
@@ -588,7 +613,7 @@ void turn_allocate(struct turn_request *request)
             answer_allocated(request->server, request->now, allocation); /* it was lost */
         return;
     }
-    if (ln_stun_find(request->message, LN_STUN_DONT_FRAGMENT, &none)) {
+    if (!asks_for_tcp(request) && ln_stun_find(request->message, LN_STUN_DONT_FRAGMENT, &none)) {
         struct ln_stun_message message = *request->message;
 
         message.unknown[0] = LN_STUN_DONT_FRAGMENT; /* not offered (RFC 8656, 7.2) */

@@ -152,11 +152,20 @@ static void guest_leaves(struct ln_turn_server *server, const struct ln_address 
     server->waiting_streams--;
 }
 
+bool turn_is_stream(const struct turn_client *client)
+{
+    return client->transport == LN_TURN_TCP || client->transport == LN_TURN_TLS;
+}
+
 /* All but its socket. */
 static void client_remove(struct ln_turn_server *server, ln_time now, struct turn_client *client)
 {
     if (client->allocation)
         turn_allocation_end(server, now, client->allocation, LN_TURN_END_CLOSED);
+    if (client->connection) {
+        client->connection->data = NULL;
+        turn_connection_end(server, now, client->connection);
+    }
     if (client->guest)
         guest_leaves(server, &client->path.remote);
     server->counts.transport[client->transport].sessions--;
@@ -257,10 +266,16 @@ bool turn_stream_bytes(struct ln_turn_server *server, ln_time now, struct turn_c
     struct ln_bytes frame;
     int result;
 
+    if (client->connection)
+        return turn_connection_from_client(server, now, client, piece);
     while ((result = ln_stun_stream_next(&client->frames, &piece, &frame)) == 1) {
         if (!client->guest)
             client->leave_at = LN_TIME_NEVER; /* something whole has come */
         turn_client_message(server, now, client, frame.data, frame.len);
+        if (client->connection) { /* bound by this very message: what follows is data */
+            ln_stun_stream_deinit(&client->frames);
+            return turn_connection_from_client(server, now, client, piece);
+        }
     }
     server->counts.streams_broken += result < 0;
     return result >= 0;

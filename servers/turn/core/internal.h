@@ -2,6 +2,7 @@
  * What the files of the TURN server share. Not for other folders.
  *
  *   listener or stream --> client (a 5-tuple) --> allocation --> relay (a socket) --> peers
+ *   stream --> client <--> connection of a TCP allocation <--> the peer's stream
  *
  * Invariants: a client of UDP exists exactly as long as its allocation, one of a stream as long as
  * the stream; an allocation has one client; every open socket is a listener, a stream or a relay,
@@ -23,9 +24,11 @@ struct ln_session;
 
 #define TURN_SCRATCH      16640u /* plaintext of one record */
 #define TURN_TLS_OVERHEAD 256u   /* of the records of one message */
+#define TURN_RECORD       16384u /* plain bytes of one record (RFC 8446, 5.1) */
+#define TURN_TLS_SLACK    20480u /* a record that has begun, and what records add in one turn */
 
 /* What a deadline, and what a link, belongs to. */
-enum turn_kind { TURN_ALLOCATION, TURN_CLIENT, TURN_RESERVATION, TURN_RELAY };
+enum turn_kind { TURN_ALLOCATION, TURN_CLIENT, TURN_RESERVATION, TURN_RELAY, TURN_CONNECTION };
 
 struct turn_timer {
     struct ln_heap_node node;
@@ -45,13 +48,14 @@ struct turn_client {
     ln_time leave_at;           /* when patience ends */
     bool spoke;                 /* a stream: its first byte has been seen */
     struct ln_stun_stream frames;
-    size_t room; /* what the driver's queue takes */
-    bool guest;  /* without an allocation, and counted as such */
+    size_t room;                        /* what the driver's queue takes */
+    bool guest;                         /* without an allocation, and counted as such */
+    struct turn_connection *connection; /* whose data it carries, and nothing else any more */
 };
 
 enum turn_relay_state { TURN_RELAY_NONE, TURN_RELAY_ASKED, TURN_RELAY_OPEN, TURN_RELAY_FAILED };
 
-/* One socket towards peers, of an allocation or of a reservation. */
+/* One socket towards peers, of an allocation or of a reservation: of UDP, or one that accepts. */
 struct turn_relay {
     enum turn_kind kind; /* TURN_RELAY, as `links` finds it */
     enum turn_relay_state state;
@@ -80,6 +84,24 @@ struct turn_channel {
     uint16_t number;
 };
 
+/* One connection of a TCP allocation to a peer (RFC 6062). Connecting: `ask`; then there is
+ * path.link; bound: `data` as well. */
+struct turn_connection {
+    struct turn_timer timer; /* connecting and unbound: its end; bound: that of a pause */
+    enum turn_kind kind;     /* TURN_CONNECTION, as `links` and `asked` find it */
+    struct ln_list siblings; /* of its allocation */
+    struct ln_list due;      /* whose windows the driver is to be told */
+    struct turn_allocation *allocation;
+    struct turn_client *data;
+    struct ln_address peer; /* as the client knows it */
+    struct ln_path path;
+    size_t room; /* what the driver's queue to the peer takes */
+    uint32_t id; /* CONNECTION-ID */
+    uint32_t ask;
+    struct ln_stun_id request; /* the Connect that made it */
+    bool strong, paused, client_told;
+};
+
 #define TURN_FAMILIES 2u
 
 struct turn_allocation {
@@ -106,6 +128,10 @@ struct turn_allocation {
     ln_duration lifetime;
     uint64_t token;
     bool opening, strong, dual, redeemed;
+
+    bool tcp; /* RFC 6062 */
+    struct ln_list connections;
+    size_t connection_count;
 };
 
 /* One request, and who sent it. */
@@ -143,13 +169,15 @@ struct ln_turn_server {
     bool draining;
     struct ln_stun_rate_limit limit;
 
-    struct ln_map clients; /* struct turn_client of UDP, by 5-tuple */
-    struct ln_map links;   /* struct turn_relay, struct turn_client of streams; by link */
-    struct ln_map asked;   /* struct turn_relay, by id of the request */
-    struct ln_map relayed; /* struct turn_relay, by the address told */
-    struct ln_map sources; /* streams without an allocation, by address: a count as a pointer */
-    struct ln_heap heap;   /* struct turn_timer */
-    struct ln_list allocations, streams;
+    struct ln_map clients;   /* struct turn_client of UDP, by 5-tuple */
+    struct ln_map links;     /* struct turn_relay, struct turn_client of streams; by link */
+    struct ln_map asked;     /* struct turn_relay, struct turn_connection; by id of the request */
+    struct ln_map accepting; /* struct turn_relay of TCP, by id of the request it was opened with */
+    struct ln_map connections; /* struct turn_connection, by CONNECTION-ID */
+    struct ln_map relayed;     /* struct turn_relay, by the address told */
+    struct ln_map sources;     /* streams without an allocation, by address: a count as a pointer */
+    struct ln_heap heap;       /* struct turn_timer */
+    struct ln_list allocations, streams, due;
     size_t allocation_count, waiting_streams;
     uint32_t next_id;
     uint64_t next_number;
@@ -172,11 +200,13 @@ int64_t turn_wall_seconds(const struct ln_turn_server *server, ln_time now);
 /* Asks for a socket. False when too much is asked for already, or there is no memory. */
 bool turn_ask(struct ln_turn_server *server, const struct ln_request *request);
 void turn_close_link(struct ln_turn_server *server, ln_link link);
+uint32_t turn_next_id(struct ln_turn_server *server); /* of a request to the driver */
 void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when);
 void turn_tell(struct ln_turn_server *server, const struct ln_turn_event *event);
 void turn_event_name(struct ln_turn_event *event, struct ln_bytes name);
 
 /* client.c */
+bool turn_is_stream(const struct turn_client *client);
 struct turn_client *turn_client_find(struct ln_turn_server *server, const struct ln_path *path);
 struct turn_client *turn_client_keep(struct ln_turn_server *server,
                                      const struct turn_client *client);
@@ -224,6 +254,7 @@ int turn_behaviour_answer(const struct turn_request *request, uint8_t *data, siz
                           struct ln_path *ret_path);
 
 /* request.c */
+bool turn_same_name(const struct turn_allocation *allocation, struct ln_bytes name);
 void turn_request_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                           const struct ln_stun_message *message);
 void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct turn_request *request,
@@ -251,10 +282,14 @@ struct turn_channel *turn_channel_by_number(struct turn_allocation *allocation, 
                                             uint16_t number);
 struct turn_channel *turn_channel_by_peer(struct turn_allocation *allocation, ln_time now,
                                           const struct ln_address *peer);
-/* Whether the address is one of our relays', and whether data may be sent to that very port. */
+/* Whether the address is one of our relays', and whether data may be sent to that very port (by
+ * TCP, if `stream`). */
 bool turn_peer_is_own(const struct ln_turn_server *server, const struct ln_address *peer,
                       size_t *ret_place);
-bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer);
+bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer,
+                            bool stream);
+/* Whether the client may reach it; without a port, other clients' relays count. */
+bool turn_peer_allowed(const struct turn_request *request, const struct ln_address *peer);
 
 /* relay.c */
 void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
@@ -264,15 +299,49 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
 void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                     const struct ln_address *peer, const uint8_t *data, size_t len);
 
+/* A peer's address as clients know it, and as this machine reaches it: they differ for relays of
+ * this server behind a 1:1 NAT. */
+struct ln_address turn_peer_outer(const struct ln_turn_server *server,
+                                  const struct ln_address *peer);
+struct ln_address turn_peer_inner(const struct ln_turn_server *server,
+                                  const struct ln_address *peer);
+
+/* connection.c */
+void turn_connect(struct turn_request *request);
+void turn_connection_bind(struct turn_request *request);
+/* Whose connection a ConnectionBind names; NULL when it names none. */
+const struct turn_allocation *turn_connection_owner(const struct turn_request *request);
+void turn_connection_answer(struct ln_turn_server *server, ln_time now, struct turn_connection *c,
+                            const struct ln_answer *answer);
+void turn_connection_accept(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                            const struct ln_answer *answer);
+void turn_connection_on_timeout(struct ln_turn_server *server, ln_time now,
+                                struct turn_connection *c);
+/* Ends it, and the client's stream that is bound to it. */
+void turn_connection_end(struct ln_turn_server *server, ln_time now, struct turn_connection *c);
+/* False when the client's stream is to be ended. */
+bool turn_connection_from_client(struct ln_turn_server *server, ln_time now,
+                                 struct turn_client *client, struct ln_bytes piece);
+void turn_connection_from_peer(struct ln_turn_server *server, ln_time now,
+                               struct turn_connection *c, struct ln_bytes piece);
+/* One of its sides takes more again. */
+void turn_connection_writable(struct ln_turn_server *server, struct turn_connection *c);
+bool turn_connection_poll_window(struct ln_turn_server *server, struct ln_request *ret_request);
+
 /* transmit.c */
+/* Bytes that wait to be sent on this stream. */
+size_t turn_queued_for(const struct ln_turn_server *server, ln_link link);
 /* A buffer of len bytes for a message to this client; NULL is counted. */
 struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len);
-void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
+/* The same for a connection's data, which is bounded by windows instead of the queue's limit. */
+struct ln_buffer *turn_stream_buffer(struct ln_turn_server *server, size_t len);
+/* Takes the buffer. False when it was dropped. */
+bool turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
                struct ln_buffer *buffer);
 /* Sends a message to the client by its transport; takes the buffer. False when it was dropped. */
 bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                          struct ln_buffer *buffer);
-/* The same below TLS or DTLS. False when the stream's queue is full. */
+/* The same below TLS or DTLS. */
 bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
                      struct ln_buffer *buffer);
 int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out);

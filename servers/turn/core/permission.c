@@ -89,18 +89,18 @@ static bool is_relay_address(const struct ln_turn_server *server, const struct l
     return turn_peer_is_own(server, peer, ret_place) && !ln_address_is_loopback(peer);
 }
 
-bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer)
+bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer,
+                            bool stream)
 {
     size_t place;
 
     if (is_relay_address(server, peer, &place) &&
-        ln_turn_port_claimed(server->config.shared, place, peer->port))
+        ln_turn_port_serves(server->config.shared, place, peer->port, stream))
         return true;
     return ln_turn_policy_check(server->config.policy, peer).allowed;
 }
 
-/* Whether a permission may be had for the address; without a port, other clients' relays count. */
-static bool peer_allowed(const struct turn_request *request, const struct ln_address *peer)
+bool turn_peer_allowed(const struct turn_request *request, const struct ln_address *peer)
 {
     struct ln_turn_server *server = request->server;
     struct ln_turn_event event = { .kind = LN_TURN_EVENT_REFUSED_PEER,
@@ -113,7 +113,7 @@ static bool peer_allowed(const struct turn_request *request, const struct ln_add
     size_t place;
 
     if (peer->port == 0 ? is_relay_address(server, peer, &place)
-                        : turn_peer_port_allowed(server, peer))
+                        : turn_peer_port_allowed(server, peer, request->client->allocation->tcp))
         return true;
     if (ln_turn_policy_check(server->config.policy, &host).allowed)
         return true;
@@ -173,7 +173,7 @@ static uint16_t check_peer(const struct turn_request *request, const struct ln_a
 {
     if (!turn_relay_of(request->client->allocation, peer->family))
         return 443;
-    return peer_allowed(request, peer) ? 0 : 403;
+    return turn_peer_allowed(request, peer) ? 0 : 403;
 }
 
 /* The next peer of the request: 1, 0 at the end, -1 when it is no address. */
@@ -253,7 +253,8 @@ void turn_channel_bind(struct turn_request *request)
     uint16_t code;
     bool clash = true;
 
-    if (ln_stun_find_u32(request->message, LN_STUN_CHANNEL_NUMBER, &value) &&
+    if (!a->tcp && /* which has no use for channels */
+        ln_stun_find_u32(request->message, LN_STUN_CHANNEL_NUMBER, &value) &&
         ln_stun_find_xor_address(request->message, LN_STUN_XOR_PEER_ADDRESS, &peer) &&
         peer.port != 0 && number_allowed(request->server, (uint16_t)(value >> 16)))
         channel = bound_channel(request, (uint16_t)(value >> 16), &peer, &clash);

@@ -32,6 +32,7 @@ struct ln_turn_shared {
     struct ln_turn_user *chains[CHAINS];
     struct token *tokens[CHAINS];
     _Atomic uint8_t ports[LN_TURN_RELAYS_MAX][65536 / 8];
+    _Atomic uint8_t streams[LN_TURN_RELAYS_MAX][65536 / 8]; /* of the claimed ports: of TCP */
 };
 
 int ln_turn_shared_create(struct ln_turn_shared **ret_shared, const struct ln_env *env,
@@ -228,15 +229,21 @@ void ln_turn_token_drop(struct ln_turn_shared *shared, uint64_t token)
 
 /* ---- bandwidth ---- */
 
+static int64_t burst_of(uint64_t rate)
+{
+    int64_t burst = (int64_t)((uint64_t)BURST_BYTES_MIN * 1000000000u / rate);
+
+    return burst > BURST ? burst : BURST;
+}
+
 /* Moves the moment at which a bucket is empty again by the time the bytes take at the rate. False
  * and nothing moved when that would be more than the burst ahead of now. */
 static bool take(_Atomic int64_t *bucket, ln_time now, size_t bytes, uint64_t rate)
 {
     int64_t was = atomic_load_explicit(bucket, memory_order_relaxed), base;
     int64_t cost = (int64_t)((uint64_t)bytes * 1000000000u / rate);
-    int64_t burst = (int64_t)((uint64_t)BURST_BYTES_MIN * 1000000000u / rate);
+    int64_t burst = burst_of(rate);
 
-    burst = burst > BURST ? burst : BURST;
     do {
         base = was > now ? was : now;
         if (base + cost - now > burst)
@@ -266,6 +273,38 @@ bool ln_turn_user_take(struct ln_turn_shared *shared, struct ln_turn_user *user,
     return take(&shared->bucket, now, bytes, rate); /* above it: only what nobody else uses */
 }
 
+/* Moves the bucket's moment as take() does, but always; returns when it is within its burst. */
+static ln_time charge(_Atomic int64_t *bucket, ln_time now, size_t bytes, uint64_t rate)
+{
+    int64_t was = atomic_load_explicit(bucket, memory_order_relaxed), base;
+    int64_t cost = (int64_t)((uint64_t)bytes * 1000000000u / rate);
+
+    do {
+        base = was > now ? was : now;
+    } while (!atomic_compare_exchange_weak_explicit(bucket, &was, base + cost, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return base + cost - burst_of(rate);
+}
+
+ln_time ln_turn_user_charge(struct ln_turn_shared *shared, struct ln_turn_user *user, ln_time now,
+                            size_t bytes)
+{
+    uint64_t user_rate = atomic_load_explicit(&shared->user_rate, memory_order_relaxed);
+    uint64_t rate = atomic_load_explicit(&shared->rate, memory_order_relaxed), fair;
+    ln_time next = now, share, all;
+    uint32_t users;
+
+    if (user_rate > 0)
+        next = ln_time_max(next, charge(&user->bucket, now, bytes, user_rate));
+    if (rate == 0)
+        return next;
+    users = atomic_load_explicit(&shared->users, memory_order_relaxed);
+    fair = rate / (users > 0 ? users : 1);
+    share = charge(&user->share, now, bytes, fair > 0 ? fair : 1);
+    all = charge(&shared->bucket, now, bytes, rate);
+    return ln_time_max(next, ln_time_min(share, all)); /* within his share, or what nobody uses */
+}
+
 /* ---- ports ---- */
 
 bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t port)
@@ -277,7 +316,21 @@ bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t po
 
 void ln_turn_port_release(struct ln_turn_shared *shared, size_t relay, uint16_t port)
 {
+    atomic_fetch_and(&shared->streams[relay][port / 8], (uint8_t) ~(1u << (port % 8)));
     atomic_fetch_and(&shared->ports[relay][port / 8], (uint8_t) ~(1u << (port % 8)));
+}
+
+void ln_turn_port_set_stream(struct ln_turn_shared *shared, size_t relay, uint16_t port)
+{
+    atomic_fetch_or(&shared->streams[relay][port / 8], (uint8_t)(1u << (port % 8)));
+}
+
+bool ln_turn_port_serves(const struct ln_turn_shared *shared, size_t relay, uint16_t port,
+                         bool stream)
+{
+    bool is_stream = (atomic_load(&shared->streams[relay][port / 8]) & (1u << (port % 8))) != 0;
+
+    return ln_turn_port_claimed(shared, relay, port) && is_stream == stream;
 }
 
 bool ln_turn_port_claimed(const struct ln_turn_shared *shared, size_t relay, uint16_t port)

@@ -58,6 +58,11 @@ size_t ln_turn_shared_users(const struct ln_turn_shared *shared);
 bool ln_turn_user_take(struct ln_turn_shared *shared, struct ln_turn_user *user, ln_time now,
                        size_t bytes);
 
+/* For the bytes of a stream, which are not dropped: takes them in any case, and returns when more
+ * may be read: `now`, or when what was taken above the burst has been made up for. */
+ln_time ln_turn_user_charge(struct ln_turn_shared *shared, struct ln_turn_user *user, ln_time now,
+                            size_t bytes);
+
 /* Reserved ports (RFC 8656, 7.2): one may be redeemed at any worker, by the user who reserved it.
  * The port stays claimed and counts as an allocation of the user's. */
 LN_NODISCARD int ln_turn_token_put(struct ln_turn_shared *shared, uint64_t token,
@@ -71,6 +76,11 @@ void ln_turn_token_drop(struct ln_turn_shared *shared, uint64_t token);
 /* Relay ports: a claim is exclusive among all workers. */
 bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t port);
 void ln_turn_port_release(struct ln_turn_shared *shared, size_t relay, uint16_t port);
+/* A claimed port is one of UDP until this is called, and after its release. */
+void ln_turn_port_set_stream(struct ln_turn_shared *shared, size_t relay, uint16_t port);
+/* Whether it is claimed, for TCP or for UDP as asked. */
+bool ln_turn_port_serves(const struct ln_turn_shared *shared, size_t relay, uint16_t port,
+                         bool stream);
 bool ln_turn_port_claimed(const struct ln_turn_shared *shared, size_t relay, uint16_t port);
 
 #endif

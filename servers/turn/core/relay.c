@@ -17,8 +17,7 @@ static struct ln_buffer *channel_data(struct ln_turn_server *server,
                                       const struct turn_client *client, uint16_t number,
                                       const uint8_t *data, size_t len)
 {
-    bool stream = client->transport == LN_TURN_TCP || client->transport == LN_TURN_TLS;
-    size_t padding = stream ? ln_channel_data_padding(len) : 0;
+    size_t padding = turn_is_stream(client) ? ln_channel_data_padding(len) : 0;
     struct ln_buffer *buffer = turn_buffer(server, LN_CHANNEL_HEADER_LEN + len + padding);
     uint8_t *at;
 
@@ -82,17 +81,35 @@ static void to_client(struct ln_turn_server *server, ln_time now,
     server->counts.transport[client->transport].bytes_out += len;
 }
 
-void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
-                    const struct ln_address *peer, const uint8_t *data, size_t len)
+struct ln_address turn_peer_outer(const struct ln_turn_server *server,
+                                  const struct ln_address *peer)
 {
     struct ln_address told = *peer;
 
-    /* A relay of another worker is known by its outer address. */
     for (size_t i = 0; i < server->config.relay_count; i++)
         if (server->relays[i].external.family == peer->family &&
             memcmp(server->relays[i].bind.ip, peer->ip, 16) == 0 &&
             ln_turn_port_claimed(server->config.shared, i, peer->port))
             memcpy(told.ip, server->relays[i].external.ip, 16);
+    return told;
+}
+
+struct ln_address turn_peer_inner(const struct ln_turn_server *server,
+                                  const struct ln_address *peer)
+{
+    struct ln_address inner = *peer;
+    size_t place;
+
+    if (turn_peer_is_own(server, peer, &place))
+        memcpy(inner.ip, server->relays[place].bind.ip, 16);
+    return inner;
+}
+
+void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                    const struct ln_address *peer, const uint8_t *data, size_t len)
+{
+    struct ln_address told = turn_peer_outer(server, peer);
+
     if (!relay->allocation->opening)
         to_client(server, now, relay->allocation, &told, data, len);
     else
@@ -113,7 +130,7 @@ static bool hand_over(struct ln_turn_server *server, ln_time now, const struct t
         return false;
     ln_address_key(peer, key);
     to = ln_map_get(&server->relayed, key, sizeof key);
-    if (!to)
+    if (!to || to->allocation->tcp)
         return false; /* of another worker: by the kernel */
     server->counts.handed_over++;
     turn_from_peer(server, now, to, &from->told, data, len);
@@ -126,9 +143,8 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     struct turn_relay *relay = turn_relay_of(allocation, peer->family);
     struct ln_path path;
     struct ln_buffer *buffer;
-    size_t place;
 
-    if (!relay) {
+    if (!relay || allocation->tcp) {
         server->counts.dropped_no_permission++;
         return;
     }
@@ -146,9 +162,8 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
         return;
     if (len > 0)
         memcpy(ln_buffer_bytes(buffer), data, len);
-    path = (struct ln_path){ .link = relay->link, .local = relay->local, .remote = *peer };
-    if (turn_peer_is_own(server, peer, &place)) /* of another worker: not by the outside */
-        memcpy(path.remote.ip, server->relays[place].bind.ip, 16);
+    path = (struct ln_path){ .link = relay->link, .local = relay->local };
+    path.remote = turn_peer_inner(server, peer); /* of another worker: not by the outside */
     turn_send(server, &path, false, buffer);
 }
 
@@ -199,7 +214,7 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
         server->counts.dropped_no_permission++;
         return;
     }
-    if (!turn_peer_port_allowed(server, &peer)) {
+    if (!turn_peer_port_allowed(server, &peer, false)) {
         server->counts.dropped_policy++;
         return;
     }

@@ -131,7 +131,7 @@ static bool find_name(const struct turn_request *request, struct ln_bytes *ret_n
            ln_turn_credentials_name(request->server->config.credentials, hash, ret_name);
 }
 
-static bool same_name(const struct turn_allocation *allocation, struct ln_bytes name)
+bool turn_same_name(const struct turn_allocation *allocation, struct ln_bytes name)
 {
     return allocation->name_len == name.len && memcmp(allocation->name, name.data, name.len) == 0;
 }
@@ -141,12 +141,14 @@ static bool same_name(const struct turn_allocation *allocation, struct ln_bytes 
 static bool find_key(struct turn_request *request, enum ln_turn_algorithm algorithm)
 {
     struct ln_turn_server *server = request->server;
-    const struct turn_allocation *allocation = request->client->allocation;
+    const struct turn_allocation *allocation = request->client->allocation
+                                                   ? request->client->allocation
+                                                   : turn_connection_owner(request);
     struct ln_turn_key keys[LN_TURN_CANDIDATES_MAX];
     size_t count;
     bool found = false;
 
-    if (allocation && same_name(allocation, request->name) &&
+    if (allocation && turn_same_name(allocation, request->name) &&
         ln_stun_check_integrity(request->message,
                                 (struct ln_bytes){ allocation->key.bytes, allocation->key.len })) {
         request->key = allocation->key;
@@ -222,14 +224,17 @@ static bool authenticate(struct turn_request *request)
 struct method {
     uint16_t number;
     bool needs_allocation;
+    bool of_tcp_relays; /* unknown where those are not offered */
     void (*handle)(struct turn_request *request);
 };
 
 static const struct method methods[] = {
-    { LN_STUN_ALLOCATE, false, turn_allocate },
-    { LN_STUN_REFRESH, true, turn_refresh },
-    { LN_STUN_CREATE_PERMISSION, true, turn_create_permission },
-    { LN_STUN_CHANNEL_BIND, true, turn_channel_bind },
+    { LN_STUN_ALLOCATE, false, false, turn_allocate },
+    { LN_STUN_REFRESH, true, false, turn_refresh },
+    { LN_STUN_CREATE_PERMISSION, true, false, turn_create_permission },
+    { LN_STUN_CHANNEL_BIND, true, false, turn_channel_bind },
+    { LN_STUN_CONNECT, true, true, turn_connect },
+    { LN_STUN_CONNECTION_BIND, false, true, turn_connection_bind },
 };
 
 static void binding(const struct turn_request *request)
@@ -279,7 +284,7 @@ static void dispatch(struct turn_request *request, const struct method *method)
         turn_refuse(request, 420);
     else if (method->needs_allocation && (!allocation || allocation->opening))
         turn_refuse(request, 437);
-    else if (method->needs_allocation && !same_name(allocation, request->name))
+    else if (method->needs_allocation && !turn_same_name(allocation, request->name))
         turn_refuse(request, 441);
     else
         method->handle(request);
@@ -298,6 +303,7 @@ void turn_request_receive(struct ln_turn_server *server, ln_time now, struct tur
     }
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (methods[i].number == message->method &&
+            (server->config.tcp_relay || !methods[i].of_tcp_relays) &&
             !ln_turn_credentials_empty(server->config.credentials)) {
             dispatch(&request, &methods[i]);
             ln_wipe(&request.key, sizeof request.key);

@@ -174,7 +174,8 @@ bool turn_secure_send(struct ln_turn_server *server, ln_time now, struct turn_cl
         ln_buffer_unref(buffer);
         return false;
     }
-    sealed = turn_buffer(server, len + TURN_TLS_OVERHEAD);
+    sealed = client->connection ? turn_stream_buffer(server, len + TURN_TLS_OVERHEAD)
+                                : turn_buffer(server, len + TURN_TLS_OVERHEAD);
     result = sealed ? ln_session_wrap(client->session, now, ln_buffer_bytes(buffer), len,
                                       ln_buffer_bytes(sealed), sealed->len)
                     : -1;

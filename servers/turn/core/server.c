@@ -19,6 +19,7 @@
 #define STREAMS_DEFAULT        1024u
 #define STREAMS_SOURCE_DEFAULT 64u
 #define STREAM_PATIENCE        LN_SECONDS(30)
+#define CONNECTIONS_DEFAULT    16u
 
 const char *ln_turn_transport_name(enum ln_turn_transport transport)
 {
@@ -55,6 +56,17 @@ void turn_close_link(struct ln_turn_server *server, ln_link link)
 {
     assert(server->close_count < server->close_cap);
     server->closes[server->close_count++] = link;
+}
+
+uint32_t turn_next_id(struct ln_turn_server *server)
+{
+    uint32_t id;
+
+    do {
+        id = server->next_id < LN_TURN_LISTEN_MAX ? LN_TURN_LISTEN_MAX : server->next_id + 1;
+        server->next_id = id;
+    } while (ln_map_get_u64(&server->asked, id) || ln_map_get_u64(&server->accepting, id));
+    return id;
 }
 
 void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when)
@@ -99,6 +111,9 @@ static void set_limits(struct ln_turn_server *server, const struct ln_turn_confi
     c->streams_per_source_max = config->streams_per_source_max ? config->streams_per_source_max
                                                                : STREAMS_SOURCE_DEFAULT;
     c->stream_patience = config->stream_patience > 0 ? config->stream_patience : STREAM_PATIENCE;
+    c->connections_max = config->connections_max ? config->connections_max : CONNECTIONS_DEFAULT;
+    if (c->connections_max > LN_TURN_CONNECTIONS_MAX)
+        c->connections_max = LN_TURN_CONNECTIONS_MAX;
     c->credentials = config->credentials;
     c->policy = config->policy;
     c->certificate = config->certificate;
@@ -121,6 +136,8 @@ static void init_tables(struct ln_turn_server *server)
     ln_map_init(&server->clients, env, LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->links, env, 2 * LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->asked, env, LN_TURN_REQUESTS_MAX);
+    ln_map_init(&server->accepting, env, LN_TURN_CLIENTS_MAX);
+    ln_map_init(&server->connections, env, LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->relayed, env, 2 * LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->sources, env, LN_TURN_CLIENTS_MAX);
     ln_heap_init(&server->heap, env->allocator, 2 * LN_TURN_CLIENTS_MAX);
@@ -129,6 +146,7 @@ static void init_tables(struct ln_turn_server *server)
     ln_ring_init(&server->events, env->allocator, sizeof(struct ln_turn_event), LN_TURN_EVENTS_MAX);
     ln_list_init(&server->allocations);
     ln_list_init(&server->streams);
+    ln_list_init(&server->due);
 }
 
 int ln_turn_server_create(struct ln_turn_server **ret_server, const struct ln_turn_config *config,
@@ -183,6 +201,8 @@ void ln_turn_server_free(struct ln_turn_server *server)
     ln_map_deinit(&server->clients);
     ln_map_deinit(&server->links);
     ln_map_deinit(&server->asked);
+    ln_map_deinit(&server->accepting);
+    ln_map_deinit(&server->connections);
     ln_map_deinit(&server->relayed);
     ln_map_deinit(&server->sources);
     ln_heap_deinit(&server->heap);
@@ -261,6 +281,11 @@ static void server_receive(void *object, ln_time now, struct ln_packet *packet)
         turn_stream_receive(server, now, LN_CONTAINER(kind, struct turn_client, kind), packet);
         return;
     }
+    if (*kind == TURN_CONNECTION) {
+        turn_connection_from_peer(server, now, LN_CONTAINER(kind, struct turn_connection, kind),
+                                  (struct ln_bytes){ packet->data, packet->len });
+        return;
+    }
     server->last_relay = LN_CONTAINER(kind, struct turn_relay, kind);
     turn_from_peer(server, now, server->last_relay, &packet->path.remote, packet->data,
                    packet->len);
@@ -284,6 +309,9 @@ static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer
             break;
         server->counts.streams_timed_out++;
         turn_client_end(server, now, client);
+        break;
+    case TURN_CONNECTION:
+        turn_connection_on_timeout(server, now, LN_CONTAINER(timer, struct turn_connection, timer));
         break;
     case TURN_RELAY:
         break; /* has no deadline */
@@ -330,13 +358,21 @@ static bool ask_for_listener(struct ln_turn_server *server, struct ln_request *r
     return false;
 }
 
+/* Whether there are still bytes for the stream that is to be closed next: they go first. */
+static bool still_sends(const struct ln_turn_server *server)
+{
+    return turn_queued_for(server, server->closes[server->close_count - 1]) > 0;
+}
+
 static int server_poll_request(void *object, struct ln_request *ret_request)
 {
     struct ln_turn_server *server = object;
 
     if (ask_for_listener(server, ret_request))
         return 1;
-    if (server->close_count > 0) {
+    if (turn_connection_poll_window(server, ret_request))
+        return 1;
+    if (server->close_count > 0 && !still_sends(server)) {
         *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE,
                                             .link = server->closes[--server->close_count] };
         server->open_links--;
@@ -359,33 +395,45 @@ static void listener_answered(struct turn_listener *l, const struct ln_answer *a
     }
 }
 
+/* To whoever asked for it: a relay's socket, or a connection. False when he is gone. */
+static bool answer_asked(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
+{
+    enum turn_kind *kind = ln_map_get_u64(&server->asked, answer->id);
+
+    if (kind && *kind == TURN_CONNECTION)
+        turn_connection_answer(server, now, LN_CONTAINER(kind, struct turn_connection, kind),
+                               answer);
+    else if (kind)
+        turn_relay_answer(server, now, LN_CONTAINER(kind, struct turn_relay, kind), answer);
+    return kind != NULL;
+}
+
 static void opened(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
 {
-    struct turn_relay *relay;
+    enum turn_kind *accepting;
 
     if (answer->id < LN_TURN_LISTEN_MAX && answer->remote.family == LN_FAMILY_NONE) {
         listener_answered(&server->listeners[answer->id], answer);
         return;
     }
     server->open_links++;
-    relay = ln_map_get_u64(&server->asked, answer->id);
+    accepting = ln_map_get_u64(&server->accepting, answer->id);
     if (answer->id < LN_TURN_LISTEN_MAX)
         turn_stream_opened(server, now, answer);
-    else if (relay)
-        turn_relay_answer(server, now, relay, answer);
-    else
+    else if (accepting && answer->remote.family != LN_FAMILY_NONE)
+        turn_connection_accept(server, now, LN_CONTAINER(accepting, struct turn_relay, kind),
+                               answer);
+    else if (!answer_asked(server, now, answer))
         turn_close_link(server, answer->link); /* its allocation is gone */
     (void)reserve_close(server);
 }
 
 static void failed(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
 {
-    struct turn_relay *relay = ln_map_get_u64(&server->asked, answer->id);
-
     if (answer->id < LN_TURN_LISTEN_MAX)
         listener_answered(&server->listeners[answer->id], answer);
-    else if (relay)
-        turn_relay_answer(server, now, relay, answer);
+    else
+        (void)answer_asked(server, now, answer);
 }
 
 static void closed(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
@@ -399,16 +447,35 @@ static void closed(struct ln_turn_server *server, ln_time now, const struct ln_a
         listener->error = answer->error ? answer->error : LN_ERR_CLOSED;
     } else if (kind && *kind == TURN_CLIENT) {
         turn_client_end(server, now, LN_CONTAINER(kind, struct turn_client, kind));
+    } else if (kind && *kind == TURN_CONNECTION) {
+        turn_connection_end(server, now, LN_CONTAINER(kind, struct turn_connection, kind));
     } else if (kind) {
         relay = LN_CONTAINER(kind, struct turn_relay, kind);
         turn_allocation_end(server, now, relay->allocation, LN_TURN_END_CLOSED);
     }
 }
 
+static void writable(struct ln_turn_server *server, const struct ln_answer *answer)
+{
+    enum turn_kind *kind = ln_map_get_u64(&server->links, answer->link);
+    size_t queued = turn_queued_for(server, answer->link); /* the driver has not seen these */
+    size_t room = answer->bytes > queued ? answer->bytes - queued : 0;
+    struct turn_connection *connection = NULL;
+
+    if (kind && *kind == TURN_CLIENT) {
+        LN_CONTAINER(kind, struct turn_client, kind)->room = room;
+        connection = LN_CONTAINER(kind, struct turn_client, kind)->connection;
+    } else if (kind && *kind == TURN_CONNECTION) {
+        connection = LN_CONTAINER(kind, struct turn_connection, kind);
+        connection->room = room;
+    }
+    if (connection)
+        turn_connection_writable(server, connection);
+}
+
 static void server_answer(void *object, ln_time now, const struct ln_answer *answer)
 {
     struct ln_turn_server *server = object;
-    enum turn_kind *kind;
 
     switch (answer->kind) {
     case LN_ANSWER_OPENED:
@@ -421,9 +488,7 @@ static void server_answer(void *object, ln_time now, const struct ln_answer *ans
         closed(server, now, answer);
         break;
     case LN_ANSWER_WRITABLE:
-        kind = ln_map_get_u64(&server->links, answer->link);
-        if (kind && *kind == TURN_CLIENT)
-            LN_CONTAINER(kind, struct turn_client, kind)->room = answer->bytes;
+        writable(server, answer);
         break;
     case LN_ANSWER_SEND_FAILED:
         server->counts.send_failed++;

@@ -27,6 +27,15 @@ struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len)
     return buffer;
 }
 
+struct ln_buffer *turn_stream_buffer(struct ln_turn_server *server, size_t len)
+{
+    struct ln_buffer *buffer = ln_buffer_create(server->env->pool, len + LN_SESSION_OVERHEAD_MAX);
+
+    if (buffer)
+        buffer->len = (uint32_t)len;
+    return buffer;
+}
+
 static size_t slot_of(const struct ln_path *path)
 {
     const struct ln_address *remote = &path->remote;
@@ -73,7 +82,7 @@ static struct turn_train *begin_train(struct ln_turn_server *server, size_t slot
     return train;
 }
 
-void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
+bool turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
                struct ln_buffer *buffer)
 {
     size_t slot = slot_of(path), len = buffer->len;
@@ -84,7 +93,7 @@ void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool s
         if (!train) {
             server->counts.dropped_queue++;
             ln_buffer_unref(buffer);
-            return;
+            return false;
         }
         train->segment = len;
     }
@@ -98,12 +107,13 @@ void turn_send(struct ln_turn_server *server, const struct ln_path *path, bool s
     train->len += len;
     train->closed = !stream && len < train->segment; /* a shorter one is the last */
     server->queued++;
+    return true;
 }
 
 bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
                      struct ln_buffer *buffer)
 {
-    bool stream = client->transport == LN_TURN_TCP || client->transport == LN_TURN_TLS;
+    bool stream = turn_is_stream(client);
 
     if (stream && buffer->len > client->room) {
         server->counts.dropped_stream_full++;
@@ -112,8 +122,7 @@ bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
     }
     if (stream)
         client->room -= buffer->len;
-    turn_send(server, &client->path, stream, buffer);
-    return true;
+    return turn_send(server, &client->path, stream, buffer);
 }
 
 bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
@@ -143,6 +152,20 @@ int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out)
     server->train_count--;
     server->first_train++;
     return 1;
+}
+
+size_t turn_queued_for(const struct ln_turn_server *server, ln_link link)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < server->train_count; i++) {
+        const struct turn_train *train =
+            &server->trains[(server->train_head + i) % LN_TURN_TRAINS_MAX];
+
+        if (train->stream && train->path.link == link)
+            bytes += train->len;
+    }
+    return bytes;
 }
 
 void turn_transmit_free(struct ln_turn_server *server)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A STUN and TURN server as an endpoint (linnet/endpoint.h): RFC 8489 and 8656 over UDP and
- * streams.
+ * streams, RFC 6062 where the operator wants it.
  *
  * One object is one worker: it owns the clients whose packets its driver hands it, and their relay
  * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports) and nothing else.
@@ -38,6 +38,8 @@
 #define LN_TURN_PERMISSION_LIFETIME  LN_SECONDS(300) /* RFC 8656, 9 */
 #define LN_TURN_CHANNEL_LIFETIME     LN_SECONDS(600) /* RFC 8656, 12 */
 #define LN_TURN_RESERVATION_LIFETIME LN_SECONDS(30)  /* RFC 8656, 7.2 */
+#define LN_TURN_CONNECTION_PATIENCE  LN_SECONDS(30)  /* RFC 6062, 5.2 and 5.3 */
+#define LN_TURN_CONNECTIONS_MAX      256u            /* of one allocation, whatever is configured */
 
 enum ln_turn_transport {
     LN_TURN_UDP,
@@ -76,6 +78,8 @@ struct ln_turn_config {
     uint32_t streams_max; /* without an allocation, in all; 1024 */
     uint32_t streams_per_source_max; /* of them from one address; 64 */
     ln_duration stream_patience; /* until an allocation, or the rest of a frame, is there; 30 s */
+    bool tcp_relay;              /* TCP allocations (RFC 6062); else 442 */
+    uint32_t connections_max;    /* of one of them; 16 */
     uint32_t per_second, burst;  /* unauthenticated answers a source prefix: see stun/server.h */
 
     struct ln_certificate *certificate; /* for TLS and DTLS; NULL: neither. Borrowed as well */
@@ -141,6 +145,14 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
     X(streams_refused, "Streams and sessions refused: too many without an allocation.")            \
     X(streams_timed_out, "Streams closed: no allocation, or half a frame, for too long.")          \
     X(streams_broken, "Streams closed: out of step, or their handshake failed.")                   \
+    X(connections, "TCP connections to or from peers made.")                                       \
+    X(connections_open, "TCP connections to or from peers: being made, waiting, bound.")           \
+    X(connections_bound, "Connections bound to a stream of their client.")                         \
+    X(connections_failed, "Connects answered 447: the peer did not take the connection.")          \
+    X(connections_refused,                                                                         \
+      "Connections refused: as many as an allocation may have, or no memory.")                     \
+    X(connections_timed_out, "Connections ended: no client bound them in time.")                   \
+    X(connections_broken, "Connections ended: no room for what came.")                             \
     X(events_lost, "Log events lost because nobody took them in time.")
 
 struct ln_turn_counts {

@@ -213,6 +213,8 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
                                    .streams_max = STREAMS_MAX,
                                    .stream_queue_max = STREAM_QUEUE,
                                    .reuse_port = s->worker_count > 1,
+                                   /* a client's data comes to the worker of his allocation */
+                                   .by_source = s->config.turn.tcp_relay ? s->worker_count : 0,
                                    .no_offload = s->config.no_offload };
     struct ln_turn_config turn;
     int error;
@@ -380,6 +382,7 @@ int ln_turn_service_reload(struct ln_turn_service *service,
     next.listen_count = s->config.turn.listen_count;
     next.relays = s->relays;
     next.relay_count = s->config.turn.relay_count;
+    next.tcp_relay = s->config.turn.tcp_relay;
     next.shared = s->shared;
     next.credentials = s->credentials = credentials;
     next.policy = &s->policy;

@@ -22,6 +22,7 @@ void rig_init(struct rig *rig)
     memset(rig, 0, sizeof *rig);
     rig->now = LN_SECONDS(1000);
     rig->next_link = RIG_LISTENER;
+    rig->room = 65536;
     rig->listen[0].address = rig_address("203.0.113.9:3478");
     rig->relays[0].bind = rig_address("203.0.113.1");
     rig->relays[1].bind = rig_address("2001:db8::1");
@@ -75,17 +76,25 @@ static void open_socket(struct rig *rig, const struct ln_request *r, int error)
         CHECK(s->link == 0);
         s->link = rig->next_link++;
         s->local = r->local;
+        s->id = r->id;
         rig->open_count++;
         answer.kind = LN_ANSWER_OPENED;
         answer.link = s->link;
         answer.local = r->local;
+        answer.remote = r->remote;
+        answer.bytes = rig->room;
     }
     rig->e.ops->answer(rig->server, rig->now, &answer);
 }
 
 static void fulfil(struct rig *rig, const struct ln_request *r)
 {
-    if (r->kind == LN_REQUEST_CLOSE) {
+    if (r->kind == LN_REQUEST_WINDOW) {
+        CHECK(r->link < RIG_SOCKETS_MAX);
+        rig->windows[r->link] = r->bytes + 1;
+    } else if (r->kind == LN_REQUEST_CLOSE && r->link == 0) {
+        rig->cancelled = r->id;
+    } else if (r->kind == LN_REQUEST_CLOSE) {
         for (size_t i = 0; i < RIG_SOCKETS_MAX; i++) {
             if (rig->sockets[i].link == r->link) {
                 rig->sockets[i].link = 0;

@@ -23,6 +23,7 @@ struct rig_packet {
 struct rig_socket {
     ln_link link; /* 0: closed */
     struct ln_address local;
+    uint32_t id; /* of the request that opened it */
 };
 
 struct rig {
@@ -50,6 +51,10 @@ struct rig {
     struct rig_packet packets[RIG_PACKETS_MAX];
     size_t packet_count;
     ln_link closed_stream;
+    size_t
+        windows[RIG_SOCKETS_MAX]; /* by link: what the server wants to read of it, and one more */
+    uint32_t cancelled;           /* the id of the last request taken back */
+    size_t room;                  /* of a stream that it opens; 65536 */
 };
 
 /* Defaults in *rig, to be changed before rig_start(): realm "example.org", users alice:secret and

@@ -283,7 +283,7 @@ LN_TEST(attack_15, a_relay_on_loopback_opens_no_loopback_peer)
     rig_end(&rig);
 }
 
-LN_TEST(attack_26, relays_over_tcp_are_not_offered)
+LN_TEST(attack_26, relays_over_tcp_are_not_offered_unless_wanted)
 {
     static const uint16_t methods[] = { LN_STUN_CONNECT, LN_STUN_CONNECTION_BIND };
     struct ln_stun_message answer;
