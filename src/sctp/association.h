@@ -56,6 +56,7 @@ struct ln_reset_state {
 
     unsigned tries;
     bool in_progress; /* the peer has it and waits for data */
+    bool nudged;      /* it was asked again because it has that data */
 
     uint32_t peer_sequence; /* the next request we expect */
     struct ln_reset_answer {

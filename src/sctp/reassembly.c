@@ -116,6 +116,29 @@ static void drop_run(struct ln_reassembly *r, struct ln_sctp_message *run)
     free_run(r, run);
 }
 
+static struct ln_sctp_message *open_at(const struct ln_reassembly *r, uint64_t tsn)
+{
+    struct ln_sctp_message *run = r->edge_capacity ? *edge(r, tsn) : NULL;
+
+    return run && run->last_tsn == tsn && !run->end ? run : NULL;
+}
+
+void ln_reassembly_cut(struct ln_reassembly *r, uint16_t stream, uint64_t tsn)
+{
+    struct ln_sctp_message *run = open_at(r, tsn);
+
+    if (run && run->stream == stream)
+        drop_run(r, run);
+}
+
+void ln_reassembly_cut_any(struct ln_reassembly *r, uint64_t tsn)
+{
+    struct ln_sctp_message *run = open_at(r, tsn);
+
+    if (run)
+        drop_run(r, run);
+}
+
 void ln_reassembly_release(struct ln_reassembly *r, struct ln_sctp_message *message)
 {
     r->taken_bytes += message->len;
@@ -231,9 +254,7 @@ static bool same_message(const struct ln_sctp_message *run, const struct ln_frag
 /* The open run that ends just before the fragment, or begins just after it. */
 static struct ln_sctp_message *run_before(const struct ln_reassembly *r, uint64_t tsn)
 {
-    struct ln_sctp_message *run = r->edge_capacity ? *edge(r, tsn - 1) : NULL;
-
-    return run && run->last_tsn == tsn - 1 && !run->end ? run : NULL;
+    return open_at(r, tsn - 1);
 }
 
 static struct ln_sctp_message *run_after(const struct ln_reassembly *r, uint64_t tsn)

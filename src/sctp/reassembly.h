@@ -90,6 +90,9 @@ void ln_reassembly_skip_mid(struct ln_reassembly *r, uint16_t stream, bool unord
  * LN_ERR_NOMEM. */
 LN_NODISCARD int ln_reassembly_reset_stream(struct ln_reassembly *r, uint16_t stream);
 void ln_reassembly_reset_all(struct ln_reassembly *r);
+/* What has come of a message of the stream, and ends with this TSN, is dropped. */
+void ln_reassembly_cut(struct ln_reassembly *r, uint16_t stream, uint64_t tsn);
+void ln_reassembly_cut_any(struct ln_reassembly *r, uint64_t tsn);
 /* Everything that is not yet told is dropped: the peer began anew. */
 void ln_reassembly_restart(struct ln_reassembly *r);
 

@@ -116,7 +116,7 @@ void ln_reset_prepare(struct ln_sctp *s)
     if (ln_list_empty(&s->reset.asked))
         return;
     s->reset.under_way = s->reset.request_due = true;
-    s->reset.in_progress = false;
+    s->reset.in_progress = s->reset.nudged = false;
     s->reset.tries = 0;
     s->reset.sequence = s->reset.next_sequence++;
     s->reset.last_tsn = (uint32_t)(s->outstanding.next - 1);
@@ -139,10 +139,11 @@ void ln_reset_timeout(struct ln_sctp *s, ln_time now)
 
 void ln_reset_on_ack(struct ln_sctp *s)
 {
-    if (s->reset.under_way && s->reset.in_progress &&
+    /* Once: a peer that has other reasons is asked at the pace of the timer. */
+    if (s->reset.under_way && s->reset.in_progress && !s->reset.nudged &&
         ln_tsn_widen(s->outstanding.first, s->reset.last_tsn) < s->outstanding.first) {
         s->reset.in_progress = false;
-        s->reset.request_due = true;
+        s->reset.nudged = s->reset.request_due = true;
     }
 }
 
@@ -211,11 +212,16 @@ static bool perform(struct ln_sctp *s, const uint16_t *streams, size_t count, bo
 {
     bool ok = true;
 
-    if (all)
+    /* A message that the peer left in its middle must not go on as one of the new stream. */
+    if (all) {
+        ln_reassembly_cut_any(&s->reassembly, s->received.cumulative);
         ln_reassembly_reset_all(&s->reassembly);
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
+        ln_reassembly_cut(&s->reassembly, streams[i], s->received.cumulative);
         if (ln_reassembly_reset_stream(&s->reassembly, streams[i]) != 0)
             ok = false;
+    }
     return ok;
 }
 

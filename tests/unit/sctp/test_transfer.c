@@ -289,6 +289,56 @@ LN_TEST(sctp_reset, waits_for_the_data_before_it_and_begins_at_0_again)
     }
 }
 
+/* A long message is half sent when its stream is reset: a reliable one still arrives whole; of one
+ * that may be given up nothing is left at either end, whatever became of it. */
+LN_TEST(sctp_reset, a_message_half_sent_arrives_whole_or_leaves_nothing)
+{
+    static uint8_t data[60000];
+
+    for (uint64_t seed = 1; seed <= (pipe_sweeping() ? 4 : 60); seed++) {
+        struct ln_sctp_send_options options = LN_SCTP_RELIABLE;
+        struct ln_sctp_config config;
+        struct ln_sctp_stats stats;
+        struct ln_sctp_event event;
+        bool reliable = seed % 3 == 0;
+        size_t whole = 0, resets = 0;
+        struct pipe pipe;
+
+        ln_sctp_config_init(&config);
+        config.interleaving = seed % 2;
+        pipe_init(&pipe, seed);
+        pipe_create(&pipe, &config, &config);
+        pipe_connect(&pipe);
+        if (!reliable)
+            options.lifetime = LN_MILLISECONDS(60);
+        options.unordered = seed % 5 == 0;
+        CHECK_EQUAL(ln_sctp_send(pipe.end[0], 4, 53, data, sizeof data, &options), 0);
+        pipe_run(&pipe, pipe.now + LN_MILLISECONDS(15), NULL); /* the first window is away */
+        CHECK(ln_sctp_buffered_amount(pipe.end[0], 4) > 0);
+        CHECK(ln_sctp_buffered_amount(pipe.end[0], 4) < sizeof data);
+        CHECK_EQUAL(ln_sctp_reset_stream(pipe.end[0], 4), 0);
+        pipe.loss = 0.3;
+        pipe_run(&pipe, pipe.now + LN_SECONDS(60), NULL);
+        while (ln_sctp_poll_event(pipe.end[1], &event)) {
+            if (event.kind == LN_SCTP_EVENT_MESSAGE) {
+                CHECK(event.len == sizeof data && resets == 0);
+                whole++;
+            }
+            resets += event.kind == LN_SCTP_EVENT_INCOMING_RESET;
+        }
+        CHECK(resets == 1 && (reliable ? whole == 1 : whole <= 1));
+        CHECK(pipe_event(&pipe, 0, LN_SCTP_EVENT_OUTGOING_RESET, &event) && event.error == 0);
+        ln_sctp_stats(pipe.end[0], &stats);
+        CHECK_EQUAL(stats.send_buffered_bytes, 0);
+        ln_sctp_stats(pipe.end[1], &stats);
+        CHECK_EQUAL(stats.receive_buffered_bytes, 0);
+        CHECK_EQUAL(ln_sctp_send(pipe.end[0], 4, 53, data, 20, NULL), 0); /* from 0 again */
+        pipe_run(&pipe, pipe.now + LN_SECONDS(20), NULL);
+        CHECK(pipe_event(&pipe, 1, LN_SCTP_EVENT_MESSAGE, &event) && event.len == 20);
+        pipe_free(&pipe);
+    }
+}
+
 LN_TEST(sctp_transfer, a_withdrawn_gap_report_is_sent_again)
 {
     struct ln_blocks blocks;
