@@ -28,7 +28,7 @@
 #define TURN_SERVERS_MAX   CLI_TEXTS_MAX
 
 struct arguments {
-    bool offer, answer, echo, no_trickle, loopback, mdns_names, snap;
+    bool offer, answer, echo, no_trickle, loopback, mdns_names, ice_tcp, snap;
     const char *policy, *video, *audio, *trace;
     struct cli_texts data, servers;
     long duration;
@@ -464,6 +464,7 @@ static int create(struct peer *p)
     configuration.ice_server_count = p->arguments.servers.count;
     configuration.include_loopback = p->arguments.loopback;
     configuration.mdns_names = p->arguments.mdns_names;
+    configuration.ice_tcp = p->arguments.ice_tcp;
     configuration.data_snap = p->arguments.snap;
     configuration.wall_offset = ln_loop_wall_offset(p->loop);
     if (p->arguments.policy && strcmp(p->arguments.policy, "relay") == 0)
@@ -556,6 +557,7 @@ static const struct cli_option options[] = {
     CLI_FLAG("loopback", struct arguments, loopback, "gather loopback addresses too"),
     CLI_FLAG("mdns-names", struct arguments, mdns_names,
              "tell random names under .local, not this machine's addresses"),
+    CLI_FLAG("ice-tcp", struct arguments, ice_tcp, "gather TCP candidates too"),
     CLI_FLAG("snap", struct arguments, snap,
              "offer data channels without a handshake of their own"),
     CLI_LIST("ice-server", "URL[,USER,PASS]", struct arguments, servers, "a STUN or TURN server"),

@@ -56,8 +56,9 @@ struct ln_configuration {
                                     the local network can resolve, and no address of this host is
                                     shown (draft-ietf-mmusic-mdns-ice-candidates); those for which
                                     the driver cannot publish a name are not told. Default false */
+    bool ice_tcp;                /* TCP candidates too (RFC 6544); default false */
     bool ice_lite;               /* reserved; must be false */
-    uint16_t port_min, port_max; /* local UDP ports; 0, 0: any */
+    uint16_t port_min, port_max; /* local ports; 0, 0: any */
     size_t max_message_size;     /* announced for data channels; default 262144, 0: no limit */
     size_t send_buffer_limit;    /* bytes queued on one connection's channels; default 64 MiB */
     int64_t wall_offset;         /* wall clock (nanoseconds since 1970) minus `now`, for statistics,

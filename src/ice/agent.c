@@ -65,7 +65,8 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                  LN_ICE_EVENTS_MAX);
     ice->servers = ln_ice_servers_create(ice, config->servers, config->server_count,
                                          config->policy);
-    if (!ice->servers || !(ice->current = ln_ice_generation_create(ice))) {
+    if (!ice->servers || !(ice->current = ln_ice_generation_create(ice)) ||
+        (config->tcp && ln_ice_tcp_create(ice) != 0)) {
         ln_ice_free(ice);
         return LN_ERR_NOMEM;
     }
@@ -81,6 +82,7 @@ void ln_ice_free(struct ln_ice *ice)
     ln_ice_generation_free(ice, ice->current);
     ln_ice_names_free(ice);
     ln_ice_relays_free(ice);
+    ln_ice_tcp_free(ice);
     ln_ice_servers_unref(ice, ice->servers);
     ln_ring_deinit(&ice->answers);
     ln_ring_deinit(&ice->events);
@@ -95,6 +97,7 @@ void ln_ice_close(struct ln_ice *ice)
     if (ice->previous)
         ln_ice_release_relays(ice, ice->previous);
     ln_ice_close_links(ice);
+    ln_ice_tcp_release(ice, NULL);
     ice->closed = true;
     ice->wake = false;
     ice->sending = NULL;
@@ -125,7 +128,7 @@ bool ln_ice_owns_link(const struct ln_ice *ice, ln_link link)
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
         if (ice->links[i].state == LN_ICE_LINK_OPEN && ice->links[i].link == link)
             return true;
-    return ln_ice_relays_own(ice, link);
+    return ln_ice_is_tcp(link) ? ln_ice_tcp_owns(ice, link) : ln_ice_relays_own(ice, link);
 }
 
 bool ln_ice_owns_request(const struct ln_ice *ice, uint32_t id)
@@ -144,6 +147,7 @@ void ln_ice_run(struct ln_ice *ice, ln_time now)
         ice->wake = false;
         ln_ice_process_early(ice, now);
         ln_ice_relays_run(ice, now);
+        ln_ice_tcp_run(ice, now);
         ln_ice_gather_run(ice, now);
         ln_ice_checks_run(ice, now);
         ln_ice_nominate_run(ice, now);
@@ -170,6 +174,7 @@ ln_time ln_ice_next_timeout(const struct ln_ice *ice)
     next = ln_time_min(next, ln_ice_quiet_next_timeout(ice));
     next = ln_time_min(next, ln_ice_gather_next_timeout(ice));
     next = ln_time_min(next, ln_ice_relays_next_timeout(ice));
+    next = ln_time_min(next, ln_ice_tcp_next_timeout(ice));
     return ln_time_min(next, ln_ice_state_next_timeout(ice));
 }
 
@@ -187,6 +192,8 @@ int ln_ice_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
     if (!found)
         found = ln_ice_names_poll_request(ice, ret_request);
     if (!found)
+        found = ln_ice_tcp_poll_request(ice, ret_request);
+    if (!found)
         found = ln_ice_relays_poll_request(ice, ret_request);
     return found ? found : ln_ice_remote_poll_request(ice, ret_request);
 }
@@ -196,8 +203,9 @@ void ln_ice_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answ
     ice->now = now;
     if (answer->kind == LN_ANSWER_SEND_FAILED)
         ln_ice_send_failed(ice, &answer->path);
-    else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_relays_answer(ice, now, answer) &&
-             !ln_ice_names_answer(ice, answer) && !ln_ice_remote_answer(ice, answer))
+    else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_tcp_answer(ice, now, answer) &&
+             !ln_ice_relays_answer(ice, now, answer) && !ln_ice_names_answer(ice, answer) &&
+             !ln_ice_remote_answer(ice, answer))
         return;
     ln_ice_run(ice, now);
 }

@@ -16,6 +16,7 @@
 #include "ice/ice.h"
 #include "ice/pair.h"
 #include "ice/relay.h"
+#include "ice/tcp.h"
 
 #define LN_ICE_CHECK_MAX       640u /* bytes of the longest check that we write */
 #define LN_ICE_FAST_CHECKS     5u   /* ordinary checks that go 5 ms apart, before Ta rules */
@@ -190,6 +191,7 @@ struct ln_ice {
     uint32_t last_virtual;         /* link of a relay */
     bool permits_wanted;           /* there are new pairs on relays */
     struct ln_ice_relay *draining; /* it has more of the packet in hand, or NULL */
+    struct ln_ice_tcp *tcp;        /* NULL: none is wanted */
     struct ln_ice_link links[LN_ICE_LINKS_MAX];
     struct ln_ice_known_address known[LN_ICE_ADDRESSES_MAX];
     size_t known_count;
@@ -244,6 +246,12 @@ void ln_ice_close_links(struct ln_ice *ice);
 /* The sockets of a generation that goes: closed, or given back to the one before. */
 void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g);
 struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link link);
+/* A host candidate of the present generation, with its pairs: addresses, link, interface,
+ * preference and transport are those of the model. Not made at a limit. */
+void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *model);
+/* RFC 8445, 5.1.2.1: interfaces before tunnels before loopback; IPv6 before IPv4 (RFC 8421, 4); all
+ * different. `index` is its place among those that are known. */
+uint16_t ln_ice_address_preference(const struct ln_ice_known_address *known, size_t index);
 /* The host or relayed candidate whose datagrams take this path. */
 struct ln_ice_local *ln_ice_find_base(const struct ln_ice_generation *g,
                                       const struct ln_path *path);
@@ -304,6 +312,8 @@ void ln_ice_pair_fail(struct ln_ice *ice, struct ln_ice_pair *pair, enum ln_ice_
 void ln_ice_pair_detach(struct ln_ice *ice, struct ln_ice_pair *pair);
 
 /* inbound.c */
+/* Whether an authentic check, request or answer, came on the path. */
+bool ln_ice_is_proven(struct ln_ice *ice, const struct ln_path *path);
 void ln_ice_process_early(struct ln_ice *ice, ln_time now);
 
 /* nominate.c */

@@ -262,6 +262,13 @@ uint32_t ln_candidate_priority(enum ln_candidate_type type, uint16_t local_prefe
     return ((uint32_t)type_preference[type] << 24) | ((uint32_t)local_preference << 8) | 255u;
 }
 
+uint32_t ln_candidate_tcp_priority(enum ln_candidate_type type, uint16_t local_preference)
+{
+    static const uint8_t type_preference[] = { 90, 70, 80, 0 };
+
+    return ((uint32_t)type_preference[type] << 24) | ((uint32_t)local_preference << 8) | 255u;
+}
+
 uint64_t ln_candidate_pair_priority(uint32_t controlling, uint32_t controlled)
 {
     uint64_t low = controlling < controlled ? controlling : controlled;

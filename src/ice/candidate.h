@@ -58,6 +58,8 @@ const char *ln_candidate_tcp_type_name(enum ln_candidate_tcp_type tcp_type); /* 
 
 /* RFC 8445, 5.1.2.1, for component 1. */
 uint32_t ln_candidate_priority(enum ln_candidate_type type, uint16_t local_preference);
+/* The same over TCP (RFC 6544, 4.2): below every UDP candidate but relayed ones. */
+uint32_t ln_candidate_tcp_priority(enum ln_candidate_type type, uint16_t local_preference);
 /* RFC 8445, 6.1.2.3: G is the controlling agent's candidate, D the controlled agent's. */
 uint64_t ln_candidate_pair_priority(uint32_t controlling, uint32_t controlled);
 

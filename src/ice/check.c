@@ -94,7 +94,10 @@ void ln_ice_begin_check(struct ln_ice *ice, struct ln_ice_pair *pair, bool nomin
 {
     struct ln_stun_timing timing = { retransmission_timeout(ice), LN_STUN_RC, LN_STUN_RM, 0 };
 
-    if (timing.rto == ice->config.rto) { /* with many pairs the sum of all requests counts more */
+    if (pair->base->tcp_type) {
+        timing = (struct ln_stun_timing){ LN_STUN_TI_TCP, 1, 1, 0 };
+    } else if (timing.rto ==
+               ice->config.rto) { /* with many pairs the sum of all requests counts more */
         timing.wait_max = ln_time_max(timing.rto, LN_ICE_CHECK_WAIT_MAX);
         timing.rc = (uint8_t)(1 + LN_ICE_CHECK_TIME / timing.wait_max);
     }
@@ -108,20 +111,26 @@ void ln_ice_begin_check(struct ln_ice *ice, struct ln_ice_pair *pair, bool nomin
     enqueue(ice, pair);
 }
 
+/* Over TCP nothing is lost on the way, and nothing repeated (RFC 6544, 7.1). */
+static void hasten(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
+{
+    if (!pair->base->tcp_type)
+        ln_stun_transaction_hasten(&pair->check, now, LN_ICE_HASTEN_SPACING);
+    enqueue(ice, pair);
+}
+
 void ln_ice_trigger(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
     switch (pair->state) {
     case LN_ICE_PAIR_SUCCEEDED:
-        ln_stun_transaction_hasten(&pair->check, now, LN_ICE_HASTEN_SPACING); /* a nomination */
-        enqueue(ice, pair);
+        hasten(ice, pair, now); /* a nomination */
         /* Consent that ran out while nobody wanted the pair is asked for again. */
         if (pair->consent.active || now < pair->consent.valid_until || pair->consent.lost ||
             pair->check.state == LN_STUN_RUNNING)
             return;
         break;
     case LN_ICE_PAIR_IN_PROGRESS:
-        ln_stun_transaction_hasten(&pair->check, now, LN_ICE_HASTEN_SPACING);
-        enqueue(ice, pair);
+        hasten(ice, pair, now);
         return;
     case LN_ICE_PAIR_FAILED:
         if (pair->failure == LN_ICE_FAILURE_CONSENT ||
@@ -224,6 +233,13 @@ ln_time ln_ice_checks_next_timeout(const struct ln_ice *ice)
 
 /* --- bytes --------------------------------------------------------------------------------- */
 
+/* Of the candidate that the other side would make of our check. */
+static uint32_t reflexive_priority(const struct ln_ice_local *base)
+{
+    return base->tcp_type ? ln_candidate_tcp_priority(LN_CANDIDATE_PRFLX, base->preference)
+                          : ln_candidate_priority(LN_CANDIDATE_PRFLX, base->preference);
+}
+
 static int write_check(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now,
                        const struct ln_stun_id *id, bool nominate, struct ln_transmit *out)
 {
@@ -238,8 +254,7 @@ static int write_check(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now
     ln_stun_begin(&b, out->data + head, out->cap - head - LN_ICE_TAILROOM, LN_STUN_REQUEST,
                   LN_STUN_BINDING, id);
     ln_stun_add_text(&b, LN_STUN_USERNAME, username);
-    ln_stun_add_u32(&b, LN_STUN_PRIORITY,
-                    ln_candidate_priority(LN_CANDIDATE_PRFLX, pair->base->preference));
+    ln_stun_add_u32(&b, LN_STUN_PRIORITY, reflexive_priority(pair->base));
     ln_stun_add_u64(&b, ice->controlling ? LN_STUN_ICE_CONTROLLING : LN_STUN_ICE_CONTROLLED,
                     ice->tie_breaker);
     if (nominate && ice->controlling)
@@ -302,13 +317,19 @@ static int write_probe(const struct ln_ice_probe *probe, struct ln_transmit *out
     return 1;
 }
 
-/* The next check of a pair, 0 when it has none or waits for its relay. */
+static bool ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
+{
+    return pair->base->tcp_type ? ln_ice_tcp_ready(ice, pair, now)
+                                : ln_ice_relay_ready(ice, pair, now);
+}
+
+/* The next check of a pair, 0 when it has none or waits for its relay or its stream. */
 static int poll_pair(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now,
                      struct ln_transmit *out)
 {
     struct ln_stun_id id;
 
-    if ((pair->check.due || pair->consent.due) && !ln_ice_relay_ready(ice, pair, now))
+    if ((pair->check.due || pair->consent.due) && !ready(ice, pair, now))
         return 0;
     if (ln_stun_transaction_take(&pair->check, now))
         return write_check(ice, pair, now, &pair->check.id, pair->nominating, out);

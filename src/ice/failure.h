@@ -15,7 +15,10 @@
     X(LINK_CLOSED, "link_closed", "the local socket was closed")                                   \
     X(RELAY_REFUSED, "relay_refused", "the relay does not let us talk to this address")            \
     X(RELAY_GONE, "relay_gone", "the relay has ended our allocation")                              \
-    X(ADDRESS_GONE, "address_gone", "the local address is gone")
+    X(ADDRESS_GONE, "address_gone", "the local address is gone")                                   \
+    X(CONNECT, "connect_failed", "no TCP connection could be made")                                \
+    X(STREAM_CLOSED, "stream_closed", "the TCP connection was closed")                             \
+    X(NOT_NEEDED, "not_needed", "another pair was selected, and the TCP connection closed")
 
 enum ln_ice_failure {
 #define LN_ICE_FAILURE_ENUM(name, text, sentence) LN_ICE_FAILURE_##name,

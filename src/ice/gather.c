@@ -209,8 +209,7 @@ static size_t port_count(const struct ln_ice *ice)
                                      : (size_t)(ice->config.port_max - ice->config.port_min + 1);
 }
 
-/* Interfaces before tunnels before loopback; IPv6 before IPv4 (RFC 8421, 4); all different. */
-static uint16_t link_preference(const struct ln_ice_known_address *known, size_t index)
+uint16_t ln_ice_address_preference(const struct ln_ice_known_address *known, size_t index)
 {
     unsigned value = known->loopback ? 16383 : known->tunnel ? 32767 : 65535;
 
@@ -235,7 +234,7 @@ static void want_links(struct ln_ice *ice)
                 link->address = ice->known[i].address;
                 link->generation = ice->current;
                 link->interface = ice->known[i].interface;
-                link->preference = link_preference(&ice->known[i], i);
+                link->preference = ln_ice_address_preference(&ice->known[i], i);
                 if (port_count(ice) > 0)
                     link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
                                                               (uint32_t)port_count(ice));
@@ -432,15 +431,15 @@ static struct ln_ice_local *find_local(const struct ln_ice_generation *g, ln_lin
     return NULL;
 }
 
-/* One foundation for each combination of type, base address and server (RFC 8445, 5.1.1.3). */
-static uint32_t foundation_for(struct ln_ice_generation *g, uint8_t type,
-                               const struct ln_address *base, int8_t server)
+/* One foundation for each combination of type, base address, server and transport (RFC 8445,
+ * 5.1.1.3). */
+static uint32_t foundation_for(struct ln_ice_generation *g, const struct ln_ice_local *model)
 {
     LN_LIST_EACH (at, &g->locals) {
         const struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
 
-        if (local->type == type && local->server == server &&
-            ln_address_equal_ip(&local->base, base))
+        if (local->type == model->type && local->server == model->server &&
+            local->tcp_type == model->tcp_type && ln_address_equal_ip(&local->base, &model->base))
             return local->foundation;
     }
     return ++g->foundations;
@@ -457,8 +456,9 @@ static struct ln_ice_local *add_local(struct ln_ice *ice, struct ln_ice_generati
     if (!local)
         return NULL;
     local->id = ln_ice_new_id(ice);
-    local->priority = ln_candidate_priority(local->type, local->preference);
-    local->foundation = foundation_for(g, local->type, &local->base, local->server);
+    local->priority = model->tcp_type ? ln_candidate_tcp_priority(model->type, model->preference)
+                                      : ln_candidate_priority(model->type, model->preference);
+    local->foundation = foundation_for(g, model);
     ln_list_append(&g->locals, &local->in_generation);
     g->local_count++;
     ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_CANDIDATE, ice->tie_breaker, 1,
@@ -508,19 +508,15 @@ struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_gene
     return add_local(ice, g, &model);
 }
 
-static void add_host(struct ln_ice *ice, struct ln_ice_link *link)
+void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *from)
 {
-    struct ln_ice_local *host, model = { .address = link->address,
-                                         .base = link->address,
-                                         .link = link->link,
-                                         .interface = link->interface,
-                                         .preference = link->preference,
-                                         .server = -1,
-                                         .type = LN_CANDIDATE_HOST,
-                                         .signalled = is_gathering(ice->current) };
+    struct ln_ice_local *host, model = *from;
 
+    model.type = LN_CANDIDATE_HOST;
+    model.server = -1;
+    model.signalled = is_gathering(ice->current);
     if (ice->config.mdns_names) {
-        const struct ln_ice_own_name *name = ln_ice_name_of(ice, ice->current, &link->address);
+        const struct ln_ice_own_name *name = ln_ice_name_of(ice, ice->current, &model.base);
 
         if (!name)
             return;
@@ -530,6 +526,15 @@ static void add_host(struct ln_ice *ice, struct ln_ice_link *link)
     host = add_local(ice, ice->current, &model);
     if (host)
         ln_ice_pair_up_local(ice, host);
+}
+
+static void add_host_of(struct ln_ice *ice, const struct ln_ice_link *link)
+{
+    ln_ice_add_host(ice, &(struct ln_ice_local){ .address = link->address,
+                                                 .base = link->address,
+                                                 .link = link->link,
+                                                 .interface = link->interface,
+                                                 .preference = link->preference });
 }
 
 static bool has_reflexive(const struct ln_ice_generation *g, ln_link link,
@@ -755,6 +760,17 @@ static bool another_gave(const struct ln_ice *ice, bool relays)
     return false;
 }
 
+static bool links_settled(const struct ln_ice *ice)
+{
+    size_t i;
+
+    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+        if (ice->links[i].generation == ice->current &&
+            (ice->links[i].state == LN_ICE_LINK_WANTED || ice->links[i].state == LN_ICE_LINK_ASKED))
+            return false;
+    return true;
+}
+
 static bool finished(const struct ln_ice *ice, bool late)
 {
     const struct ln_ice_servers *set = ice->current->servers;
@@ -762,12 +778,8 @@ static bool finished(const struct ln_ice *ice, bool late)
 
     if (!watching(ice))
         return true;
-    if (!ice->known_once || ln_ice_names_pending(ice->current))
+    if (!ice->known_once || !links_settled(ice) || ln_ice_names_pending(ice->current))
         return false;
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
-        if (ice->links[i].generation == ice->current &&
-            (ice->links[i].state == LN_ICE_LINK_WANTED || ice->links[i].state == LN_ICE_LINK_ASKED))
-            return false;
     for (i = 0; i < set->count; i++)
         if ((set->entries[i].state == LN_ICE_SERVER_WANTED ||
              set->entries[i].state == LN_ICE_SERVER_ASKED) &&
@@ -780,7 +792,7 @@ static bool finished(const struct ln_ice *ice, bool late)
     for (i = 0; i < ice->relay_count; i++)
         if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
             return false;
-    return true;
+    return ln_ice_tcp_gathered(ice);
 }
 
 /* Servers are raced: those that are silent when the grace is over are given up, if another of the
@@ -811,10 +823,12 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
         for (i = 0; i < LN_ICE_LINKS_MAX; i++)
             if (is_ours(ice, &ice->links[i]) && open_to_all(ice) &&
                 !ln_ice_find_host(ice->current, ice->links[i].link))
-                add_host(ice, &ice->links[i]);
+                add_host_of(ice, &ice->links[i]);
         if (open_to_all(ice) && is_gathering(ice->current))
             want_probes(ice, now);
         ln_ice_want_relays(ice, now);
+        if (open_to_all(ice) && links_settled(ice)) /* UDP first */
+            ln_ice_tcp_gather(ice);
     }
     LN_LIST_EACH (at, &ice->current->probes) {
         run_probe(ice, LN_CONTAINER(at, struct ln_ice_probe, in_generation), now);

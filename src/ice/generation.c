@@ -46,6 +46,7 @@ void ln_ice_generation_free(struct ln_ice *ice, struct ln_ice_generation *g)
     ln_ice_release_relays(ice, g);
     ln_ice_release_links(ice, g);
     ln_ice_names_release(ice, g);
+    ln_ice_tcp_release(ice, g);
     for (i = 0; i < g->list.count; i++)
         ln_ice_pair_detach(ice, g->list.pairs[i]);
     ln_ice_check_list_deinit(&g->list, allocator);

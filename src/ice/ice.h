@@ -67,8 +67,9 @@ struct ln_ice_config {
     bool include_loopback;               /* false: loopback addresses are not gathered */
     bool mdns_names;                     /* false; true: host candidates are told by names that the
                                             driver publishes, and addresses of this host by nobody */
+    bool tcp;                            /* false; true: TCP candidates too (RFC 6544) */
     bool consent;                        /* true; false: a valid pair stays valid (RFC 7675 off) */
-    uint16_t port_min, port_max;         /* local ports; 0, 0: any */
+    uint16_t port_min, port_max;         /* local ports, of UDP and of TCP; 0, 0: any */
     uint16_t max_pairs;                  /* LN_ICE_PAIRS_MAX */
     uint8_t request_tag; /* the upper 8 bits of request ids, so that one driver serves several */
     char ufrag_first;    /* first character of local ufrags (an ice-char); 0: by chance */
@@ -120,8 +121,9 @@ bool ln_ice_is_controlling(const struct ln_ice *ice);
 LN_NODISCARD int ln_ice_set_remote(struct ln_ice *ice, const char *ufrag, const char *pwd,
                                    bool lite, const char *options);
 
-/* One candidate of the other side. Returns 0 also for those that get no pair (TCP, an address that
- * may not be checked, component 2, one that is there already); LN_ERR_NOT_FOUND: its ufrag is of
+/* One candidate of the other side. Returns 0 also for those that get no pair (TCP where it was not
+ * asked for, or active; an address that may not be checked, component 2, one that is there
+ * already); LN_ERR_NOT_FOUND: its ufrag is of
  * another generation; LN_ERR_LIMIT; LN_ERR_NOMEM; LN_ERR_CLOSED. The text form also
  * LN_ERR_SYNTAX and LN_ERR_NOT_SUPPORTED; an empty text is the end of candidates. */
 LN_NODISCARD int ln_ice_add_remote_candidate(struct ln_ice *ice,
@@ -169,7 +171,7 @@ LN_NODISCARD int ln_ice_unwrap_more(struct ln_ice *ice, ln_time now, struct ln_p
 bool ln_ice_send_path(const struct ln_ice *ice, struct ln_path *ret_path);
 
 /* What a path asks of the owner's datagrams: so many bytes left free before each of them (0 on a
- * path without a relay), and whether several may be laid back to back. */
+ * path over UDP without a relay), and whether several may be laid back to back. */
 size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path);
 bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path);
 #define LN_ICE_HEADROOM_MAX 72u
@@ -285,6 +287,9 @@ uint32_t ln_ice_selected_pair_changes(const struct ln_ice *ice);
     X(NO_TRANSACTION, "answer_without_request")                                                    \
     X(LIMIT, "table_full")                                                                         \
     X(RELAY, "relay_message_not_usable")                                                           \
+    X(TCP_FRAME, "tcp_packet_too_long")                                                            \
+    X(TCP_STREAM, "tcp_connection_not_wanted")                                                     \
+    X(TCP_FULL, "tcp_queue_full")                                                                  \
     X(REMOTE_CANDIDATE, "remote_candidate_not_usable")
 enum ln_ice_drop {
 #define LN_ICE_DROP_ENUM(name, text) LN_ICE_DROP_##name,

@@ -43,15 +43,13 @@ static bool heard_early(const struct ln_ice *ice, const struct ln_path *path)
     return false;
 }
 
-static int unwrap_data(struct ln_ice *ice, const struct ln_path *path)
+bool ln_ice_is_proven(struct ln_ice *ice, const struct ln_path *path)
 {
     const struct ln_ice_pair *pair = find_pair(ice, path);
 
     if (pair && !pair->authenticated && ice->previous && pair->generation == ice->current)
         pair = ln_ice_check_list_find(&ice->previous->list, path);
-    if ((pair && pair->authenticated) || heard_early(ice, path))
-        return 1;
-    return ln_ice_drop(ice, LN_ICE_DROP_UNCHECKED, LN_ERR_NOT_ALLOWED);
+    return (pair && pair->authenticated) || heard_early(ice, path);
 }
 
 /* --- checks of the other side -------------------------------------------------------------- */
@@ -335,7 +333,9 @@ static int unwrap_datagram(struct ln_ice *ice, ln_time now, const struct ln_pack
     struct ln_stun_message message;
 
     if (ln_packet_classify(packet->data, packet->len) != LN_PACKET_STUN)
-        return unwrap_data(ice, &packet->path);
+        return ln_ice_is_proven(ice, &packet->path)
+                   ? 1
+                   : ln_ice_drop(ice, LN_ICE_DROP_UNCHECKED, LN_ERR_NOT_ALLOWED);
     if (packet->len > LN_ICE_UNWRAP_MAX || ln_stun_parse(packet->data, packet->len, &message) != 0)
         return ln_ice_drop(ice, LN_ICE_DROP_MALFORMED, LN_ERR_MALFORMED);
     if (!ln_ice_owns_link(ice, packet->path.link))
@@ -352,14 +352,30 @@ static int unwrap_datagram(struct ln_ice *ice, ln_time now, const struct ln_pack
     }
 }
 
+static int next_of_stream(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    int result = ln_ice_tcp_next(ice, now, packet);
+
+    if (result == 1) {
+        result = unwrap_datagram(ice, now, packet);
+        ln_ice_tcp_judge(ice);
+    }
+    return result;
+}
+
+static int next_of_relay(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
+{
+    int result = ln_ice_relay_next(ice, now, packet);
+
+    return result == 1 ? unwrap_datagram(ice, now, packet) : result;
+}
+
 int ln_ice_unwrap_more(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
 {
     int result = 0;
 
-    while (ice->draining && !ice->closed) {
-        result = ln_ice_relay_next(ice, now, packet);
-        if (result == 1)
-            result = unwrap_datagram(ice, now, packet);
+    while (!ice->closed && (ice->draining || (ice->tcp && ice->tcp->draining))) {
+        result = ice->draining ? next_of_relay(ice, now, packet) : next_of_stream(ice, now, packet);
         if (result == 1)
             return 1;
     }
@@ -374,6 +390,8 @@ int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
     ice->now = now;
     if (ice->closed)
         return LN_ERR_CLOSED;
+    if (ln_ice_tcp_unwrap(ice, packet))
+        return ln_ice_unwrap_more(ice, now, packet);
     if (ice->relay_count > 0 && (result = ln_ice_relays_unwrap(ice, now, packet)) != 1)
         return result == LN_ERR_AGAIN ? ln_ice_unwrap_more(ice, now, packet) : result;
     return unwrap_datagram(ice, now, packet);

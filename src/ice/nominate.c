@@ -102,11 +102,11 @@ static bool better_to_come(const struct ln_ice *ice, const struct ln_ice_pair *b
     return false;
 }
 
-/* A relay answers sooner than a hole is punched, and is dearer for ever after. */
+/* A relay answers sooner than a hole is punched, and is dearer for ever after; so is TCP. */
 static ln_time settle_until(const struct ln_ice *ice, const struct ln_ice_pair *best)
 {
     return ice->current->settle_from +
-           (ln_ice_pair_relayed(best) ? ice->config.settle_relayed : ice->config.settle);
+           (ln_ice_pair_kind(best) <= 1 ? ice->config.settle_relayed : ice->config.settle);
 }
 
 void ln_ice_nominate_run(struct ln_ice *ice, ln_time now)

@@ -57,11 +57,22 @@ void ln_ice_pair_set_priority(struct ln_ice_pair *pair, bool controlling)
                                  : ln_candidate_pair_priority(theirs, ours);
 }
 
+/* RFC 6544, 6.2 */
+static bool same_transport(const struct ln_ice_local *base, const struct ln_ice_remote *remote)
+{
+    if (base->tcp_type == LN_CANDIDATE_TCP_NONE)
+        return remote->protocol == LN_CANDIDATE_UDP;
+    return remote->protocol == LN_CANDIDATE_TCP &&
+           ((base->tcp_type == LN_CANDIDATE_TCP_ACTIVE &&
+             remote->tcp_type == LN_CANDIDATE_TCP_PASSIVE) ||
+            (base->tcp_type == LN_CANDIDATE_TCP_SO && remote->tcp_type == LN_CANDIDATE_TCP_SO));
+}
+
 bool ln_ice_pair_possible(const struct ln_ice_local *base, const struct ln_ice_remote *remote)
 {
     const struct ln_address *a = &base->base, *b = &remote->address;
 
-    return remote->usable && a->family == b->family &&
+    return remote->usable && same_transport(base, remote) && a->family == b->family &&
            ln_address_is_loopback(a) == ln_address_is_loopback(b) &&
            (a->family == LN_FAMILY_IPV4 ||
             ln_address_is_link_local(a) == ln_address_is_link_local(b));
@@ -71,7 +82,7 @@ bool ln_ice_pair_direct(const struct ln_ice_pair *pair)
 {
     const struct ln_address *remote = &pair->path.remote;
 
-    if (pair->local->type != LN_CANDIDATE_HOST)
+    if (pair->local->type != LN_CANDIDATE_HOST || pair->base->tcp_type)
         return false;
     /* A host's check may arrive before its candidate: then its address tells. */
     return pair->remote->type == LN_CANDIDATE_HOST ||
@@ -87,7 +98,9 @@ bool ln_ice_pair_relayed(const struct ln_ice_pair *pair)
 
 int ln_ice_pair_kind(const struct ln_ice_pair *pair)
 {
-    return ln_ice_pair_relayed(pair) ? 0 : 1 + ln_ice_pair_direct(pair);
+    if (ln_ice_pair_relayed(pair))
+        return 0;
+    return pair->base->tcp_type ? 1 : 2 + ln_ice_pair_direct(pair);
 }
 
 void ln_ice_pair_count_rtt(struct ln_ice_pair *pair, ln_duration rtt)

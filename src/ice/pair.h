@@ -32,6 +32,7 @@ struct ln_ice_local {
     uint16_t preference;        /* of the link (RFC 8445, 5.1.2.1) */
     int8_t server;              /* index of the server it came from, -1: none */
     uint8_t type;               /* enum ln_candidate_type */
+    uint8_t tcp_type;           /* enum ln_candidate_tcp_type; NONE: UDP */
     bool signalled;
     const struct ln_ice_own_name *name; /* host: told instead of the address; NULL: none */
 };
@@ -126,13 +127,14 @@ static inline bool ln_ice_pair_same_foundation(const struct ln_ice_pair *a,
     return a->base->foundation == b->base->foundation &&
            a->remote->foundation == b->remote->foundation;
 }
-/* Whether a socket at `base` can reach `remote` at all: family, loopback and scope agree. */
+/* Whether a socket at `base` can reach `remote` at all: transport, family, loopback and scope
+ * agree. False at a passive base: its pairs come from checks (RFC 6544, 6.2). */
 bool ln_ice_pair_possible(const struct ln_ice_local *base, const struct ln_ice_remote *remote);
-/* Neither side is behind a NAT: no better pair is worth waiting for. */
+/* Over UDP, and neither side is behind a NAT: no better pair is worth waiting for. */
 bool ln_ice_pair_direct(const struct ln_ice_pair *pair);
 /* Goes through a relay, ours or (as far as we were told) the other side's. */
 bool ln_ice_pair_relayed(const struct ln_ice_pair *pair);
-/* Direct before through NATs before relayed: 2, 1, 0. */
+/* Direct before through NATs before TCP before relayed: 3, 2, 1, 0. */
 int ln_ice_pair_kind(const struct ln_ice_pair *pair);
 /* An answered check's round trip. */
 void ln_ice_pair_count_rtt(struct ln_ice_pair *pair, ln_duration rtt);

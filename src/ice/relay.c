@@ -564,6 +564,8 @@ size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
 {
     const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
 
+    if (ln_ice_is_tcp(path->link))
+        return LN_ICE_TCP_HEAD;
     return relay ? ln_ice_way_head(relay) + ln_turn_client_head(relay->turn, &path->remote) : 0;
 }
 
@@ -584,6 +586,8 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 
     if (!ln_ice_is_virtual(out->path.link))
         return 1;
+    if (ln_ice_is_tcp(out->path.link))
+        return ice->tcp ? ln_ice_tcp_wrap(ice, out) : LN_ERR_NOT_FOUND;
     relay = find(ice, out->path.link);
     if (!relay || relay->failed || !ln_ice_way_ready(relay))
         return LN_ERR_NOT_FOUND;

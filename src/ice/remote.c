@@ -32,14 +32,14 @@ static uint64_t foundation_hash(const char *text)
     return ln_siphash(key, text, strlen(text));
 }
 
-static struct ln_ice_remote *find_remote(const struct ln_ice_generation *g,
+static struct ln_ice_remote *find_remote(const struct ln_ice_generation *g, uint8_t protocol,
                                          const struct ln_address *address)
 {
     LN_LIST_EACH (at, &g->remotes) {
         struct ln_ice_remote *remote = LN_CONTAINER(at, struct ln_ice_remote, in_generation);
 
-        if (remote->usable && remote->address.family != LN_FAMILY_NONE &&
-            ln_address_equal(&remote->address, address))
+        if (remote->usable && remote->protocol == protocol &&
+            remote->address.family != LN_FAMILY_NONE && ln_address_equal(&remote->address, address))
             return remote;
     }
     return NULL;
@@ -125,23 +125,35 @@ static void pair_up_remote(struct ln_ice *ice, struct ln_ice_remote *remote)
     }
 }
 
+/* What the other side's candidate is, seen from ours (RFC 6544, 6.2). */
+static uint8_t opposite(uint8_t tcp_type)
+{
+    if (tcp_type == LN_CANDIDATE_TCP_PASSIVE)
+        return LN_CANDIDATE_TCP_ACTIVE;
+    return tcp_type == LN_CANDIDATE_TCP_ACTIVE ? LN_CANDIDATE_TCP_PASSIVE : tcp_type;
+}
+
 struct ln_ice_pair *ln_ice_pair_for_check(struct ln_ice *ice, struct ln_ice_generation *g,
                                           const struct ln_path *path, uint32_t priority)
 {
     struct ln_ice_pair *pair = ln_ice_check_list_find(&g->list, path);
     struct ln_ice_local *base = ln_ice_find_base(g, path);
     struct ln_ice_remote *remote;
+    uint8_t protocol;
     int error;
 
     if (pair || !base)
         return pair;
-    remote = find_remote(g, &path->remote);
+    protocol = base->tcp_type ? LN_CANDIDATE_TCP : LN_CANDIDATE_UDP;
+    remote = find_remote(g, protocol, &path->remote);
     if (!remote) {
         remote = new_remote(ice, g, &error);
         if (!remote)
             return NULL;
         remote->address = path->remote;
         remote->type = LN_CANDIDATE_PRFLX;
+        remote->protocol = protocol;
+        remote->tcp_type = opposite(base->tcp_type);
         remote->priority = priority;
         remote->usable = true;
         /* Unlike all others, so that nothing is frozen behind it (RFC 8445, 7.3.1.3). */
@@ -186,13 +198,13 @@ static void adopt(struct ln_ice *ice, struct ln_ice_remote *seen,
 
 static bool same_candidate(const struct ln_ice_remote *remote, const struct ln_candidate *candidate)
 {
-    if (remote->protocol != candidate->protocol || !remote->signalled)
+    if (remote->protocol != candidate->protocol || remote->tcp_type != candidate->tcp_type ||
+        !remote->signalled)
         return false;
     if (candidate->name[0])
         return remote->name && strcasecmp(remote->name, candidate->name) == 0 &&
                remote->address.port == candidate->address.port;
-    return !remote->name && ln_address_equal(&remote->address, &candidate->address) &&
-           remote->tcp_type == candidate->tcp_type;
+    return !remote->name && ln_address_equal(&remote->address, &candidate->address);
 }
 
 static bool repeated(const struct ln_ice_generation *g, const struct ln_candidate *candidate)
@@ -216,6 +228,14 @@ static int copy_texts(struct ln_ice *ice, struct ln_ice_remote *remote,
     return 0;
 }
 
+/* An active candidate has no pairs but those of its checks (RFC 6544, 6.2). */
+static bool may_be_checked(const struct ln_ice *ice, const struct ln_candidate *candidate)
+{
+    return candidate->protocol == LN_CANDIDATE_UDP ||
+           (ice->tcp && (candidate->tcp_type == LN_CANDIDATE_TCP_PASSIVE ||
+                         candidate->tcp_type == LN_CANDIDATE_TCP_SO));
+}
+
 static int add_new(struct ln_ice *ice, const struct ln_candidate *candidate)
 {
     struct ln_ice_generation *g = ice->current;
@@ -233,8 +253,8 @@ static int add_new(struct ln_ice *ice, const struct ln_candidate *candidate)
     remote->address = candidate->address;
     g->restamp = true;
     ice->wake = true;
-    if (candidate->protocol == LN_CANDIDATE_TCP)
-        return 0; /* kept for statistics: it has no pairs */
+    if (!may_be_checked(ice, candidate))
+        return 0; /* kept for statistics */
     if (remote->name) {
         remote->name_state = LN_ICE_NAME_WANTED;
         return 0;
@@ -255,12 +275,12 @@ int ln_ice_add_remote_candidate(struct ln_ice *ice, const struct ln_candidate *c
         return LN_ERR_NOT_FOUND;
     if (candidate->component != 1 || repeated(g, candidate))
         return 0;
-    if (!candidate->name[0] && candidate->protocol == LN_CANDIDATE_UDP) {
+    if (!candidate->name[0] && may_be_checked(ice, candidate)) {
         if (!ln_candidate_may_check(&candidate->address)) {
             ln_ice_drop(ice, LN_ICE_DROP_REMOTE_CANDIDATE, 0);
             return 0;
         }
-        seen = find_remote(g, &candidate->address);
+        seen = find_remote(g, candidate->protocol, &candidate->address);
         if (seen) {
             adopt(ice, seen, candidate);
             return 0;
@@ -324,6 +344,7 @@ static struct ln_candidate as_candidate(const struct ln_ice_remote *remote)
     candidate.priority = remote->priority;
     candidate.type = remote->type;
     candidate.protocol = remote->protocol;
+    candidate.tcp_type = remote->tcp_type;
     candidate.related = remote->related;
     return candidate;
 }
@@ -342,7 +363,7 @@ static void take_address(struct ln_ice *ice, struct ln_ice_remote *remote,
         ln_ice_drop(ice, LN_ICE_DROP_REMOTE_CANDIDATE, 0);
         return;
     }
-    seen = find_remote(ice->current, &candidate.address);
+    seen = find_remote(ice->current, candidate.protocol, &candidate.address);
     if (seen) {
         adopt(ice, seen, &candidate);
     } else if (!remote->usable) {

@@ -5,7 +5,8 @@
  * RFC 8445, 8.1.2 ends everything else with a nomination. Here the best pair of each interface and
  * the best relayed one keep their consent (of the selected pair's own, one beside it), so that a
  * lost interface or a path that is shut costs no new connection, and pairs of a better kind than
- * the selected one (direct before NATs before relays) are still looked for. The controlling side
+ * the selected one (direct before NATs before TCP before relays) are still looked for. TCP pairs
+ * are no standby: their streams are closed (RFC 6544, 8). The controlling side
  * nominates again, as browsers do; the controlled side sends on what is left until it is told.
  * Which side noticed first does not matter: data on another pair while the selected one is silent
  * says that the other side has moved. (A check says less: many keep all pairs warm.) */
@@ -50,7 +51,7 @@ bool ln_ice_is_standby(const struct ln_ice_generation *g, const struct ln_ice_pa
     unsigned before = 0;
     size_t i;
 
-    if (!g->selected || pair == g->selected || !ln_ice_pair_usable(pair) ||
+    if (!g->selected || pair == g->selected || pair->base->tcp_type || !ln_ice_pair_usable(pair) ||
         pair->path.link == g->selected->path.link || !best_of_its_link(g, pair))
         return false;
     for (i = 0; g->list.pairs[i] != pair; i++) {
@@ -83,7 +84,7 @@ struct ln_ice_pair *ln_ice_standby_wanted(const struct ln_ice_generation *g)
         if (pair->state != LN_ICE_PAIR_WAITING && pair->state != LN_ICE_PAIR_FROZEN)
             continue;
         if (lost_here(g) || ln_ice_pair_kind(pair) > ln_ice_pair_kind(g->selected) ||
-            !link_has_usable(g, pair->path.link))
+            (!pair->base->tcp_type && !link_has_usable(g, pair->path.link)))
             return pair;
     }
     return NULL;

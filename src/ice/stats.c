@@ -85,6 +85,8 @@ void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generat
     memset(c, 0, sizeof *c);
     snprintf(c->foundation, sizeof c->foundation, "%u", (unsigned)local->foundation);
     c->component = 1;
+    c->protocol = local->tcp_type ? LN_CANDIDATE_TCP : LN_CANDIDATE_UDP;
+    c->tcp_type = local->tcp_type;
     c->type = local->type;
     c->priority = local->priority;
     c->address = local->address;

@@ -127,6 +127,7 @@ static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration
     config.policy = configuration->ice_transport_policy;
     config.include_loopback = configuration->include_loopback;
     config.mdns_names = configuration->mdns_names;
+    config.tcp = configuration->ice_tcp;
     config.port_min = configuration->port_min;
     config.port_max = configuration->port_max;
     return ln_ice_create(&pc->transport.ice, &config, &pc->env);

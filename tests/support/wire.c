@@ -191,6 +191,70 @@ static void listen_tcp(struct wire *wire, int node, const struct ln_request *req
     answer_opened(wire, link, request->id);
 }
 
+static void begin_connect(struct wire *wire, int node, const struct ln_request *request)
+{
+    CHECK(wire->connect_count < WIRE_CONNECTS);
+    wire->connects[wire->connect_count++] =
+        (struct wire_connect){ .node = node, .at = wire->now + wire->delay, .request = *request };
+}
+
+static bool forget_connect(struct wire *wire, int node, uint32_t id)
+{
+    for (size_t i = 0; i < wire->connect_count; i++)
+        if (wire->connects[i].node == node && wire->connects[i].request.id == id) {
+            wire->connects[i] = wire->connects[--wire->connect_count];
+            return true;
+        }
+    return false;
+}
+
+static struct wire_link *open_end(struct wire *wire, const struct wire_connect *connect)
+{
+    struct wire_link *link = new_link(wire, connect->node, &connect->request.local);
+
+    link->remote = connect->request.remote;
+    return link;
+}
+
+/* Both sides connect, each from the port that the other connects to (RFC 9293, 3.5). */
+static void join(struct wire *wire, struct wire_connect a, struct wire_connect b)
+{
+    struct wire_link *end_a = open_end(wire, &a), *end_b = open_end(wire, &b);
+
+    end_a->peer = end_b->link;
+    end_b->peer = end_a->link;
+    (void)forget_connect(wire, a.node, a.request.id);
+    (void)forget_connect(wire, b.node, b.request.id);
+    answer_opened(wire, end_a, a.request.id);
+    answer_opened(wire, end_b, b.request.id);
+}
+
+static ln_time next_connect(const struct wire *wire)
+{
+    ln_time next = LN_TIME_NEVER;
+
+    for (size_t i = 0; i < wire->connect_count; i++)
+        next = ln_time_min(next, wire->connects[i].at);
+    return next;
+}
+
+static void connects_arrive(struct wire *wire)
+{
+    for (size_t i = 0; i < wire->connect_count; i++) {
+        struct wire_connect *connect = &wire->connects[i];
+
+        if (!ln_time_due(connect->at, wire->now))
+            continue;
+        connect->at = LN_TIME_NEVER;
+        for (size_t k = 0; k < wire->connect_count; k++)
+            if (ln_address_equal(&wire->connects[k].request.local, &connect->request.remote) &&
+                ln_address_equal(&wire->connects[k].request.remote, &connect->request.local)) {
+                join(wire, *connect, wire->connects[k]);
+                return;
+            }
+    }
+}
+
 static void open_tcp(struct wire *wire, int node, const struct ln_request *request)
 {
     const struct wire_node *n = &wire->nodes[node];
@@ -198,6 +262,10 @@ static void open_tcp(struct wire *wire, int node, const struct ln_request *reque
 
     if (wire->streams_hang)
         return;
+    if (wire->streams_cross) {
+        begin_connect(wire, node, request);
+        return;
+    }
     for (size_t i = 0; i < wire->link_count; i++)
         if (wire->links[i].open && wire->links[i].listens &&
             ln_address_equal(&wire->links[i].local, &request->remote))
@@ -217,6 +285,16 @@ static void open_tcp(struct wire *wire, int node, const struct ln_request *reque
     server->peer = client->link;
     answer_opened(wire, client, request->id);
     answer_opened(wire, server, listener->request);
+}
+
+ln_link wire_connect(struct wire *wire, int node, const char *from, const struct ln_address *to)
+{
+    struct ln_request request = { .kind = LN_REQUEST_OPEN_TCP, .remote = *to };
+    size_t before = wire->link_count;
+
+    CHECK(ln_address_parse(from, &request.local) == 0);
+    open_tcp(wire, node, &request);
+    return wire->link_count == before + 2 ? (ln_link)wire->link_count : 0;
 }
 
 static void close_link(struct wire *wire, ln_link id)
@@ -279,7 +357,7 @@ static void serve(struct wire *wire, int node, const struct ln_request *request)
     case LN_REQUEST_CLOSE:
         if (request->link > 0 && request->link <= wire->link_count)
             close_link(wire, request->link);
-        else if (request->link == 0)
+        else if (request->link == 0 && !forget_connect(wire, node, request->id))
             wire->withdrawn++;
         break;
     case LN_REQUEST_RESOLVE:
@@ -405,14 +483,21 @@ static void pump(struct wire *wire, int node)
     uint8_t buffer[1500];
     struct ln_transmit out = { .data = buffer, .cap = sizeof buffer };
     struct ln_request request;
+    bool any = true;
 
-    while (e->ops->poll_request(e->object, &request) > 0)
-        serve(wire, node, &request);
-    while (e->ops->poll_transmit(e->object, wire->now, &out) > 0) {
-        if (out.slice_count == 0)
-            transmit(wire, node, &out);
-        else
-            transmit_slices(wire, node, &out);
+    while (any) {
+        any = false;
+        while (e->ops->poll_request(e->object, &request) > 0) {
+            serve(wire, node, &request);
+            any = true;
+        }
+        while (e->ops->poll_transmit(e->object, wire->now, &out) > 0) {
+            if (out.slice_count == 0)
+                transmit(wire, node, &out);
+            else
+                transmit_slices(wire, node, &out);
+            any = true;
+        }
     }
 }
 
@@ -474,7 +559,7 @@ static struct wire_packet *first_packet(struct wire *wire)
 static ln_time next_moment(struct wire *wire)
 {
     struct wire_packet *p = first_packet(wire);
-    ln_time next = p ? p->at : LN_TIME_NEVER;
+    ln_time next = ln_time_min(p ? p->at : LN_TIME_NEVER, next_connect(wire));
 
     for (size_t i = 0; i < wire->node_count; i++) {
         struct ln_endpoint *e = &wire->nodes[i].endpoint;
@@ -512,6 +597,7 @@ void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), 
             return;
         }
         wire->now = ln_time_max(wire->now, next);
+        connects_arrive(wire);
         p = first_packet(wire);
         if (p && p->at <= wire->now) {
             static struct wire_packet taken;

@@ -10,12 +10,13 @@
 
 #include <linnet/env.h>
 
-#define WIRE_NODES   8
-#define WIRE_LINKS   128
-#define WIRE_PACKETS 512
-#define WIRE_MTU     1500
-#define WIRE_NAMES   32
-#define WIRE_MAPS    256
+#define WIRE_NODES    8
+#define WIRE_LINKS    128
+#define WIRE_PACKETS  512
+#define WIRE_MTU      1500
+#define WIRE_NAMES    32
+#define WIRE_MAPS     256
+#define WIRE_CONNECTS 32
 
 enum wire_nat { WIRE_NAT_NONE, WIRE_NAT_FULL_CONE, WIRE_NAT_PORT_RESTRICTED, WIRE_NAT_SYMMETRIC };
 
@@ -39,6 +40,13 @@ struct wire_link {
     uint32_t request; /* of the listener */
     ln_link peer;     /* a stream: its other end; 0: no stream */
     struct ln_address remote;
+};
+
+/* A connect under way (streams_cross). */
+struct wire_connect {
+    int node;
+    ln_time at; /* it arrives; LN_TIME_NEVER: nobody listened when it did */
+    struct ln_request request;
 };
 
 struct wire_packet {
@@ -65,6 +73,8 @@ struct wire {
     size_t link_count;
     struct wire_packet packets[WIRE_PACKETS];
     size_t packet_count;
+    struct wire_connect connects[WIRE_CONNECTS];
+    size_t connect_count;
     uint64_t order, sent, delivered, hash;
     struct wire_map maps[WIRE_MAPS];
     size_t map_count;
@@ -88,7 +98,8 @@ struct wire {
     bool refuse_names;   /* PUBLISH fails */
     bool names_hang;     /* PUBLISH is never answered */
     size_t published, withdrawn;
-    bool refuse_ports; /* OPEN_UDP of ports below refuse_below fails */
+    bool streams_cross; /* no listener is reached; two connects that meet make one stream */
+    bool refuse_ports;  /* OPEN_UDP of ports below refuse_below fails */
     uint16_t refuse_below;
 };
 
@@ -101,6 +112,9 @@ void wire_set_nat(struct wire *wire, int node, int realm, enum wire_nat nat, con
 void wire_name(struct wire *wire, const char *name, const char *ip);
 /* Runs until `deadline`, or until stop(context) is true. */
 void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), void *context);
+/* Node opens a stream, from "ip:port" (port 0: any), as if it had asked for it with id 0. Returns
+ * the link of the other end; 0: nobody listens there. */
+ln_link wire_connect(struct wire *wire, int node, const char *from, const struct ln_address *to);
 /* Every stream ends at once, at both ends. */
 void wire_break_streams(struct wire *wire);
 /* Delivers one datagram at once, from anywhere. */

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The bases of local TCP candidates (RFC 6544, 4.1, 4.2 and 5.1): listening sockets, ports,
+ * priorities. Derived anew at each run from the addresses that are known, as in gather.c. */
+#include "ice/agent.h"
+
+#include "base/address.h"
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/time.h"
+
+int ln_ice_tcp_create(struct ln_ice *ice)
+{
+    ice->tcp = ln_alloc_zero(ice->env->allocator, sizeof *ice->tcp);
+    return ice->tcp ? 0 : LN_ERR_NOMEM;
+}
+
+void ln_ice_tcp_free(struct ln_ice *ice)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_STREAMS_MAX; i++)
+        if (ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_FREE)
+            ln_ice_tcp_frames_deinit(&ice->tcp->streams[i].frames);
+    ln_free(ice->env->allocator, ice->tcp);
+    ice->tcp = NULL;
+}
+
+static bool has_socket(const struct ln_ice_tcp_base *base)
+{
+    return base->tcp_type != LN_CANDIDATE_TCP_ACTIVE;
+}
+
+static size_t port_count(const struct ln_ice *ice)
+{
+    return ice->config.port_min == 0 ? 0
+                                     : (size_t)(ice->config.port_max - ice->config.port_min + 1);
+}
+
+/* --- making and ending --------------------------------------------------------------------- */
+
+/* RFC 6544, 4.2: the direction (host candidates: active before passive before so), then the
+ * address, in the 13 bits that are left: what is known of it is kept, scaled. */
+static uint16_t preference_of(enum ln_candidate_tcp_type type, uint16_t of_link)
+{
+    static const uint8_t direction[] = {
+        [LN_CANDIDATE_TCP_ACTIVE] = 6, [LN_CANDIDATE_TCP_PASSIVE] = 4, [LN_CANDIDATE_TCP_SO] = 2
+    };
+    unsigned top = of_link > 32767 ? 65535 : of_link > 16383 ? 32767 : 16383;
+
+    return (uint16_t)((unsigned)direction[type] * 8192u + top / 8u - (top - of_link));
+}
+
+static struct ln_ice_tcp_base *base_for(struct ln_ice *ice, const struct ln_address *address,
+                                        enum ln_candidate_tcp_type type)
+{
+    for (size_t i = 0; i < LN_ICE_TCP_BASES_MAX; i++) {
+        struct ln_ice_tcp_base *base = &ice->tcp->bases[i];
+
+        if (base->state != LN_ICE_TCP_BASE_FREE && base->generation == ice->current &&
+            base->tcp_type == type && ln_address_equal_ip(&base->address, address))
+            return base;
+    }
+    return NULL;
+}
+
+static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *known, uint16_t of_link,
+                     enum ln_candidate_tcp_type type)
+{
+    struct ln_ice_tcp_base *base = NULL;
+
+    for (size_t i = 0; !base && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (ice->tcp->bases[i].state == LN_ICE_TCP_BASE_FREE)
+            base = &ice->tcp->bases[i];
+    if (!base)
+        return;
+    *base = (struct ln_ice_tcp_base){ .state = LN_ICE_TCP_BASE_WANTED,
+                                      .tcp_type = (uint8_t)type,
+                                      .generation = ice->current,
+                                      .interface = known->interface,
+                                      .preference = preference_of(type, of_link),
+                                      .address = known->address,
+                                      .link = LN_ICE_TCP_LINK + ice->tcp->last_link };
+    ice->tcp->last_link = (ice->tcp->last_link + 1) & ~LN_ICE_TCP_LINK;
+    if (port_count(ice) > 0)
+        base->first_port = (uint16_t)ln_rng_below(ice->env->rng, (uint32_t)port_count(ice));
+    if (!has_socket(base)) {
+        base->address.port = 9; /* RFC 6544, 4.5 */
+        base->state = LN_ICE_TCP_BASE_OPEN;
+    }
+}
+
+static void end_base(struct ln_ice *ice, struct ln_ice_tcp_base *base, enum ln_ice_failure failure)
+{
+    ln_ice_tcp_end_streams(ice, base, failure);
+    if (base->state == LN_ICE_TCP_BASE_ASKED)
+        ln_ice_tcp_close_link(ice, 0, base->request);
+    else if (base->listener)
+        ln_ice_tcp_close_link(ice, base->listener, 0);
+    base->state = LN_ICE_TCP_BASE_FREE;
+}
+
+void ln_ice_tcp_release(struct ln_ice *ice, const struct ln_ice_generation *g)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE &&
+            (!g || ice->tcp->bases[i].generation == g))
+            end_base(ice, &ice->tcp->bases[i], LN_ICE_FAILURE_LINK_CLOSED);
+}
+
+/* --- candidates ---------------------------------------------------------------------------- */
+
+static void add_candidate(struct ln_ice *ice, const struct ln_ice_tcp_base *base)
+{
+    ln_ice_add_host(ice, &(struct ln_ice_local){ .address = base->address,
+                                                 .base = base->address,
+                                                 .link = base->link,
+                                                 .interface = base->interface,
+                                                 .preference = base->preference,
+                                                 .tcp_type = base->tcp_type });
+}
+
+void ln_ice_tcp_gather(struct ln_ice *ice)
+{
+    struct ln_ice_tcp *tcp = ice->tcp;
+
+    for (size_t i = 0; tcp && i < ice->known_count && i < LN_ICE_TCP_ADDRESSES_MAX; i++)
+        for (unsigned type = LN_CANDIDATE_TCP_ACTIVE; type <= LN_CANDIDATE_TCP_SO; type++)
+            if (!base_for(ice, &ice->known[i].address, type))
+                add_base(ice, &ice->known[i], ln_ice_address_preference(&ice->known[i], i), type);
+    for (size_t i = 0; tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (tcp->bases[i].state == LN_ICE_TCP_BASE_OPEN &&
+            tcp->bases[i].generation == ice->current &&
+            !ln_ice_find_host(ice->current, tcp->bases[i].link))
+            add_candidate(ice, &tcp->bases[i]);
+}
+
+bool ln_ice_tcp_gathered(const struct ln_ice *ice)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (ice->tcp->bases[i].generation == ice->current &&
+            (ice->tcp->bases[i].state == LN_ICE_TCP_BASE_WANTED ||
+             ice->tcp->bases[i].state == LN_ICE_TCP_BASE_ASKED))
+            return false;
+    return true;
+}
+
+bool ln_ice_tcp_owns(const struct ln_ice *ice, ln_link link)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (ice->tcp->bases[i].state == LN_ICE_TCP_BASE_OPEN && ice->tcp->bases[i].link == link)
+            return true;
+    return false;
+}
+
+/* --- the driver ---------------------------------------------------------------------------- */
+
+void ln_ice_tcp_close_link(struct ln_ice *ice, ln_link link, uint32_t request)
+{
+    struct ln_ice_tcp *tcp = ice->tcp;
+
+    if (tcp->closing_count == LN_ICE_TCP_CLOSING_MAX) {
+        ln_ice_drop(ice, LN_ICE_DROP_LIMIT, 0); /* a driver that never asks */
+        return;
+    }
+    tcp->closing[tcp->closing_count++] = (struct ln_ice_tcp_closing){ link, request };
+}
+
+static int poll_base(struct ln_ice *ice, struct ln_ice_tcp_base *base,
+                     struct ln_request *ret_request)
+{
+    if (base->state != LN_ICE_TCP_BASE_WANTED)
+        return 0;
+    base->state = LN_ICE_TCP_BASE_ASKED;
+    base->request = ln_ice_new_request(ice);
+    *ret_request = (struct ln_request){ .kind = LN_REQUEST_LISTEN_TCP,
+                                        .id = base->request,
+                                        .local = base->address,
+                                        .exclusive = true };
+    if (port_count(ice) > 0)
+        ret_request->local.port = (uint16_t)(ice->config.port_min +
+                                             (base->first_port + base->tries) % port_count(ice));
+    return 1;
+}
+
+int ln_ice_tcp_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
+{
+    struct ln_ice_tcp *tcp = ice->tcp;
+
+    if (tcp && tcp->closing_count > 0) {
+        struct ln_ice_tcp_closing *last = &tcp->closing[--tcp->closing_count];
+
+        *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE,
+                                            .link = last->link,
+                                            .id = last->request };
+        return 1;
+    }
+    for (size_t i = 0; tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (poll_base(ice, &tcp->bases[i], ret_request))
+            return 1;
+    return tcp ? ln_ice_tcp_stream_poll_request(ice, ret_request) : 0;
+}
+
+static void listen_failed(struct ln_ice *ice, struct ln_ice_tcp_base *base)
+{
+    base->tries++;
+    base->state = base->tries < port_count(ice) && base->tries < LN_ICE_PORT_TRIES_MAX
+                      ? LN_ICE_TCP_BASE_WANTED
+                      : LN_ICE_TCP_BASE_FAILED;
+}
+
+static bool base_answer(struct ln_ice *ice, struct ln_ice_tcp_base *base, ln_time now,
+                        const struct ln_answer *answer)
+{
+    bool asked = base->state == LN_ICE_TCP_BASE_ASKED && base->request == answer->id;
+    bool open = base->state == LN_ICE_TCP_BASE_OPEN && base->listener != 0;
+
+    if (answer->kind == LN_ANSWER_FAILED && asked) {
+        listen_failed(ice, base);
+    } else if (answer->kind == LN_ANSWER_OPENED && asked) {
+        base->state = LN_ICE_TCP_BASE_OPEN;
+        base->listener = answer->link;
+        base->address = answer->local;
+    } else if (answer->kind == LN_ANSWER_OPENED && open && base->request == answer->id) {
+        ln_ice_tcp_accept(ice, base, now, answer);
+    } else if (answer->kind == LN_ANSWER_CLOSED && open && base->listener == answer->link) {
+        base->listener = 0;
+        end_base(ice, base, LN_ICE_FAILURE_LINK_CLOSED);
+        base->state = LN_ICE_TCP_BASE_FAILED;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* It was opened before the driver heard that it is not wanted any more. */
+static bool closing_answer(struct ln_ice *ice, const struct ln_answer *answer)
+{
+    struct ln_ice_tcp *tcp = ice->tcp;
+
+    if (answer->kind != LN_ANSWER_OPENED && answer->kind != LN_ANSWER_FAILED)
+        return false;
+    for (size_t i = 0; i < tcp->closing_count; i++) {
+        if (tcp->closing[i].link != 0 || tcp->closing[i].request != answer->id)
+            continue;
+        if (answer->kind == LN_ANSWER_OPENED)
+            tcp->closing[i] = (struct ln_ice_tcp_closing){ answer->link, 0 };
+        else
+            tcp->closing[i] = tcp->closing[--tcp->closing_count];
+        return true;
+    }
+    return false;
+}
+
+bool ln_ice_tcp_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (base_answer(ice, &ice->tcp->bases[i], now, answer))
+            return true;
+    return ice->tcp && (ln_ice_tcp_stream_answer(ice, answer) || closing_answer(ice, answer));
+}
+
+/* --- time ---------------------------------------------------------------------------------- */
+
+static bool still_known(const struct ln_ice *ice, const struct ln_address *address)
+{
+    for (size_t i = 0; i < ice->known_count; i++)
+        if (ln_address_equal_ip(&ice->known[i].address, address))
+            return true;
+    return false;
+}
+
+void ln_ice_tcp_run(struct ln_ice *ice, ln_time now)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE &&
+            !still_known(ice, &ice->tcp->bases[i].address))
+            end_base(ice, &ice->tcp->bases[i], LN_ICE_FAILURE_ADDRESS_GONE);
+    if (ice->tcp)
+        ln_ice_tcp_streams_run(ice, now);
+}
+
+ln_time ln_ice_tcp_next_timeout(const struct ln_ice *ice)
+{
+    return ice->tcp ? ln_ice_tcp_streams_next_timeout(ice) : LN_TIME_NEVER;
+}
