@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// No UDP passes: a browser, which gathers TCP candidates only actively, connects to the passive ones of
+// `linnet peer --ice-tcp`, and messages and a picture go over the stream (RFC 6544, RFC 4571).
+// Needs nftables and a namespace of its own:
+//   tests/support/netns node --test tests/browser/tcp.test.mjs
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import http from 'node:http';
+import readline from 'node:readline';
+import { after, before, describe, test } from 'node:test';
+import { binary, chromium, firefox, until } from './support.mjs';
+
+const MESSAGES = 200;
+const LONGEST = 60000; // bytes of a message
+const FRAMES = 60;
+
+function nft(...words) {
+  execFileSync('nft', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** An empty page of a secure origin. */
+async function emptyPage() {
+  const server = http.createServer((_, response) => {
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    response.end('<!doctype html><title>tcp</title><link rel="icon" href="data:,">');
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() };
+}
+
+/** `linnet peer`: what it signals goes to `toPage`; it echoes messages and sends its test picture. */
+class Peer {
+  errors = '';
+  #stats = [];
+
+  constructor(offers, toPage) {
+    this.child = spawn(binary(), ['peer', '--ice-tcp', '--echo', '--video', 'test',
+      ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.exited = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.stdin.on('error', () => {});
+    this.child.stderr.on('data', (data) => { this.errors += data; });
+    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const object = JSON.parse(line);
+      if (object.stats) this.#stats.shift()?.(object.stats);
+      else if ('type' in object || 'candidate' in object) toPage(object);
+    });
+  }
+
+  send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
+
+  stats() {
+    return new Promise((resolve) => {
+      this.#stats.push(resolve);
+      this.send({ cmd: 'stats' });
+    });
+  }
+
+  async close() {
+    this.child.stdin.end();
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+    await this.exited;
+    clearTimeout(timer);
+  }
+}
+
+/** In the page: a connection whose messages come back, and a picture to look at. */
+function openEnd({ offers, messages, longest }) {
+  const pc = new RTCPeerConnection();
+  const end = { pc, received: 0, wrong: 0 };
+  globalThis.end = end;
+  const content = (i) => String.fromCharCode(97 + i % 26).repeat(1 + (i * 7919) % longest);
+  const use = (channel) => {
+    channel.onmessage = ({ data }) => { if (data !== content(end.received++)) end.wrong++; };
+    channel.onopen = () => { for (let i = 0; i < messages; i++) channel.send(content(i)); };
+  };
+  pc.ondatachannel = ({ channel }) => use(channel);
+  pc.onicecandidate = ({ candidate }) => globalThis.toPeer(candidate ? candidate.toJSON() : { candidate: '' });
+  pc.ontrack = ({ track }) => {
+    const video = document.createElement('video');
+    Object.assign(video, { muted: true, autoplay: true, srcObject: new MediaStream([track]) });
+    document.body.append(video);
+  };
+  const local = async () => {
+    await pc.setLocalDescription();
+    globalThis.toPeer(pc.localDescription.toJSON());
+  };
+  const early = [];
+  end.fromPeer = async (signal) => {
+    if ('candidate' in signal) {
+      if (pc.remoteDescription) await pc.addIceCandidate(signal);
+      else early.push(signal);
+      return;
+    }
+    await pc.setRemoteDescription(signal);
+    if (signal.type === 'offer') await local();
+    while (early.length > 0) await pc.addIceCandidate(early.shift());
+  };
+  end.stats = async () => [...(await pc.getStats()).values()];
+  if (offers) {
+    use(pc.createDataChannel('chat'));
+    pc.addTransceiver('video', { direction: 'recvonly' });
+    local();
+  }
+}
+
+const framesDecoded = (stats) => stats.find((s) => s.type === 'inbound-rtp' && s.kind === 'video')?.framesDecoded ?? 0;
+
+/** The local and remote candidate of the pair that is in use. */
+function inUse(stats) {
+  const id = stats.find((s) => s.type === 'transport')?.selectedCandidatePairId;
+  const pair = stats.find((s) => s.type === 'candidate-pair' && (id ? s.id === id : s.selected ?? s.nominated));
+  return [pair.localCandidateId, pair.remoteCandidateId].map((one) => stats.find((s) => s.id === one));
+}
+
+async function call(host, site, offers) {
+  const page = await host.newPage();
+  const early = [];
+  let opened = false;
+  const toPage = (signal) => page.evaluate((s) => globalThis.end.fromPeer(s), signal).catch(() => {});
+  const peer = new Peer(!offers, (signal) => { if (opened) toPage(signal); else early.push(signal); });
+  try {
+    await page.exposeFunction('toPeer', (signal) => peer.send(signal));
+    await page.goto(site.url);
+    await page.evaluate(openEnd, { offers, messages: MESSAGES, longest: LONGEST });
+    opened = true;
+    early.forEach(toPage);
+    await until('connected', () => page.evaluate(() => globalThis.end.pc.connectionState === 'connected'), { timeout: 20000 });
+    await until('all messages', () => page.evaluate((n) => globalThis.end.received >= n, MESSAGES), { timeout: 40000 });
+    await until('the picture', async () => framesDecoded(await page.evaluate(() => globalThis.end.stats())) >= FRAMES, { timeout: 40000 });
+    return {
+      ours: await peer.stats(),
+      theirs: await page.evaluate(() => globalThis.end.stats()),
+      wrong: await page.evaluate(() => globalThis.end.wrong),
+    };
+  } catch (error) {
+    error.message += `\n${peer.errors}`;
+    throw error;
+  } finally {
+    await peer.close();
+    await page.close();
+  }
+}
+
+for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
+  describe(`${name} where no UDP passes`, () => {
+    let host;
+    let site;
+    before(async () => {
+      assert.ok(process.env.LINNET_NETNS, 'run it by tests/support/netns: it installs packet filter rules');
+      nft('add', 'table', 'inet', 'linnet');
+      nft('add', 'chain', 'inet', 'linnet', 'output', '{ type filter hook output priority 0 ; }');
+      nft('add', 'rule', 'inet', 'linnet', 'output', 'meta', 'l4proto', 'udp', 'drop');
+      site = await emptyPage();
+      host = await launch();
+    });
+    after(async () => {
+      await host?.close();
+      site?.close();
+      nft('delete', 'table', 'inet', 'linnet');
+    });
+
+    for (const role of ['offers', 'answers']) {
+      test(`${name} ${role}: messages and a picture over TCP`, async () => {
+        const { ours, theirs, wrong } = await call(host, site, role === 'offers');
+        const [local, remote] = inUse(ours);
+        assert.equal(wrong, 0);
+        assert.deepEqual([local.protocol, local.candidateType, local.tcpType], ['tcp', 'host', 'passive']);
+        assert.deepEqual([remote.protocol, remote.candidateType, remote.tcpType], ['tcp', 'prflx', 'active']);
+        assert.equal(inUse(theirs)[0].protocol, 'tcp');
+      });
+    }
+  });
+}

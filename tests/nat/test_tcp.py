@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ICE-TCP (RFC 6544) between two of ours where no UDP passes: from behind a NAT to a public client, with and
+without relays at hand; and between two stateful firewalls that let nobody in, by simultaneous open in two
+kernels (RFC 9293, 3.5)."""
+import time
+
+from world import SERVERS, SETTLE_S, Call
+
+# No UDP, and of TCP only what answers: each side's own SYN makes the other's an answer.
+FIREWALL = """
+table inet firewall {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        iifname "lo" accept
+        ct state established,related accept
+    }
+    chain output {
+        type filter hook output priority 0; policy accept;
+        oifname != "lo" meta l4proto udp drop
+    }
+}
+"""
+WAIT_S = 60  # a SYN that met a firewall is repeated after 1, 3 and 7 seconds
+times = {}
+
+
+def selected(peer):
+    return tuple((candidate["protocol"], candidate.get("tcpType")) for candidate in peer.selected())
+
+
+def expect(call, ada, ben):
+    """The kinds of the two selected pairs, in the end."""
+    deadline = time.monotonic() + SETTLE_S
+    while (found := (selected(call.ada), selected(call.ben))) != (ada, ben):
+        assert time.monotonic() < deadline, f"{found} instead of {(ada, ben)}"
+        time.sleep(0.05)
+
+
+ACTIVE = (("tcp", "active"), ("tcp", "passive"))
+PASSIVE = (("tcp", "passive"), ("tcp", "active"))
+BOTH = (("tcp", "so"), ("tcp", "so"))
+
+
+def from_behind_a_nat(world, name, *servers):
+    with Call(world.at("udp_blocked", name + "-ada"), world.at("none", name + "-ben"), "--ice-tcp", *servers) as call:
+        call.echo()
+        times[name] = call.seconds
+        expect(call, ACTIVE, PASSIVE)
+
+
+def to_behind_a_nat(world, name):
+    with Call(world.at("none", name + "-ada"), world.at("udp_blocked", name + "-ben"), "--ice-tcp") as call:
+        call.echo()
+        times[name] = call.seconds
+        expect(call, PASSIVE, ACTIVE)
+
+
+def between_firewalls(world, name):
+    clients = [world.at("none", f"{name}-{side}") for side in ("ada", "ben")]
+    for client in clients:
+        client.host.nft(FIREWALL)
+    with Call(*clients, "--ice-tcp", wait=WAIT_S) as call:
+        call.echo()
+        times[name] = call.seconds
+        expect(call, BOTH, BOTH)
+
+
+def tests(world):
+    return {
+        "test_tcp_from_behind_a_nat_that_drops_udp": lambda: from_behind_a_nat(world, "tcp-from-nat"),
+        "test_tcp_to_behind_a_nat_that_drops_udp": lambda: to_behind_a_nat(world, "tcp-to-nat"),
+        "test_tcp_is_preferred_to_a_relay": lambda: from_behind_a_nat(world, "tcp-or-relay", *SERVERS),
+        "test_tcp_simultaneous_open_between_two_firewalls": lambda: between_firewalls(world, "tcp-firewalls"),
+    }
+
+
+def report():
+    for name, seconds in times.items():
+        print(f"{name}: channel open after {seconds * 1000:.0f} ms")
