@@ -7,21 +7,21 @@
  *   single  one packet a flow, then the next flow
  *   four    four packets of each flow are queued: the server is stopped while they are sent
  *   gso     trains of sixteen with UDP_SEGMENT, read with UDP_GRO
- * Latency is that of single packets, 10,000 a second, from client to peer. */
+ * Latency is that of single packets, 10,000 a second, from client to peer.
+ *
+ * Before the servers the same load runs through a forwarder (bench/forwarder.h) in both its ways:
+ * what this machine takes at least. The better of the two is what the rows of servers are held
+ * against, in the same run. */
 #include "bench/bench.h"
+#include "bench/forwarder.h"
+#include "bench/turn_load.h"
 
-#include "base/bytes.h"
-#include "stun/framing.h"
 #include "stun/message.h"
 
 #include <linnet/error.h>
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/udp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,47 +31,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
+#define FRONT_QUEUE (1 << 25) /* bytes: what all clients send while the forwarder is stopped */
+#define BACK_QUEUE  (1 << 20)
 
-#define FLOWS_MAX    1000
-#define TRAIN        16
-#define RUN_SECONDS  1.0
-#define LATENCY_PPS  10000
-#define LATENCIES    5000
-#define WAIT_SECONDS 5.0
-#define SILENT_MAX   40 /* half milliseconds */
-#define TRIES        10
-#define AT_A_TIME    50u /* allocations under way */
-#define TRY_MS       200
-#define READ_CAP     65536
-#define USER         "u"
-#define PASSWORD     "p"
-#define REALM        "ex"
-
-enum batching { SINGLE, FOUR, GSO };
+enum stack { MACHINE, MACHINE_GSO, LINNET, COTURN, STACKS };
+static const char *const stack_names[] = { "machine", "machine-gso", "linnet", "coturn" };
 static const char *const batching_names[] = { "single", "four", "gso" };
 
-struct flow {
-    int fd;
-    struct sockaddr_in relayed;
-    char nonce[128];
-};
-
-struct load {
-    pid_t server;
-    uint16_t port;
-    struct flow flows[FLOWS_MAX];
-    size_t count;
-    int peer;
-    struct sockaddr_in peer_address;
-    uint8_t key[16];
-    uint32_t next_id;
-    const char *config; /* of ours */
+struct turn_case {
+    size_t payload, flows;
+    enum batching batching;
 };
 
 /* ---- the servers ---- */
@@ -118,12 +87,12 @@ static void run_coturn(const char *port)
            "--log-file=stdout", "--simple-log", (char *)NULL);
 }
 
-static pid_t start_server(bool ours, uint16_t port, const char *config)
+static pid_t start_server(enum stack stack, uint16_t port, const char *config)
 {
     char text[64];
     pid_t pid;
 
-    snprintf(text, sizeof text, ours ? "127.0.0.1:%u" : "--listening-port=%u", port);
+    snprintf(text, sizeof text, stack == LINNET ? "127.0.0.1:%u" : "--listening-port=%u", port);
     pid = fork();
     if (pid == 0) {
         int null = open("/dev/null", O_RDWR);
@@ -131,7 +100,7 @@ static pid_t start_server(bool ours, uint16_t port, const char *config)
         dup2(null, 0);
         dup2(null, 1);
         dup2(null, 2);
-        if (ours)
+        if (stack == LINNET)
             run_linnet(text, config);
         else
             run_coturn(text);
@@ -149,8 +118,7 @@ static void stop_server(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-/* Nanoseconds that all threads of the process have run. */
-static double server_cpu(pid_t pid)
+double server_cpu(pid_t pid)
 {
     char path[300];
     DIR *tasks;
@@ -174,7 +142,7 @@ static double server_cpu(pid_t pid)
     return sum / 1e9;
 }
 
-static double server_memory(pid_t pid)
+double server_memory(pid_t pid)
 {
     char path[64], line[256];
     double kib = 0;
@@ -190,399 +158,100 @@ static double server_memory(pid_t pid)
     return kib * 1024;
 }
 
-/* ---- a client ---- */
+/* ---- the forwarder ---- */
 
-static int open_socket(const struct load *load, bool gro)
+static int open_port(int queue, struct sockaddr_in *ret_name)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                              .sin_port = htons(load->port) };
-    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 1 << 22, on = gro;
+    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof name;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-    setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
-        close(fd);
+    if (fd < 0)
         return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof queue);
+    if (bind(fd, (struct sockaddr *)&name, len) == 0 &&
+        getsockname(fd, (struct sockaddr *)&name, &len) == 0) {
+        *ret_name = name;
+        return fd;
     }
-    return fd;
+    close(fd);
+    return -1;
 }
 
-/* The answer with this id, if it comes soon. */
-static bool await(int fd, const struct ln_stun_id *id, uint8_t *answer, struct ln_stun_message *ret)
+/* The flows that a server would make, without asking anybody. */
+static bool begin_forwarded(struct load *load, const struct turn_case *c, bool trains)
 {
-    struct pollfd p = { .fd = fd, .events = POLLIN };
+    static struct sockaddr_in clients[FLOWS_MAX]; /* bench: one thread */
+    static int back[FLOWS_MAX];
+    struct bench_forwarder f = { .back = back, .clients = clients, .trains = trains };
+    struct sockaddr_in front;
+    bool right;
 
-    while (poll(&p, 1, TRY_MS) > 0) {
-        ssize_t n = recv(fd, answer, READ_CAP, 0);
+    f.peer = load->peer_address;
+    f.front = open_port(FRONT_QUEUE, &front);
+    right = f.front >= 0;
+    load->port = right ? ntohs(front.sin_port) : 0;
+    for (; right && f.count < c->flows; f.count++) {
+        struct flow *flow = &load->flows[f.count];
+        socklen_t len = sizeof clients[0];
 
-        if (n > 0 && ln_stun_parse(answer, (size_t)n, ret) == 0 && ln_stun_id_equal(&ret->id, id))
-            return true;
-        if (n <= 0)
-            usleep(10000); /* nobody is there yet */
+        flow->fd = open_client(load, c->batching == GSO);
+        back[f.count] = open_port(BACK_QUEUE, &flow->relayed);
+        right = flow->fd >= 0 && back[f.count] >= 0 &&
+                getsockname(flow->fd, (struct sockaddr *)&clients[f.count], &len) == 0;
+        load->count = f.count + 1;
     }
-    return false;
-}
-
-/* Sends what the builder holds, again while nothing comes, and waits for the answer. */
-static bool ask(int fd, struct ln_stun_builder *b, uint8_t *answer, struct ln_stun_message *ret)
-{
-    int len = ln_stun_finish(b);
-
-    for (int i = 0; i < TRIES && len > 0; i++) {
-        (void)!send(fd, b->w.data, (size_t)len, 0);
-        if (await(fd, &b->id, answer, ret))
-            return true;
-    }
-    return false;
-}
-
-static void begin(struct load *load, struct ln_stun_builder *b, uint8_t *data, size_t cap,
-                  uint16_t method)
-{
-    struct ln_stun_id id = { { 0 } };
-
-    ln_store32(id.bytes, ++load->next_id);
-    ln_store32(id.bytes + 4, (uint32_t)getpid());
-    ln_stun_begin(b, data, cap, LN_STUN_REQUEST, method, &id);
-}
-
-static void sign(const struct load *load, const struct flow *flow, struct ln_stun_builder *b)
-{
-    ln_stun_add_text(b, LN_STUN_USERNAME, USER);
-    ln_stun_add_text(b, LN_STUN_REALM, REALM);
-    ln_stun_add_text(b, LN_STUN_NONCE, flow->nonce);
-    ln_stun_add_integrity(b, (struct ln_bytes){ load->key, sizeof load->key });
-}
-
-/* An Allocate request; signed once the flow has a nonce. */
-static struct ln_stun_id send_allocate(struct load *load, struct flow *flow)
-{
-    struct ln_stun_builder b;
-    uint8_t data[512];
-    int len;
-
-    begin(load, &b, data, sizeof data, LN_STUN_ALLOCATE);
-    ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
-    if (flow->nonce[0])
-        sign(load, flow, &b);
-    len = ln_stun_finish(&b);
-    (void)!send(flow->fd, data, len > 0 ? (size_t)len : 0, 0);
-    return b.id;
-}
-
-static bool take_nonce(struct flow *flow, const struct ln_stun_message *m)
-{
-    struct ln_bytes nonce;
-
-    if (!ln_stun_find(m, LN_STUN_NONCE, &nonce) || nonce.len >= sizeof flow->nonce)
-        return false;
-    memcpy(flow->nonce, nonce.data, nonce.len);
-    flow->nonce[nonce.len] = '\0';
-    return true;
-}
-
-static bool take_address(struct flow *flow, const struct ln_stun_message *m)
-{
-    struct ln_address relayed;
-
-    if (m->kind != LN_STUN_SUCCESS ||
-        !ln_stun_find_xor_address(m, LN_STUN_XOR_RELAYED_ADDRESS, &relayed))
-        return false;
-    flow->relayed = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(relayed.port) };
-    memcpy(&flow->relayed.sin_addr, relayed.ip, 4);
-    return true;
-}
-
-/* One challenge and the signed request, as every client's first allocation takes; several clients
- * at a time. */
-static bool allocate(struct load *load, struct flow *flows, size_t count)
-{
-    static uint8_t answer[READ_CAP];
-    struct ln_stun_id ids[AT_A_TIME];
-    struct ln_stun_message m;
-
-    for (int step = 0; step < 2; step++) {
-        for (size_t i = 0; i < count; i++)
-            ids[i] = send_allocate(load, &flows[i]);
-        for (size_t i = 0; i < count; i++)
-            if (!await(flows[i].fd, &ids[i], answer, &m) ||
-                !(step == 0 ? take_nonce(&flows[i], &m) : take_address(&flows[i], &m)))
-                return false;
-    }
-    return true;
-}
-
-static bool bind_channel(struct load *load, struct flow *flow)
-{
-    static uint8_t answer[READ_CAP];
-    struct ln_address peer = { .family = LN_FAMILY_IPV4,
-                               .port = ntohs(load->peer_address.sin_port) };
-    struct ln_stun_message m;
-    struct ln_stun_builder b;
-    uint8_t data[512];
-
-    memcpy(peer.ip, &load->peer_address.sin_addr, 4);
-    begin(load, &b, data, sizeof data, LN_STUN_CHANNEL_BIND);
-    ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, 0x40000000u);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
-    sign(load, flow, &b);
-    return ask(flow->fd, &b, answer, &m) && m.kind == LN_STUN_SUCCESS;
-}
-
-/* ---- packets ---- */
-
-/* `count` datagrams of one size; `to` NULL: where the socket is connected to. */
-static void send_packets(int fd, const struct sockaddr_in *to, uint8_t *packet, size_t len,
-                         unsigned count, bool gso)
-{
-    static uint8_t train[TRAIN * 2048];
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
-    struct iovec iov = { packet, len };
-    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-    if (to) {
-        message.msg_name = (void *)(uintptr_t)to;
-        message.msg_namelen = sizeof *to;
-    }
-    if (gso) {
-        struct cmsghdr *c = (struct cmsghdr *)(void *)control;
-        uint16_t segment = (uint16_t)len;
-
-        for (unsigned i = 0; i < count; i++)
-            memcpy(train + i * len, packet, len);
-        iov = (struct iovec){ train, len * count };
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        c->cmsg_level = SOL_UDP;
-        c->cmsg_type = UDP_SEGMENT;
-        c->cmsg_len = CMSG_LEN(sizeof segment);
-        memcpy(CMSG_DATA(c), &segment, sizeof segment);
-        count = 1;
-    }
-    for (unsigned i = 0; i < count; i++)
-        (void)!sendmsg(fd, &message, 0);
-}
-
-/* Reads all that has come; the number of datagrams of `len` bytes. */
-static size_t drain(int fd, size_t len)
-{
-    static uint8_t data[READ_CAP];
-    size_t bytes = 0;
-    ssize_t n;
-
-    while ((n = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0)
-        bytes += (size_t)n;
-    return bytes / len;
-}
-
-struct result {
-    double packets_per_cpu_s, mbit_per_s;
-};
-
-/* What has come at the clients and at the peer. */
-static size_t drain_all(struct load *load, size_t payload)
-{
-    size_t got = drain(load->peer, payload);
-
-    for (size_t i = 0; i < load->count; i++)
-        got += drain(load->flows[i].fd, payload + LN_CHANNEL_HEADER_LEN);
-    return got;
-}
-
-/* Sends a burst of every flow, both ways, and takes what comes meanwhile. */
-static size_t send_round(struct load *load, size_t payload, uint8_t *packet, unsigned burst,
-                         bool gso, bool meanwhile)
-{
-    size_t framed = payload + LN_CHANNEL_HEADER_LEN, got = 0;
-
-    for (size_t i = 0; i < load->count; i++) {
-        struct flow *flow = &load->flows[i];
-
-        send_packets(flow->fd, NULL, packet, framed, burst, gso);
-        send_packets(load->peer, &flow->relayed, packet, payload, burst, gso);
-        if (!meanwhile)
-            continue;
-        got += drain(flow->fd, framed);
-        if (i % 16 == 0)
-            got += drain(load->peer, payload);
-    }
-    return got;
-}
-
-/* The same with the server stopped, so that all of it is queued when it goes on; until as much as
- * was sent has come, or nothing more comes. */
-static size_t send_queued(struct load *load, size_t payload, uint8_t *packet, unsigned burst)
-{
-    size_t sent = 2 * burst * load->count, got = 0, silent = 0;
-
-    kill(load->server, SIGSTOP);
-    (void)send_round(load, payload, packet, burst, false, false);
-    kill(load->server, SIGCONT);
-    while (got < sent && silent < SILENT_MAX) {
-        size_t more = drain_all(load, payload);
-
-        silent = more > 0 ? 0 : silent + 1;
-        got += more;
-        if (more == 0)
-            usleep(500);
-    }
-    return got;
-}
-
-/* Both directions of all flows for a while. */
-static struct result run_load(struct load *load, size_t payload, enum batching batching)
-{
-    unsigned burst = batching == SINGLE ? 1 : batching == FOUR ? 4 : TRAIN;
-    size_t got = 0;
-    uint8_t packet[2048] = { 0 };
-    double start = bench_wall_seconds(), cpu = server_cpu(load->server), took;
-    struct result result;
-
-    ln_channel_data_write_header(packet, 0x4000, payload);
-    while (bench_wall_seconds() - start < RUN_SECONDS)
-        got += batching == FOUR ? send_queued(load, payload, packet, burst)
-                                : send_round(load, payload, packet, burst, batching == GSO, true);
-    usleep(20000);
-    took = bench_wall_seconds() - start;
-    got += drain_all(load, payload);
-    cpu = server_cpu(load->server) - cpu;
-    result.packets_per_cpu_s = cpu > 0 ? (double)got / cpu : 0;
-    result.mbit_per_s = (double)got * (double)payload * 8 / took / 1e6;
-    return result;
-}
-
-/* Microseconds of single packets from client to peer, at a steady rate. */
-static void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99)
-{
-    static double values[LATENCIES];
-    uint8_t packet[2048] = { 0 };
-    size_t count = 0, sent = 0;
-    double start;
-
-    usleep(50000);
-    (void)drain_all(load, payload); /* what was still under way */
-    start = bench_wall_seconds();
-    ln_channel_data_write_header(packet, 0x4000, payload);
-    while (bench_wall_seconds() - start < (double)LATENCIES / LATENCY_PPS + 0.1) {
-        double now = bench_wall_seconds();
-
-        if (sent < LATENCIES && now - start >= (double)sent / LATENCY_PPS) {
-            memcpy(packet + LN_CHANNEL_HEADER_LEN, &now, sizeof now);
-            send_packets(load->flows[sent % load->count].fd, NULL, packet,
-                         payload + LN_CHANNEL_HEADER_LEN, 1, false);
-            sent++;
-        }
-        while (recv(load->peer, packet, sizeof packet, MSG_DONTWAIT) == (ssize_t)payload &&
-               count < LATENCIES) {
-            double then;
-
-            memcpy(&then, packet, sizeof then);
-            if (then >= start) /* else one that was still under way */
-                values[count++] = (bench_wall_seconds() - then) * 1e6;
-            ln_channel_data_write_header(packet, 0x4000, payload);
-        }
-        ln_channel_data_write_header(packet, 0x4000, payload);
-    }
-    *ret_p50 = bench_quantile(values, count, 0.5);
-    *ret_p99 = bench_quantile(values, count, 0.99);
+    load->server = right ? bench_forwarder_start(&f) : -1;
+    for (size_t i = 0; i < f.count; i++)
+        close(back[i]);
+    close(f.front);
+    return load->server > 0;
 }
 
 /* ---- cases ---- */
 
-static void end_flows(struct load *load)
+static json_t *row_of(enum stack stack, const struct turn_case *c, const struct result *result)
 {
-    for (size_t i = 0; i < load->count; i++)
-        close(load->flows[i].fd);
-    load->count = 0;
+    return json_pack("{s:s, s:i, s:i, s:s, s:f, s:f}", "stack", stack_names[stack], "payload_bytes",
+                     (int)c->payload, "flows", (int)c->flows, "batching",
+                     batching_names[c->batching], "packets_per_cpu_s", result->packets_per_cpu_s,
+                     "mbit_per_s", result->mbit_per_s);
 }
 
-/* Flows with allocation and channel. Sets what an allocation cost. */
-static bool begin_flows(struct load *load, size_t count, bool gro, double *ret_per_s,
-                        double *ret_bytes)
+/* One stack in one case; `limit` is the best of the machine so far in this case. */
+static json_t *run_case(struct load *load, const char *config, enum stack stack,
+                        const struct turn_case *c, double *limit)
 {
-    double cpu = server_cpu(load->server), memory = server_memory(load->server);
-    bool right = true;
-
-    while (load->count < count && right) {
-        size_t n = count - load->count < AT_A_TIME ? count - load->count : AT_A_TIME;
-        struct flow *flows = &load->flows[load->count];
-
-        memset(flows, 0, n * sizeof *flows);
-        for (size_t i = 0; i < n; i++)
-            right &= (flows[i].fd = open_socket(load, gro)) >= 0;
-        right = right && allocate(load, flows, n);
-        load->count += n;
-    }
-    cpu = server_cpu(load->server) - cpu;
-    *ret_per_s = cpu > 0 ? (double)count / cpu : 0;
-    *ret_bytes = (server_memory(load->server) - memory) / (double)count;
-    for (size_t i = 0; i < load->count && right; i++)
-        right = bind_channel(load, &load->flows[i]);
-    return right;
-}
-
-static bool open_peer(struct load *load, bool gro)
-{
-    socklen_t len = sizeof load->peer_address;
-    int size = 1 << 24, on = gro;
-
-    load->peer = socket(AF_INET, SOCK_DGRAM, 0);
-    load->peer_address = (struct sockaddr_in){ .sin_family = AF_INET,
-                                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    setsockopt(load->peer, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-    setsockopt(load->peer, SOL_UDP, UDP_GRO, &on, sizeof on);
-    return bind(load->peer, (struct sockaddr *)&load->peer_address, len) == 0 &&
-           getsockname(load->peer, (struct sockaddr *)&load->peer_address, &len) == 0;
-}
-
-static bool wait_until_it_answers(struct load *load)
-{
-    static uint8_t answer[READ_CAP];
-    double start = bench_wall_seconds();
-    struct ln_stun_message m;
-    struct ln_stun_builder b;
-    uint8_t data[64];
-
-    while (bench_wall_seconds() - start < WAIT_SECONDS) {
-        int fd = open_socket(load, false);
-        bool right;
-
-        begin(load, &b, data, sizeof data, LN_STUN_BINDING);
-        right = ask(fd, &b, answer, &m);
-        close(fd);
-        if (right)
-            return true;
-        usleep(50000);
-    }
-    return false;
-}
-
-static json_t *run_case(struct load *load, bool ours, size_t payload, size_t flows,
-                        enum batching batching)
-{
+    bool gro = c->batching == GSO, serves = stack >= LINNET, right;
     double per_s = 0, bytes = 0, p50 = 0, p99 = 0;
-    struct result result = { 0, 0 };
     json_t *row = NULL;
 
-    load->server = start_server(ours, load->port = free_port(), load->config);
-    if (load->server > 0 && open_peer(load, batching == GSO) && wait_until_it_answers(load) &&
-        begin_flows(load, flows, batching == GSO, &per_s, &bytes)) {
-        result = run_load(load, payload, batching);
-        if (batching == SINGLE)
-            run_latency(load, payload, &p50, &p99);
-        row = json_pack("{s:s, s:i, s:i, s:s, s:f, s:f, s:f, s:f}", "stack",
-                        ours ? "linnet" : "coturn", "payload_bytes", (int)payload, "flows",
-                        (int)flows, "batching", batching_names[batching], "packets_per_cpu_s",
-                        result.packets_per_cpu_s, "mbit_per_s", result.mbit_per_s,
-                        "allocations_per_s", per_s, "bytes_per_allocation", bytes);
-        if (batching == SINGLE) {
+    load->server = serves ? start_server(stack, load->port = free_port(), config) : -1;
+    right = open_peer(load, gro);
+    if (serves)
+        right = right && load->server > 0 && wait_until_it_answers(load) &&
+                begin_flows(load, c->flows, gro, &per_s, &bytes);
+    else
+        right = right && begin_forwarded(load, c, stack == MACHINE_GSO);
+    if (right) {
+        struct result result = run_load(load, c->payload, c->batching);
+
+        row = row_of(stack, c, &result);
+        if (!serves && result.packets_per_cpu_s > *limit)
+            *limit = result.packets_per_cpu_s;
+        if (serves) {
+            json_object_set_new(row, "of_machine", json_real(result.packets_per_cpu_s / *limit));
+            json_object_set_new(row, "allocations_per_s", json_real(per_s));
+            json_object_set_new(row, "bytes_per_allocation", json_real(bytes));
+        }
+        if (c->batching == SINGLE) {
+            run_latency(load, c->payload, &p50, &p99);
             json_object_set_new(row, "p50_us", json_real(p50));
             json_object_set_new(row, "p99_us", json_real(p99));
         }
     } else {
-        fprintf(stderr, "linnet bench: turn: %s did not serve %zu flows\n",
-                ours ? "linnet" : "coturn", flows);
+        fprintf(stderr, "linnet bench: turn: %s did not serve %zu flows\n", stack_names[stack],
+                c->flows);
     }
     end_flows(load);
     close(load->peer);
@@ -597,13 +266,31 @@ static bool has_coturn(void)
            access("/usr/local/bin/turnserver", X_OK) == 0;
 }
 
+/* All stacks, one after another, so that what else the machine does touches them alike. */
+static int run_stacks(struct load *load, const char *config, const struct turn_case *c, bool beside,
+                      json_t *rows)
+{
+    double limit = 0;
+
+    for (int stack = MACHINE; stack < (beside ? STACKS : COTURN); stack++) {
+        json_t *row = run_case(load, config, (enum stack)stack, c, &limit);
+
+        if (!row)
+            return LN_ERR_OPERATION;
+        json_array_append_new(rows, row);
+    }
+    return 0;
+}
+
 int bench_turn(const struct bench_options *options, json_t *rows)
 {
     static const size_t payloads[] = { 120, 200, 1000 }, flow_counts[] = { 1, 100, 1000 };
     static struct load load;
     bool beside = options->with && strstr(options->with, "coturn") != NULL;
     bool short_run = options->runs == 1; /* one case of each kind */
+    const char *config = no_limit();
     struct rlimit files;
+    int error = config ? 0 : LN_ERR_SYSTEM;
 
     ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)USER, 1 },
                           (struct ln_bytes){ (const uint8_t *)REALM, 2 },
@@ -612,27 +299,17 @@ int bench_turn(const struct bench_options *options, json_t *rows)
         files.rlim_cur = files.rlim_max; /* the servers inherit it */
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    load.config = no_limit();
-    if (!load.config)
-        return LN_ERR_SYSTEM;
     if (beside && !has_coturn())
         fprintf(stderr, "linnet bench: coturn is not installed\n");
     for (size_t f = 0; f < 3; f++)
         for (size_t p = 0; p < 3; p++)
-            for (int b = SINGLE; b <= GSO; b++)
-                for (int stack = 0; stack < (beside && has_coturn() ? 2 : 1); stack++) {
-                    json_t *row;
+            for (int b = SINGLE; b <= GSO && !error; b++) {
+                struct turn_case c = { payloads[p], flow_counts[f], (enum batching)b };
 
-                    if (short_run && (f != 1 || p != 1))
-                        continue;
-                    row = run_case(&load, stack == 0, payloads[p], flow_counts[f],
-                                   (enum batching)b);
-                    if (!row) {
-                        unlink(load.config);
-                        return LN_ERR_OPERATION;
-                    }
-                    json_array_append_new(rows, row);
-                }
-    unlink(load.config);
-    return 0;
+                if (!short_run || (f == 1 && p == 1))
+                    error = run_stacks(&load, config, &c, beside && has_coturn(), rows);
+            }
+    if (config)
+        unlink(config);
+    return error;
 }
