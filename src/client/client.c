@@ -52,6 +52,15 @@ static void tell(struct ln_news *news)
     news->drop(news);
 }
 
+void ln_client_tell_waiting_media(struct ln_client *client)
+{
+    struct ln_news *news;
+
+    for (unsigned i = 0; i < LN_CLIENT_MEDIA_MAX && ln_mailbox_take(&client->media, &news, 0) == 0;
+         i++)
+        tell(news);
+}
+
 static bool dispatch_one(struct ln_client *client)
 {
     struct ln_news *news;

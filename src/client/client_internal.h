@@ -68,6 +68,9 @@ struct ln_client {
 void ln_client_tell(struct ln_client *client, struct ln_news *news, bool lossy);
 /* A picture or samples: the oldest is dropped when the application is slow. */
 void ln_client_tell_media(struct ln_client *client, struct ln_news *news);
+/* Inside a dispatch: what waits of them, before their room goes. Its loop adds none after its last
+ * news. */
+void ln_client_tell_waiting_media(struct ln_client *client);
 
 /* From the application: runs call(ctx) on the loop. 0 or LN_ERR_LIMIT. */
 LN_NODISCARD int ln_client_command(struct ln_client *client, void (*call)(void *ctx), void *ctx);

@@ -208,11 +208,14 @@ static void tell_news(struct ln_news *base)
     struct ln_room_news *news = (struct ln_room_news *)base;
     ln_room *room = news->room;
 
-    if (news->kind == LN_ROOM_NEWS_GONE)
+    if (news->kind == LN_ROOM_NEWS_GONE) {
+        ln_client_tell_waiting_media(room->client); /* some of it names this room */
         free_room(room);
-    else if (room->freed)
         return;
-    else if (news->kind == LN_ROOM_NEWS_STATE)
+    }
+    if (room->freed)
+        return;
+    if (news->kind == LN_ROOM_NEWS_STATE)
         on_state(room, news);
     else
         on_participant(room, news);

@@ -21,6 +21,7 @@ struct guest {
     ln_room *room;
     int error;
     unsigned joined, left, connected, messages, reconnecting, joined_again, pictures, snapshots;
+    unsigned told; /* how often figures came */
     int snapshot_error;
     char last[64];
     struct ln_participant_figures figures;
@@ -94,6 +95,7 @@ static void on_figures(void *ctx, ln_room *room, ln_participant *participant,
     (void)room;
     (void)participant;
     guest->figures = *figures;
+    guest->told++;
 }
 
 static void on_snapshot(void *ctx, ln_room *room, ln_participant *participant, const char *path,
@@ -188,6 +190,39 @@ static bool snapshot_taken(const struct guest *g)
 static bool one_has_left(const struct guest *g)
 {
     return g[0].left > 0;
+}
+
+static bool has_a_picture(const struct guest *g)
+{
+    return g[1].pictures > 0;
+}
+
+static bool told_twice(const struct guest *g)
+{
+    return g[0].told >= 2;
+}
+
+/* The application looks away while pictures come, and frees the room: they wait behind its last
+ * word. */
+LN_TEST(room, goes_while_its_pictures_wait)
+{
+    struct test_server *server = test_server_start(NULL, 0);
+    struct guest guests[2], late;
+
+    enter(&guests[0], test_server_url(server), "studio", LN_SOURCE_TEST, NULL);
+    CHECK(wait_for(guests, 1, first_is_joined));
+    enter(&guests[1], test_server_url(server), "guest", LN_SOURCE_NONE, NULL);
+    CHECK(wait_for(guests, 2, has_a_picture));
+    guests[0].told = 0;
+    CHECK(wait_for(guests, 1, told_twice));
+    ln_room_free(guests[1].room);
+    CHECK(wait_for(guests, 1, one_has_left));
+    enter(&late, test_server_url(server), "late", LN_SOURCE_NONE, NULL);
+    CHECK(wait_for(&late, 1, first_is_joined));
+    ln_client_free(guests[1].client);
+    ln_client_free(late.client);
+    ln_client_free(guests[0].client);
+    test_server_stop(server);
 }
 
 LN_TEST(room, two_clients_see_hear_and_message_each_other)
