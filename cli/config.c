@@ -63,6 +63,7 @@ static const struct key keys[] = {
     { "http.pings_per_minute", KIND_NUMBER, AT(pings_per_minute), 1, 100000 },
     { "turn.listen", KIND_TEXTS, AT(turn.listen), 0, 0 },
     { "turn.relay", KIND_TEXTS, AT(turn.relay), 0, 0 },
+    { "turn.check_stun", KIND_TEXT, AT(turn.check_stun), 0, 0 },
     { "turn.realm", KIND_TEXT, AT(turn.realm), 0, 0 },
     { "turn.users", KIND_TEXTS, AT(turn.users), 0, 0 },
     { "turn.secrets", KIND_TEXTS, AT(turn.secrets), 0, 0 },

@@ -12,6 +12,7 @@
 #include "cli/guest.h"
 #include "cli/options.h"
 #include "cli/page.h"
+#include "cli/self_test.h"
 #include "cli/turn_metrics.h"
 #include "cli/turn_settings.h"
 #include "crypto/certificate.h"
@@ -77,7 +78,9 @@ struct serving {
     struct ln_env env;
     char *certificate_pem;
     struct ln_turn_service *turn; /* STUN alone, or TURN as well */
-    bool turn_wanted;
+    bool turn_wanted, turn_secure;
+    struct ln_turn_listen turn_listen[LN_TURN_LISTEN_MAX];
+    size_t turn_listen_count;
     char turn_secret[LN_TURN_SECRET_MAX + 2];
     uint16_t turn_tcp_port;
     struct studio *studio;
@@ -363,6 +366,9 @@ static int start_stun(struct serving *s)
         turn_plan_free(&plan);
         return error;
     }
+    s->turn_listen_count = plan.config.turn.listen_count;
+    memcpy(s->turn_listen, plan.listen, sizeof s->turn_listen);
+    s->turn_secure = plan.config.certificate_pem.len > 0;
     error = ln_turn_service_start(&s->turn, &plan.config, plan.credentials, &failed_listener);
     plan.credentials = NULL;
     turn_plan_free(&plan);
@@ -425,6 +431,26 @@ static void print_turn(const struct serving *s)
     printf("\n");
 }
 
+static void tell_check(void *ctx, const struct self_test_result *result)
+{
+    (void)ctx;
+    self_test_print(stdout, result);
+}
+
+/* STUN and TURN run already; pages are served once the loop does. */
+static void check_itself(const struct serving *s)
+{
+    const struct self_test test = { .service = s->turn,
+                                    .listen = s->turn_listen,
+                                    .listen_count = s->turn_listen_count,
+                                    .relays = s->turn_wanted,
+                                    .secure = s->turn_secure,
+                                    .outside = s->config.turn.check_stun,
+                                    .tell = tell_check };
+
+    (void)self_test_run(&test, &s->env);
+}
+
 static void print_start(const struct serving *s)
 {
     char text[LN_ADDRESS_TEXT_MAX];
@@ -435,6 +461,9 @@ static void print_start(const struct serving *s)
         printf("  stun   stun:%s\n", ln_address_format(&s->stun_bound, text));
     if (s->turn_wanted)
         print_turn(s);
+    fflush(stdout);
+    if (s->turn)
+        check_itself(s);
     if (s->own_certificate)
         printf("The certificate was made just now: the browser asks once whether to go on.\n");
     if (!s->tls && !ln_address_is_loopback(&s->listen))

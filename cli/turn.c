@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/options.h"
+#include "cli/self_test.h"
 #include "cli/turn_metrics.h"
 #include "crypto/rng.h"
 #include "io/thread.h"
@@ -24,7 +25,7 @@
 
 struct arguments {
     struct cli_texts listen, relay, users, secrets, allow, deny;
-    const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key;
+    const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key, *check_stun;
     long workers, ttl;
     bool check, print, addresses, tcp_relay;
 };
@@ -39,6 +40,8 @@ static const struct cli_option options[] = {
     CLI_TEXT("realm", "TEXT", struct arguments, realm, "the realm of the passwords (linnet)"),
     CLI_LIST("relay", "ADDR[=EXTERNAL]", struct arguments, relay,
              "where peers are reached from; EXTERNAL is told to clients behind a 1:1 NAT"),
+    CLI_TEXT("check-stun", "HOST:PORT", struct arguments, check_stun,
+             "a STUN server elsewhere: the start compares what it sees with what is told"),
     CLI_TEXT("ports", "MIN-MAX", struct arguments, ports, "relay ports (49152-65535)"),
     CLI_LIST("allow-peer", "PREFIX", struct arguments, allow,
              "peers that are refused otherwise: private, loopback, own addresses"),
@@ -121,6 +124,8 @@ static int settle(struct turning *t, struct serve_config *config)
         config->key = a->key;
     if (a->realm)
         s->realm = a->realm;
+    if (a->check_stun)
+        s->check_stun = a->check_stun;
     if (a->workers)
         s->workers = a->workers;
     if (a->ports && (sscanf(a->ports, "%ld-%ld%c", &s->port_min, &s->port_max, &dummy) != 2 ||
@@ -214,13 +219,42 @@ static void log_event(void *ctx, const struct ln_turn_event *event)
     fflush(stdout);
 }
 
+static bool logs_json(const struct turning *t)
+{
+    return t->arguments.log && strcmp(t->arguments.log, "json") == 0;
+}
+
+static void tell_check(void *ctx, const struct self_test_result *result)
+{
+    const struct turning *t = ctx;
+
+    self_test_print(stdout, result);
+    if (logs_json(t))
+        turn_log_check(stdout, result, t->arguments.addresses);
+}
+
+/* What fails is told, and serving begins all the same. */
+static void check_itself(struct turning *t)
+{
+    const struct self_test test = { .service = t->service,
+                                    .listen = t->plan.listen,
+                                    .listen_count = t->plan.config.turn.listen_count,
+                                    .relays = true,
+                                    .secure = t->plan.config.certificate_pem.len > 0,
+                                    .outside = t->config.turn.check_stun,
+                                    .tell = tell_check,
+                                    .ctx = t };
+
+    (void)self_test_run(&test, &t->env);
+}
+
 static int start(struct turning *t)
 {
     char text[LN_ADDRESS_TEXT_MAX];
     size_t failed = 0;
     int error;
 
-    if (t->arguments.log && strcmp(t->arguments.log, "json") == 0) {
+    if (logs_json(t)) {
         t->plan.config.event = log_event;
         t->plan.config.ctx = t;
     }
@@ -257,7 +291,7 @@ static void print_certificate(const struct turning *t)
     printf("  tls    turns: at the same ports, with a certificate that is valid until %s\n", text);
 }
 
-static void print_start(const struct turning *t)
+static void print_start(struct turning *t)
 {
     struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
     size_t count = ln_turn_service_relays(t->service, relays);
@@ -278,6 +312,8 @@ static void print_start(const struct turning *t)
             printf(", told as %s", ln_address_format_ip(&relays[i].external, text));
         printf(", ports %ld to %ld\n", t->config.turn.port_min, t->config.turn.port_max);
     }
+    fflush(stdout);
+    check_itself(t);
     printf("Ctrl-C ends it.\n");
     fflush(stdout);
 }

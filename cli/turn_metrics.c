@@ -131,3 +131,27 @@ void turn_log_event(FILE *out, const struct ln_turn_event *event, bool addresses
     }
     fprintf(out, "}\n");
 }
+
+void turn_log_check(FILE *out, const struct self_test_result *result, bool addresses)
+{
+    static const char *const kinds[] = { "udp", "tcp", "tls", "dtls", "certificate", "external" };
+    static const char *const verdicts[] = { "ok", "warning", "failed" };
+
+    write_stamp(out);
+    fprintf(out, ",\"event\":\"self-test\",\"check\":\"%s\",\"verdict\":\"%s\"",
+            kinds[result->kind], verdicts[result->verdict]);
+    if (result->address.port)
+        fprintf(out, ",\"port\":%u", result->address.port);
+    if (result->name[0])
+        write_text(out, "name", result->name);
+    if (result->expires_ms)
+        fprintf(out, ",\"expires\":%" PRId64, result->expires_ms / 1000);
+    if (addresses || result->kind != SELF_TEST_EXTERNAL)
+        write_text(out, "text", result->text);
+    if (addresses) {
+        write_address(out, "address", &result->address);
+        write_address(out, "seen", &result->seen);
+    }
+    fprintf(out, "}\n");
+    fflush(out);
+}

@@ -361,6 +361,8 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
     fprintf(out, "turn:\n");
     print_list(out, "listen", &s->listen, false);
     print_list(out, "relay", &s->relay, false);
+    fprintf(out, "  check_stun:%s%s\n", s->check_stun ? " " : "",
+            s->check_stun ? s->check_stun : "");
     fprintf(out, "  realm: \"%s\"\n", s->realm);
     print_list(out, "users", &s->users, true);
     print_list(out, "secrets", &s->secrets, true);

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "crypto/internal.h"
 
+#include <linnet/address.h>
 #include <linnet/certificate.h>
 #include <linnet/error.h>
 
@@ -15,6 +16,8 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DAY_MS      INT64_C(86400000)
@@ -89,13 +92,13 @@ enum ln_key_type ln_certificate_key_type(const struct ln_certificate *c)
     return LN_KEY_OTHER;
 }
 
-static int64_t expiry_ms(const X509 *x509)
+static int64_t milliseconds(const ASN1_TIME *time)
 {
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
     int days = 0, seconds = 0;
 
     if (epoch)
-        (void)ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(x509));
+        (void)ASN1_TIME_diff(&days, &seconds, epoch, time);
     ASN1_TIME_free(epoch);
     return days * DAY_MS + seconds * INT64_C(1000);
 }
@@ -122,7 +125,7 @@ static int wrap(struct ln_certificate **ret_certificate, struct ln_crypto *crypt
         return LN_ERR_NOMEM;
     }
     c->der_len = (size_t)len;
-    c->expires_ms = expiry_ms(x509);
+    c->expires_ms = milliseconds(X509_get0_notAfter(x509));
     *ret_certificate = c;
     return 0;
 }
@@ -286,5 +289,79 @@ int ln_certificate_export(const struct ln_certificate *c, char **ret_pem)
     if (!copy)
         return LN_ERR_NOMEM;
     *ret_pem = copy;
+    return 0;
+}
+
+/* ---- what others see ---- */
+
+/* Printable ASCII, cut to what fits. */
+static void copy_name(char *name, size_t cap, const ASN1_STRING *value)
+{
+    const unsigned char *data = ASN1_STRING_get0_data(value);
+    int len = ASN1_STRING_length(value);
+    size_t count = len > 0 ? (size_t)len : 0;
+
+    if (count > cap - 1)
+        count = cap - 1;
+    for (size_t i = 0; i < count; i++)
+        name[i] = data[i] > 0x20 && data[i] < 0x7f ? (char)data[i] : '?';
+    name[count] = '\0';
+}
+
+static void copy_address(char *name, size_t cap, const ASN1_OCTET_STRING *value)
+{
+    struct ln_address address = { .family = LN_FAMILY_NONE };
+    int len = ASN1_STRING_length(value);
+    char text[LN_ADDRESS_TEXT_MAX];
+
+    if (len != 4 && len != 16)
+        return;
+    address.family = len == 4 ? LN_FAMILY_IPV4 : LN_FAMILY_IPV6;
+    memcpy(address.ip, ASN1_STRING_get0_data(value), (size_t)len);
+    snprintf(name, cap, "%s", ln_address_format_ip(&address, text));
+}
+
+static void read_alternative_name(X509 *x509, char *name, size_t cap)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && !name[0]; i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
+
+        if (one->type == GEN_DNS)
+            copy_name(name, cap, one->d.dNSName);
+        else if (one->type == GEN_IPADD)
+            copy_address(name, cap, one->d.iPAddress);
+    }
+    GENERAL_NAMES_free(names);
+}
+
+static void read_common_name(X509 *x509, char *name, size_t cap)
+{
+    X509_NAME *subject = X509_get_subject_name(x509);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+    if (at >= 0)
+        copy_name(name, cap, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+}
+
+int ln_certificate_read_facts(struct ln_bytes der, struct ln_certificate_facts *ret_facts)
+{
+    struct ln_certificate_facts facts = { .name = "" };
+    const unsigned char *at = der.data;
+    X509 *x509 = der.len > 0 && der.len < LONG_MAX ? d2i_X509(NULL, &at, (long)der.len) : NULL;
+
+    if (!x509) {
+        ERR_clear_error();
+        return LN_ERR_SYNTAX;
+    }
+    read_alternative_name(x509, facts.name, sizeof facts.name);
+    if (!facts.name[0])
+        read_common_name(x509, facts.name, sizeof facts.name);
+    facts.begins_ms = milliseconds(X509_get0_notBefore(x509));
+    facts.expires_ms = milliseconds(X509_get0_notAfter(x509));
+    X509_free(x509);
+    ERR_clear_error();
+    *ret_facts = facts;
     return 0;
 }

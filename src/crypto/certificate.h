@@ -41,6 +41,16 @@ struct ln_bytes ln_certificate_der(const struct ln_certificate *certificate);
 int64_t ln_certificate_expires_ms(const struct ln_certificate *certificate);
 enum ln_key_type ln_certificate_key_type(const struct ln_certificate *certificate);
 
+/* What a certificate says to whoever is shown it. */
+struct ln_certificate_facts {
+    char name[128]; /* the first DNS name or address it is for, else its common name; "": none */
+    int64_t begins_ms, expires_ms; /* milliseconds since 1970 */
+};
+
+/* Reads a leaf in DER. Returns 0 or LN_ERR_SYNTAX. */
+LN_NODISCARD int ln_certificate_read_facts(struct ln_bytes der,
+                                           struct ln_certificate_facts *ret_facts);
+
 /* Longest fingerprint text with its NUL: sha-512, "AB:" 64 times. */
 #define LN_FINGERPRINT_TEXT_MAX 192u
 

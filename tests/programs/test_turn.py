@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -324,6 +325,93 @@ def test_serve_gives_participants_a_turn_server_that_takes_them():
         assert server.metrics()['linnet_turn_allocations{transport="udp"}'] == 1
         client.close()
         assert Client(server.stun[1], name, "wrong", "linnet").allocate()[0] == 401
+        assert server.stop() == 0
+
+
+def openssl(place, *words):
+    subprocess.run(("openssl", *words), cwd=place, check=True, capture_output=True, timeout=SECONDS)
+
+
+def certificate(place, start, end):
+    """A certificate for turn.example.org that is valid between the two (YYMMDD), and its key."""
+    write(os.path.join(place, "ca.conf"), "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
+          "policy=p\nx509_extensions=v3\ndefault_md=sha256\n[p]\ncommonName=supplied\n"
+          "[v3]\nsubjectAltName=DNS:turn.example.org\nbasicConstraints=CA:TRUE\n")
+    write(os.path.join(place, "index.txt"), "")
+    write(os.path.join(place, "serial"), "01\n")
+    openssl(place, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem",
+            "-out", "request.pem", "-subj", "/CN=another name")
+    openssl(place, "ca", "-config", "ca.conf", "-selfsign", "-batch", "-notext", "-keyfile", "key.pem", "-in",
+            "request.pem", "-out", "cert.pem", "-startdate", f"{start}000000Z", "-enddate", f"{end}000000Z")
+    return os.path.join(place, "cert.pem"), os.path.join(place, "key.pem")
+
+
+def checks(*arguments, trust=""):
+    """What `linnet turn` finds out about itself at the start: its lines, and the events of its log by what they are of."""
+    program = Program("env", f"SSL_CERT_FILE={trust}", LINNET, "turn", "--listen", "127.0.0.1:0", "--user", "a:b", "--log",
+                      "json", *arguments)
+    program.expect("Ctrl-C")
+    lines = [line[9:] for line in program.lines["out"] if line.startswith("  check  ")]
+    events = [json.loads(line) for line in program.lines["out"] if '"self-test"' in line]
+    program.process.send_signal(signal.SIGINT)
+    assert program.process.wait(SECONDS) == 0
+    return lines, {event["check"]: event for event in events}
+
+
+def test_turn_tells_at_the_start_which_ports_answer_and_with_which_certificate():
+    lines, events = checks()
+    assert len(lines) == 3 and all("WARNING" not in line and "FAILED" not in line for line in lines), lines
+    assert {check: event["verdict"] for check, event in events.items()} == {"udp": "ok", "tcp": "ok", "external": "ok"}
+    with folder() as place:
+        cert, key = certificate(place, "250101", "491231")
+        tls = ("--tls-cert", cert, "--tls-key", key)
+        lines, events = checks(*tls, trust=cert)
+        assert [event["verdict"] for event in events.values()] == ["ok"] * 6, events
+        assert events["certificate"]["name"] == "turn.example.org", events
+        assert any("turn.example.org, until 2049-12-31, is trusted" in line for line in lines), lines
+        assert any(re.fullmatch(r"dtls 127\.0\.0\.1:\d+ answers", line) for line in lines), lines
+        assert events["tls"]["port"] and "address" not in events["tls"], events
+        lines, events = checks(*tls)
+        assert events["certificate"]["verdict"] == "warning" and "not trusted" in events["certificate"]["text"], events
+
+
+def test_turn_tells_at_the_start_that_its_certificate_is_over():
+    with folder() as place:
+        cert, key = certificate(place, "200101", "200201")
+        lines, events = checks("--tls-cert", cert, "--tls-key", key, trust=cert)
+        assert events["certificate"]["verdict"] == "failed", events
+        assert any(line.startswith("FAILED the certificate of turn.example.org, until 2020-02-01") for line in lines), lines
+
+
+def test_turn_tells_at_the_start_which_port_does_not_answer():
+    with folder() as place:  # a limit that the first question uses up
+        path = write(os.path.join(place, "linnet.yaml"), "stun:\n  per_second: 1\n  burst: 1\n")
+        lines, events = checks("--config", path)
+        assert events["udp"]["verdict"] == "ok" and events["tcp"]["verdict"] == "failed", events
+        assert any(line.startswith("FAILED tcp 127.0.0.1:") and "does not answer" in line for line in lines), lines
+
+
+def test_turn_compares_its_external_address_with_what_another_server_sees():
+    with turn() as outside:
+        where = ("--check-stun", f"127.0.0.1:{outside.port}")
+        lines, events = checks(*where)
+        assert events["external"]["verdict"] == "ok" and "outside sees" in lines[-1], (lines, events)
+        lines, events = checks(*where, "--relay", "127.0.0.1=203.0.113.5")
+        assert events["external"]["verdict"] == "failed" and "203.0.113.5" not in json.dumps(events), events
+        assert "203.0.113.5 is not what the outside sees, 127.0.0.1" in lines[-1], lines
+        lines, events = checks(*where, "--relay", "127.0.0.1=203.0.113.5", "--log-addresses")
+        assert events["external"]["seen"].startswith("127.0.0.1"), events
+    lines, events = checks("--relay", "127.0.0.1=10.0.0.5")
+    assert events["external"]["verdict"] == "warning" and "private address" in lines[-1], lines
+    lines, events = checks("--check-stun", f"127.0.0.1:{unused_port()}")
+    assert events["external"]["verdict"] == "warning" and "does not answer" in lines[-1], lines
+
+
+def test_serve_tells_at_the_start_which_ports_answer():
+    with Server() as server:
+        lines = [line[9:] for line in server.lines["out"] if line.startswith("  check  ")]
+        assert f"udp 127.0.0.1:{server.stun[1]} answers" in lines, lines
+        assert len(lines) == 3 and lines[1].startswith("tcp ") and "this machine alone" in lines[2], lines
         assert server.stop() == 0
 
 
