@@ -129,5 +129,25 @@ def test_pion_offers_again():
         renegotiate(pair, pair.other, "offer")
 
 
+def over_tcp(offers):
+    """Our active candidate with Pion's passive one (RFC 6544): it offers nothing else."""
+    with pair_of(offers, "--tcp", ours=["--ice-tcp"], media=True) as pair:
+        converse(pair, LARGEST)
+        pair.until(has_picture, lambda s: has_tone(s, 440))
+        candidates = {s["id"]: s for s in pair.stats() if s["type"] in ("local-candidate", "remote-candidate")}
+        transport = next(s for s in pair.stats() if s["type"] == "transport")
+        chosen = next(s for s in pair.stats() if s["id"] == transport["selectedCandidatePairId"])
+        ends = [candidates[chosen[end]] for end in ("localCandidateId", "remoteCandidateId")]
+        assert [(end["protocol"], end["tcpType"]) for end in ends] == [("tcp", "active"), ("tcp", "passive")], ends
+
+
+def test_pion_offers_over_tcp():
+    over_tcp(True)
+
+
+def test_pion_answers_over_tcp():
+    over_tcp(False)
+
+
 if __name__ == "__main__":
     run_all(globals())

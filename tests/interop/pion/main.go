@@ -10,6 +10,7 @@
 //	--rsa                an RSA certificate
 //	--ice-server URL,USER,PASSWORD
 //	--policy relay       nothing but relays
+//	--tcp                passive TCP candidates, and no others
 //
 // Lines beyond those of `linnet peer`: {"cmd":"pli"} asks for a key frame; {"cmd":"tracks"} is answered
 // by {"tracks":{kind:{…}}}; {"cmd":"quiet"} ends the echo on data channels.
@@ -22,10 +23,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
 
+	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v3"
 )
@@ -281,6 +284,21 @@ func (p *peer) onLine(m *message) {
 	}
 }
 
+// Pion has passive TCP candidates only, all on one port.
+func overTCP(configuration webrtc.Configuration) (*webrtc.PeerConnection, error) {
+	listener, err := net.Listen("tcp4", ":0")
+	check(err)
+	settings := webrtc.SettingEngine{}
+	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+	settings.SetICETCPMux(webrtc.NewICETCPMux(nil, listener, 64))
+	media := &webrtc.MediaEngine{}
+	check(media.RegisterDefaultCodecs())
+	interceptors := &interceptor.Registry{}
+	check(webrtc.RegisterDefaultInterceptors(media, interceptors))
+	return webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(interceptors),
+		webrtc.WithSettingEngine(settings)).NewPeerConnection(configuration)
+}
+
 func main() {
 	options := map[string]bool{}
 	configuration := webrtc.Configuration{}
@@ -304,7 +322,11 @@ func main() {
 		check(err)
 		configuration.Certificates = []webrtc.Certificate{*certificate}
 	}
-	pc, err := webrtc.NewPeerConnection(configuration)
+	connect := webrtc.NewPeerConnection
+	if options["--tcp"] {
+		connect = overTCP
+	}
+	pc, err := connect(configuration)
 	check(err)
 	p := &peer{pc: pc, channels: map[string]*webrtc.DataChannel{}, tracks: map[string]*figures{},
 		echo: map[string]*webrtc.TrackLocalStaticRTP{}}
