@@ -185,9 +185,13 @@ int ln_rtp_sender_set_streams(ln_rtp_sender *sender, const char *const *stream_i
 int ln_rtp_sender_send_frame(ln_rtp_sender *sender, ln_time now, const struct ln_frame *frame)
 {
     struct ln_peer_connection *pc = sender->transceiver->pc;
+    struct ln_path path;
     int error;
 
     if (pc->closed || !sender->sending || !sender->encoding.active || !sender->track)
+        return LN_ERR_INVALID_STATE;
+    /* What waited for a path would come late, and so would all that follows it. */
+    if (!pc->media.protect || !ln_ice_send_path(pc->transport.ice, &path))
         return LN_ERR_INVALID_STATE;
     error = ln_rtp_session_send_frame(pc->media.rtp, sender->outbound, now, frame);
     if (error == LN_ERR_LIMIT)
