@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The applications of call.h: set-up, signalling, events, messages. Media are in call_media.c. */
+ * The applications of call.h: set-up, events, what happens when. */
 #include "tests/sim/call.h"
 
 #include "base/bytes.h"
 #include "base/time.h"
 #include "crypto/crypto.h"
-#include "stun/server.h"
 #include "tests/sim/call_internal.h"
 #include "tests/support/test.h"
 #include "tests/support/virtual_clock.h"
@@ -13,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SIGNALLING_DELAY LN_MILLISECONDS(20)
-#define STUN_SERVER      "203.0.113.1"
-#define MESSAGE_HEAD     13u /* number, time, kind */
+#define STUN_SERVER "203.0.113.1"
 
 /* In a lenient call an error makes the party give up; else it fails the test. */
 bool call_fine(struct party *party, int error)
@@ -29,270 +26,6 @@ bool call_fine(struct party *party, int error)
     party->call->lenient_errors++;
     party->gave_up = true;
     return false;
-}
-
-/* --- signalling */
-
-static struct note *new_note(struct party *from)
-{
-    struct call *call = from->call;
-    ln_duration delay = call->scenario->signalling ? call->scenario->signalling : SIGNALLING_DELAY;
-    struct note *n;
-
-    CHECK(call->note_count < CALL_NOTES);
-    n = &call->notes[call->note_count++];
-    memset(n, 0, sizeof *n);
-    n->to = 1 - from->index;
-    /* Half to one and a half of the delay, in order as over a WebSocket. */
-    n->at = call->net.now + delay / 2 +
-            (ln_duration)(ln_rng_unit(&call->net.chance) * (double)delay);
-    n->at = ln_time_max(n->at, call->last_note[n->to]);
-    call->last_note[n->to] = n->at;
-    return n;
-}
-
-static void send_description(struct party *party)
-{
-    struct ln_session_description description;
-    struct note *n;
-
-    if (!ln_peer_connection_local_description(party->pc, &description)) {
-        call_fine(party, LN_ERR_INVALID_STATE);
-        return;
-    }
-    n = new_note(party);
-    n->type = description.type;
-    n->text = strdup(description.sdp);
-}
-
-static void send_candidate(struct party *party, const struct ln_event *event)
-{
-    struct note *n;
-
-    if (event->u.ice_candidate.last || party->call->scenario->no_trickle)
-        return;
-    n = new_note(party);
-    n->type = LN_SDP_TYPE_IMPLICIT;
-    n->text = strdup(event->u.ice_candidate.candidate.candidate);
-    snprintf(n->mid, sizeof n->mid, "%s", event->u.ice_candidate.candidate.sdp_mid);
-}
-
-static void offer(struct party *party)
-{
-    if (call_fine(party,
-                  ln_peer_connection_set_local_description(party->pc, NULL, &party->local_op)))
-        party->making_offer = true;
-}
-
-static void on_operation(struct party *party, const struct ln_event *event)
-{
-    int error = event->u.operation.error.error;
-
-    if (event->u.operation.op == party->local_op) {
-        party->local_op = 0;
-        party->making_offer = false;
-        /* An offer that crossed another one fails when its turn comes: that is no harm. */
-        if (error && error != LN_ERR_INVALID_STATE)
-            call_fine(party, error);
-        else if (!error && !party->call->scenario->no_trickle)
-            send_description(party);
-        else if (!error && ln_peer_connection_ice_gathering_state(party->pc) ==
-                               LN_ICE_GATHERING_STATE_COMPLETE)
-            send_description(party);
-    } else if (event->u.operation.op == party->remote_offer_op) {
-        party->remote_offer_op = 0;
-        if (call_fine(party, error))
-            call_fine(party,
-                      ln_peer_connection_set_local_description(party->pc, NULL, &party->local_op));
-    } else if (error) {
-        call_fine(party, error);
-    }
-}
-
-/* Perfect negotiation (https://www.w3.org/TR/webrtc/#perfect-negotiation-example). */
-static void take_description(struct party *party, const struct note *n)
-{
-    struct ln_session_description description = { n->type, n->text };
-    bool stable = ln_peer_connection_signaling_state(party->pc) == LN_SIGNALING_STATE_STABLE;
-    bool collision = n->type == LN_SDP_TYPE_OFFER && (party->making_offer || !stable);
-    ln_op_id op;
-
-    party->ignoring_offer = party->index == 0 && collision;
-    if (party->ignoring_offer)
-        return;
-    if (n->type == LN_SDP_TYPE_OFFER)
-        party->negotiates = true; /* it knows now that there is somebody */
-    if (call_fine(party, ln_peer_connection_set_remote_description(party->pc, &description, &op)) &&
-        n->type == LN_SDP_TYPE_OFFER)
-        party->remote_offer_op = op;
-}
-
-static void take_note(struct call *call, const struct note *n)
-{
-    struct party *party = &call->parties[n->to];
-    struct ln_ice_candidate_init candidate = { n->text, n->mid, -1, NULL };
-    ln_op_id op;
-
-    if (call->net.hosts[n->to].stopped || party->gave_up ||
-        ln_peer_connection_signaling_state(party->pc) == LN_SIGNALING_STATE_CLOSED)
-        return;
-    if (n->type != LN_SDP_TYPE_IMPLICIT)
-        take_description(party, n);
-    else if (!party->ignoring_offer)
-        call_fine(party, ln_peer_connection_add_ice_candidate(party->pc, &candidate, &op));
-}
-
-static struct note *first_note(struct call *call)
-{
-    struct note *first = NULL;
-
-    for (size_t i = 0; i < call->note_count; i++)
-        if (!first || call->notes[i].at < first->at)
-            first = &call->notes[i]; /* of equal ones the older */
-    return first;
-}
-
-static void take_notes(struct call *call)
-{
-    struct note *n;
-
-    while ((n = first_note(call)) != NULL && n->at <= call->net.now) {
-        struct note taken = *n;
-
-        memmove(n, n + 1, (size_t)(call->notes + call->note_count - (n + 1)) * sizeof *n);
-        call->note_count--;
-        take_note(call, &taken);
-        free(taken.text);
-    }
-}
-
-/* --- messages */
-
-static const char *const kind_labels[CHANNEL_KINDS] = { "ordered", "unordered", "lossy", "timed" };
-
-static struct flow *new_flow(struct party *party, ln_data_channel *channel)
-{
-    struct flow *flow = &party->flows[party->flow_count];
-
-    CHECK(party->flow_count < CALL_CHANNELS);
-    memset(flow, 0, sizeof *flow);
-    flow->channel = channel;
-    flow->kind = CHANNEL_KINDS;
-    for (unsigned i = 0; i < CHANNEL_KINDS; i++)
-        if (strcmp(ln_data_channel_label(channel), kind_labels[i]) == 0)
-            flow->kind = i;
-    CHECK(flow->kind < CHANNEL_KINDS);
-    ln_data_channel_set_user_data(channel, flow);
-    party->flow_count++;
-    return flow;
-}
-
-static void create_channels(struct party *party, unsigned mask)
-{
-    for (unsigned i = 0; i < CHANNEL_KINDS; i++) {
-        struct ln_data_channel_init init;
-        ln_data_channel *channel;
-
-        if (!(mask & 1u << i))
-            continue;
-        ln_data_channel_init_init(&init);
-        init.ordered = i == CHANNEL_ORDERED || i == CHANNEL_TIMED;
-        if (i == CHANNEL_LOSSY)
-            init.max_retransmits = 0;
-        if (i == CHANNEL_TIMED)
-            init.max_packet_life_time = (int32_t)(CHANNEL_LIFETIME / 1000000);
-        if (call_fine(party, ln_peer_connection_create_data_channel(party->pc, kind_labels[i],
-                                                                    &init, &channel)))
-            new_flow(party, channel);
-    }
-}
-
-static uint8_t pattern(uint32_t number, size_t at)
-{
-    return (uint8_t)(number * 31 + at * 7 + (at >> 8));
-}
-
-/* Sizes cover one byte of content to the maximum, small ones more often. */
-static size_t message_size(struct call *call)
-{
-    uint32_t max = call->scenario->message_max ? call->scenario->message_max : 2000;
-    uint32_t kind = ln_rng_below(&call->net.chance, 4);
-
-    return MESSAGE_HEAD + ln_rng_below(&call->net.chance, kind == 0 ? max : max / 16 + 1);
-}
-
-static void send_message(struct party *party, struct flow *flow)
-{
-    struct call *call = party->call;
-    size_t len = message_size(call);
-    uint8_t *data = malloc(len);
-    int error;
-
-    CHECK(data != NULL);
-    ln_store32(data, flow->sent);
-    ln_store64(data + 4, (uint64_t)call->net.now);
-    data[12] = (uint8_t)flow->kind;
-    for (size_t i = MESSAGE_HEAD; i < len; i++)
-        data[i] = pattern(flow->sent, i);
-    error = ln_data_channel_send(flow->channel, data, len);
-    free(data);
-    if (call->lenient ? call_fine(party, error) : error == 0)
-        flow->sent++;
-    else
-        CHECK(call->lenient || error == LN_ERR_LIMIT || flow->closed);
-}
-
-static void on_message(struct party *party, const struct ln_event *event)
-{
-    struct flow *flow = ln_data_channel_user_data(event->u.message.channel);
-    const uint8_t *data = event->u.message.data;
-    size_t len = event->u.message.len;
-    uint32_t number;
-    ln_duration age;
-
-    CHECK(len >= MESSAGE_HEAD && !event->u.message.text);
-    CHECK(data[12] == flow->kind);
-    number = ln_load32(data);
-    age = party->call->net.now - (ln_time)ln_load64(data + 4);
-    for (size_t i = MESSAGE_HEAD; i < len; i++)
-        if (data[i] != pattern(number, i))
-            CHECK(!"a message was changed on its way");
-    CHECK(number < CALL_MESSAGES_MAX);
-    CHECK(flow->seen[number] == 0); /* exactly once, or at most once */
-    flow->seen[number] = 1;
-    flow->received++;
-    if (flow->kind == CHANNEL_ORDERED)
-        CHECK(number == flow->next_expected);
-    if (flow->kind == CHANNEL_TIMED) {
-        CHECK(number >= flow->next_expected);
-        CHECK(age < LN_SECONDS(20));
-    }
-    flow->next_expected = number + 1;
-}
-
-/* A message on each channel at a time; again a little later. */
-static void send_messages(struct call *call)
-{
-    bool left = false;
-
-    if (call->net.now < call->next_message || call->opened == LN_TIME_NEVER || call->all_sent)
-        return;
-    for (int p = 0; p < 2; p++) {
-        struct party *party = &call->parties[p];
-
-        for (size_t i = 0; i < party->flow_count && !party->gave_up; i++) {
-            struct flow *flow = &party->flows[i];
-
-            if (!flow->open || flow->closed || flow->sent >= call->scenario->messages)
-                continue;
-            left = true;
-            if (!call->net.hosts[p].stopped)
-                send_message(party, flow);
-        }
-    }
-    call->all_sent = !left;
-    call->next_message = call->net.now + LN_MILLISECONDS(5) +
-                         (ln_duration)ln_rng_below(&call->net.chance, 60) * 1000000;
 }
 
 /* --- events */
@@ -380,25 +113,25 @@ static void on_event(struct party *party, const struct ln_event *event)
         tell(party, event);
     switch (event->kind) {
     case LN_EVENT_OPERATION_DONE:
-        on_operation(party, event);
+        call_on_operation(party, event);
         break;
     case LN_EVENT_NEGOTIATION_NEEDED:
         if (party->negotiates)
-            offer(party);
+            call_offer(party);
         break;
     case LN_EVENT_ICE_CANDIDATE:
-        send_candidate(party, event);
+        call_send_candidate(party, event);
         break;
     case LN_EVENT_ICE_GATHERING_STATE_CHANGE:
         if (event->u.ice_gathering_state == LN_ICE_GATHERING_STATE_COMPLETE &&
             party->call->scenario->no_trickle)
-            send_description(party);
+            call_send_description(party);
         break;
     case LN_EVENT_CONNECTION_STATE_CHANGE:
         on_state(party, event->u.connection_state);
         break;
     case LN_EVENT_DATA_CHANNEL:
-        new_flow(party, event->u.channel);
+        call_new_flow(party, event->u.channel);
         break;
     case LN_EVENT_OPEN:
         on_open(party, event->u.channel);
@@ -407,7 +140,7 @@ static void on_event(struct party *party, const struct ln_event *event)
         ((struct flow *)ln_data_channel_user_data(event->u.channel))->closed = true;
         break;
     case LN_EVENT_MESSAGE:
-        on_message(party, event);
+        call_on_message(party, event);
         break;
     default:
         call_media_event(party, event);
@@ -545,12 +278,12 @@ static void act_now(struct call *call)
 {
     const struct act *act;
 
-    take_notes(call);
+    call_take_notes(call);
     while ((act = next_act(call)) != NULL && call->opened + act->at <= call->net.now) {
         call->next_act++;
         perform(call, act);
     }
-    send_messages(call);
+    call_send_messages(call);
     for (int i = 0; i < 2; i++)
         if (!call->net.hosts[i].stopped)
             call_media_send(&call->parties[i]);
@@ -565,7 +298,7 @@ static void turn(void *context)
 static ln_time next_action(void *context)
 {
     struct call *call = context;
-    const struct note *n = first_note(call);
+    const struct note *n = call_first_note(call);
     const struct act *act = next_act(call);
     ln_time next = n ? n->at : LN_TIME_NEVER;
 
@@ -600,38 +333,6 @@ bool call_open(struct call *call)
 bool call_failed(struct call *call)
 {
     return call->parties[0].failed != LN_TIME_NEVER && call->parties[1].failed != LN_TIME_NEVER;
-}
-
-static bool is_reliable(const struct flow *flow)
-{
-    return flow->kind == CHANNEL_ORDERED || flow->kind == CHANNEL_UNORDERED;
-}
-
-static const struct flow *opposite(const struct call *call, const struct party *party,
-                                   const struct flow *flow)
-{
-    const struct party *other = &call->parties[1 - party->index];
-
-    for (size_t i = 0; i < other->flow_count; i++)
-        if (ln_data_channel_id(other->flows[i].channel) == ln_data_channel_id(flow->channel))
-            return &other->flows[i];
-    CHECK(!"a channel has no other end");
-    return NULL;
-}
-
-bool call_delivered(struct call *call)
-{
-    if (!call->all_sent)
-        return false;
-    for (int p = 0; p < 2; p++)
-        for (size_t i = 0; i < call->parties[p].flow_count; i++) {
-            const struct flow *flow = &call->parties[p].flows[i];
-
-            if (is_reliable(flow) &&
-                opposite(call, &call->parties[p], flow)->received != flow->sent)
-                return false;
-        }
-    return true;
 }
 
 /* --- the whole */
@@ -802,7 +503,8 @@ int call_init(struct call *call, const struct scenario *scenario, uint64_t seed,
 
         call_media_init(party);
         if (i == 0 || scenario->glare)
-            create_channels(party, scenario->channels ? scenario->channels : 1u << CHANNEL_ORDERED);
+            call_create_channels(party,
+                                 scenario->channels ? scenario->channels : 1u << CHANNEL_ORDERED);
     }
     return 0;
 }
@@ -863,7 +565,7 @@ void call_check(struct call *call)
         for (size_t i = 0; i < party->flow_count; i++) {
             const struct flow *flow = &party->flows[i];
 
-            if (!is_reliable(flow) || s->may_lose_messages)
+            if (!call_is_reliable(flow) || s->may_lose_messages)
                 continue;
             CHECK_EQUAL(flow->sent, s->messages);
             CHECK_EQUAL(flow->received, s->messages);
@@ -871,31 +573,4 @@ void call_check(struct call *call)
     }
     if (s->holds)
         s->holds(call);
-}
-
-/* --- a STUN server */
-
-struct stun_host {
-    struct ln_stun_server *server;
-};
-
-struct stun_host *stun_host_create(struct net *net, const struct ln_env *env, const char *ip)
-{
-    struct stun_host *stun = calloc(1, sizeof *stun);
-    struct ln_stun_server_config config = { .listen_count = 1 };
-    struct ln_address listen;
-
-    CHECK(stun != NULL && ln_address_parse(ip, &listen) == 0);
-    listen.port = 3478;
-    config.listen = &listen;
-    CHECK(ln_stun_server_create(&stun->server, &config, env) == 0);
-    net_add_host(net, ln_stun_server_endpoint(stun->server), ip);
-    return stun;
-}
-
-void stun_host_free(struct stun_host *stun)
-{
-    if (stun)
-        ln_stun_server_free(stun->server);
-    free(stun);
 }
