@@ -69,8 +69,8 @@ LN_API LN_NODISCARD int ln_rtp_sender_set_streams(ln_rtp_sender *sender,
 /* Sends one encoded frame; a reference is taken. The frame's codec must be the negotiated one
  * (ln_rtp_sender_codec). Returns 0; LN_ERR_INVALID_STATE when the transceiver does not send now or
  * the connection has no path and keys; LN_ERR_NOT_SUPPORTED for another codec; LN_ERR_LIMIT when
- * the queue is full (the frame is counted as dropped). After an error the next picture to be encoded
- * is a key frame. */
+ * the queue is full (the frame is counted as dropped). After an error the next picture to be
+ * encoded is a key frame. */
 LN_API LN_NODISCARD int ln_rtp_sender_send_frame(ln_rtp_sender *sender, ln_time now,
                                                  const struct ln_frame *frame);
 /* The codec to encode with, LN_CODEC_NONE before negotiation or when nothing may be sent. */
