@@ -494,3 +494,16 @@ int serve_config_read(struct serve_config *config, const char *path, FILE *error
     fclose(file);
     return error;
 }
+
+int serve_config_load(struct serve_config *config, const char *path, const char *certificate,
+                      const char *key, FILE *errors)
+{
+    serve_config_init(config);
+    if (path && serve_config_read(config, path, errors) != 0)
+        return -1;
+    if (certificate)
+        config->certificate = certificate;
+    if (key)
+        config->key = key;
+    return 0;
+}

@@ -41,6 +41,11 @@ void serve_config_free(struct serve_config *config);
 /* Reads a file over what is there. Returns 0, or -1 after writing one sentence to `errors`. */
 int serve_config_read(struct serve_config *config, const char *path, FILE *errors);
 
+/* All defaults, over them the file (NULL: none), over that certificate and key (NULL: as they are).
+ * Returns as above; to be freed in any case. */
+int serve_config_load(struct serve_config *config, const char *path, const char *certificate,
+                      const char *key, FILE *errors);
+
 /* Hands the limits on. */
 void serve_config_apply(const struct serve_config *config,
                         struct ln_signal_service_config *service);

@@ -2,27 +2,20 @@
  * `linnet serve`: pages, signalling, STUN and TURN in one process.
  *
  * The main thread is the control loop (HTTP, WebSockets, rooms), STUN and TURN have threads of
- * their own. Every failure to start is one sentence with what to do about it, and exit code 1. */
+ * their own. SIGHUP and SIGTERM mean what they mean to `linnet turn`. Every failure to start is one
+ * sentence with what to do about it, and exit code 1. */
 #include "base/address.h"
 #include "base/alloc.h"
-#include "base/bytes.h"
-#include "base/rng.h"
 #include "cli/commands.h"
-#include "cli/config.h"
-#include "cli/guest.h"
 #include "cli/options.h"
 #include "cli/page.h"
-#include "cli/self_test.h"
-#include "cli/turn_metrics.h"
-#include "cli/turn_settings.h"
+#include "cli/serve_internal.h"
 #include "crypto/certificate.h"
 #include "crypto/crypto.h"
 #include "crypto/rng.h"
 #include "io/sockaddr.h"
-#include "stun/ephemeral.h"
 
 #include <ifaddrs.h>
-#include <inttypes.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,23 +29,19 @@
     "media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; base-uri 'none'; "          \
     "form-action 'none'; frame-ancestors 'self'"
 
-struct arguments {
-    bool dev, studio;
-    const char *listen, *tls_cert, *tls_key, *config, *stun;
-};
-
 static const struct cli_option options[] = {
-    CLI_FLAG("dev", struct arguments, dev,
+    CLI_FLAG("dev", struct serve_arguments, dev,
              "for development: 127.0.0.1 unless --listen says otherwise, then with a certificate"),
-    CLI_FLAG("studio", struct arguments, studio,
+    CLI_FLAG("studio", struct serve_arguments, studio,
              "with a participant in the room demo: test picture, tone, a chat that echoes"),
-    CLI_TEXT("listen", "ADDR:PORT", struct arguments, listen,
+    CLI_TEXT("listen", "ADDR:PORT", struct serve_arguments, listen,
              "where pages and signalling are served (0.0.0.0:8080)"),
-    CLI_TEXT("tls-cert", "FILE", struct arguments, tls_cert, "HTTPS: the certificate, in PEM"),
-    CLI_TEXT("tls-key", "FILE", struct arguments, tls_key, "HTTPS: its private key, in PEM"),
-    CLI_TEXT("stun", "ADDR:PORT|none", struct arguments, stun,
+    CLI_TEXT("tls-cert", "FILE", struct serve_arguments, tls_cert,
+             "HTTPS: the certificate, in PEM"),
+    CLI_TEXT("tls-key", "FILE", struct serve_arguments, tls_key, "HTTPS: its private key, in PEM"),
+    CLI_TEXT("stun", "ADDR:PORT|none", struct serve_arguments, stun,
              "the STUN server (the address of --listen, UDP port 3478)"),
-    CLI_TEXT("config", "FILE", struct arguments, config, "YAML, as docs/linnet.yaml shows"),
+    CLI_TEXT("config", "FILE", struct serve_arguments, config, "YAML, as docs/linnet.yaml shows"),
     CLI_END,
 };
 
@@ -67,25 +56,6 @@ static const struct cli_command command = {
         "wrong\n"
         "command line.",
     .options = options,
-};
-
-struct serving {
-    struct arguments arguments;
-    struct serve_config config;
-    struct ln_address listen, stun_listen, stun_bound;
-    bool tls, own_certificate, stun_wanted;
-    struct ln_rng rng;
-    struct ln_env env;
-    char *certificate_pem;
-    struct ln_turn_service *turn; /* STUN alone, or TURN as well */
-    bool turn_wanted, turn_secure;
-    struct ln_turn_listen turn_listen[LN_TURN_LISTEN_MAX];
-    size_t turn_listen_count;
-    char turn_secret[LN_TURN_SECRET_MAX + 2];
-    uint16_t turn_tcp_port;
-    struct studio *studio;
-    struct ln_http_loop *loop;
-    struct ln_signal_service *service;
 };
 
 /* ------------------------------------------------------------------ settings */
@@ -127,19 +97,14 @@ static int choose_tls(struct serving *s)
 /* Command line over file over defaults. Returns 0 or the exit code. */
 static int settle(struct serving *s)
 {
-    const struct arguments *a = &s->arguments;
+    const struct serve_arguments *a = &s->arguments;
     struct serve_config *c = &s->config;
     int error;
 
-    serve_config_init(c);
-    if (a->config && serve_config_read(c, a->config, stderr) != 0)
+    if (serve_config_load(c, a->config, a->tls_cert, a->tls_key, stderr) != 0)
         return CLI_EXIT_FAILED;
     if (a->listen)
         c->listen = a->listen;
-    if (a->tls_cert)
-        c->certificate = a->tls_cert;
-    if (a->tls_key)
-        c->key = a->tls_key;
     if (a->stun)
         c->stun_listen = a->stun;
     if (!c->listen)
@@ -161,7 +126,7 @@ static int settle(struct serving *s)
 
 /* ------------------------------------------------------------------ starting */
 
-static int failed(const char *what, const struct ln_address *address, int error, const char *option)
+int serve_failed(const char *what, const struct ln_address *address, int error, const char *option)
 {
     char text[LN_ADDRESS_TEXT_MAX];
 
@@ -219,56 +184,10 @@ static int make_certificate(struct serving *s)
     return error ? CLI_EXIT_FAILED : 0;
 }
 
-static size_t more_metrics(void *ctx, char *text, size_t cap)
-{
-    const struct serving *s = ctx;
-    struct ln_metrics_text out = { text, cap, 0 };
-    struct ln_turn_counts c;
-
-    if (!s->turn)
-        return 0;
-    ln_turn_service_counts(s->turn, &c);
-    const struct {
-        const char *name, *help;
-        uint64_t number;
-    } rows[] = {
-        { "stun_requests_total", "Datagrams received that are no data.",
-          c.messages + c.dropped_no_allocation },
-        { "stun_answers_total", "Answers sent.", c.answers },
-        { "stun_malformed_total", "Datagrams that were no request.",
-          c.dropped_malformed + c.dropped_no_allocation },
-        { "stun_limited_total", "Requests above the limit of their source.", c.dropped_limited },
-        { "stun_received_bytes_total", "Bytes received.", c.message_bytes },
-        { "stun_sent_bytes_total", "Bytes sent.", c.answer_bytes },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ln_metrics_head(&out, rows[i].name, "counter", rows[i].help);
-        ln_metrics_value(&out, rows[i].name, NULL, NULL, rows[i].number);
-    }
-    if (s->turn_wanted)
-        turn_metrics_write(&out, s->turn);
-    return out.len;
-}
-
 static void log_line(void *ctx, const char *line)
 {
     (void)ctx;
     fprintf(stderr, "linnet serve: %s\n", line);
-}
-
-/* What participants are told. */
-static void tell_of_turn(const struct serving *s, struct ln_signal_config *signal)
-{
-    if (!s->turn)
-        return;
-    signal->stun_port = s->stun_bound.port;
-    if (!s->turn_wanted || !s->turn_secret[0])
-        return; /* users alone: nothing can be minted */
-    signal->turn_secret = s->turn_secret;
-    signal->turn_udp_port = s->stun_bound.port;
-    signal->turn_tcp_port = s->turn_tcp_port;
-    signal->turns_port = s->tls && !s->own_certificate ? s->turn_tcp_port : 0;
-    signal->turn_lifetime = LN_SECONDS(s->config.turn.credential_seconds);
 }
 
 static int start_service(struct serving *s)
@@ -287,8 +206,8 @@ static int start_service(struct serving *s)
     config.http.files = cli_page;
     config.http.file_count = cli_page_count;
     config.http.security_policy = SECURITY_POLICY;
-    tell_of_turn(s, &config.signal);
-    config.more_metrics = more_metrics;
+    serve_turn_tell(s, &config.signal);
+    config.more_metrics = serve_turn_metrics;
     config.more_metrics_ctx = s;
     error = ln_http_loop_create(&s->loop, &loop);
     if (error) {
@@ -296,87 +215,12 @@ static int start_service(struct serving *s)
                         "libwebsockets-evlib-uv installed?\n");
         return CLI_EXIT_FAILED;
     }
-    error = ln_http_loop_stop_on_signals(s->loop);
+    error = serve_turn_watch_signals(s);
     if (!error)
         error = ln_signal_service_create(&s->service, s->loop, &config, &s->env);
     if (error)
-        return failed("pages", &s->listen, error, "--listen");
+        return serve_failed("pages", &s->listen, error, "--listen");
     s->listen = ln_signal_service_address(s->service);
-    return 0;
-}
-
-/* With --dev nobody has set up anything: a secret by chance, and peers on this machine. */
-static void prepare_dev(struct serving *s)
-{
-    struct turn_settings *t = &s->config.turn;
-    static char secret[33];
-    uint8_t bytes[16];
-
-    if (turn_settings_usable(t))
-        return;
-    ln_rng_bytes(&s->rng, bytes, sizeof bytes);
-    t->secrets.items[t->secrets.count++] = ln_hex_encode(bytes, sizeof bytes, secret);
-    if (ln_address_is_loopback(&s->stun_listen) && t->allow_peers.count + 2 <= TURN_TEXTS_MAX) {
-        t->allow_peers.items[t->allow_peers.count++] = "127.0.0.0/8";
-        t->allow_peers.items[t->allow_peers.count++] = "::1";
-    }
-}
-
-static int make_turn_plan(struct serving *s, struct turn_plan *plan)
-{
-    struct turn_settings *t = &s->config.turn;
-    const char *secret;
-
-    t->listen.count = 0; /* where STUN is */
-    if (turn_plan_make(plan, t, &s->stun_listen, &s->env, stderr) != 0)
-        return CLI_EXIT_FAILED;
-    plan->config.turn.per_second = (uint32_t)s->config.stun_per_second;
-    plan->config.turn.burst = (uint32_t)s->config.stun_burst;
-    if (!s->turn_wanted) {
-        plan->config.turn.listen_count = 1; /* UDP */
-        plan->config.workers = 1;
-        return 0;
-    }
-    if (s->own_certificate)
-        plan->config.certificate_pem = (struct ln_bytes){ (const uint8_t *)s->certificate_pem,
-                                                          strlen(s->certificate_pem) };
-    else if (turn_plan_read_certificate(plan, s->config.certificate, s->config.key, stderr) != 0)
-        return CLI_EXIT_FAILED;
-    if (t->secrets.count == 0)
-        return 0;
-    secret = turn_secret_text(t->secrets.items[0], s->turn_secret, sizeof s->turn_secret, stderr);
-    if (secret && secret != s->turn_secret)
-        snprintf(s->turn_secret, sizeof s->turn_secret, "%s", secret);
-    return secret ? 0 : CLI_EXIT_FAILED;
-}
-
-static int start_stun(struct serving *s)
-{
-    struct turn_plan plan = { .credentials = NULL };
-    size_t failed_listener = 0;
-    int error;
-
-    if (!s->stun_wanted)
-        return 0;
-    if (s->arguments.dev)
-        prepare_dev(s);
-    s->turn_wanted = turn_settings_usable(&s->config.turn);
-    error = make_turn_plan(s, &plan);
-    if (error) {
-        turn_plan_free(&plan);
-        return error;
-    }
-    s->turn_listen_count = plan.config.turn.listen_count;
-    memcpy(s->turn_listen, plan.listen, sizeof s->turn_listen);
-    s->turn_secure = plan.config.certificate_pem.len > 0;
-    error = ln_turn_service_start(&s->turn, &plan.config, plan.credentials, &failed_listener);
-    plan.credentials = NULL;
-    turn_plan_free(&plan);
-    if (error)
-        return failed("STUN", &s->stun_listen, error, "--stun");
-    s->stun_bound = ln_turn_service_listening(s->turn, 0);
-    if (s->turn_wanted)
-        s->turn_tcp_port = ln_turn_service_listening(s->turn, 1).port;
     return 0;
 }
 
@@ -416,41 +260,6 @@ static void print_urls(const struct serving *s)
     freeifaddrs(list);
 }
 
-/* With --dev also credentials to try it with. */
-static void print_turn(const struct serving *s)
-{
-    char text[LN_ADDRESS_TEXT_MAX], name[64], password[LN_STUN_EPHEMERAL_PASSWORD_MAX];
-
-    printf("  turn   turn:%s, also over TCP at port %u", ln_address_format(&s->stun_bound, text),
-           s->turn_tcp_port);
-    if (s->arguments.dev && s->turn_secret[0] &&
-        ln_stun_ephemeral_make(s->turn_secret, "dev",
-                               (int64_t)time(NULL) + s->config.turn.credential_seconds, name,
-                               sizeof name, password) == 0)
-        printf("; user %s password %s", name, password);
-    printf("\n");
-}
-
-static void tell_check(void *ctx, const struct self_test_result *result)
-{
-    (void)ctx;
-    self_test_print(stdout, result);
-}
-
-/* STUN and TURN run already; pages are served once the loop does. */
-static void check_itself(const struct serving *s)
-{
-    const struct self_test test = { .service = s->turn,
-                                    .listen = s->turn_listen,
-                                    .listen_count = s->turn_listen_count,
-                                    .relays = s->turn_wanted,
-                                    .secure = s->turn_secure,
-                                    .outside = s->config.turn.check_stun,
-                                    .tell = tell_check };
-
-    (void)self_test_run(&test, &s->env);
-}
-
 static void print_start(const struct serving *s)
 {
     char text[LN_ADDRESS_TEXT_MAX];
@@ -460,10 +269,10 @@ static void print_start(const struct serving *s)
     if (s->turn)
         printf("  stun   stun:%s\n", ln_address_format(&s->stun_bound, text));
     if (s->turn_wanted)
-        print_turn(s);
+        serve_turn_print(s);
     fflush(stdout);
     if (s->turn)
-        check_itself(s);
+        serve_turn_check(s);
     if (s->own_certificate)
         printf("The certificate was made just now: the browser asks once whether to go on.\n");
     if (!s->tls && !ln_address_is_loopback(&s->listen))
@@ -497,9 +306,12 @@ static void end(struct serving *s)
 {
     studio_stop(s->studio);
     ln_signal_service_free(s->service);
+    ln_http_timer_free(s->drain_timer);
     ln_http_loop_free(s->loop);
+    serve_config_free(&s->turn_config);
     ln_turn_service_stop(s->turn);
     ln_wipe(s->turn_secret, sizeof s->turn_secret);
+    ln_wipe(s->next_secret, sizeof s->next_secret);
     if (s->certificate_pem) {
         ln_wipe(s->certificate_pem, strlen(s->certificate_pem));
         ln_free(ln_allocator_libc(), s->certificate_pem);
@@ -526,7 +338,7 @@ int cli_serve(int argc, char **argv)
     if (!code && s.own_certificate)
         code = make_certificate(&s);
     if (!code)
-        code = start_stun(&s);
+        code = serve_turn_start(&s);
     if (!code)
         code = start_service(&s);
     if (!code) {

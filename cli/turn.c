@@ -10,6 +10,7 @@
 #include "cli/config.h"
 #include "cli/options.h"
 #include "cli/self_test.h"
+#include "cli/turn_keeper.h"
 #include "cli/turn_metrics.h"
 #include "crypto/rng.h"
 #include "io/thread.h"
@@ -88,7 +89,7 @@ struct turning {
     struct ln_http_loop *loop;
     struct ln_http_server *http;
     struct ln_thread http_thread;
-    _Atomic bool draining;
+    struct turn_keeper keeper;
 };
 
 /* ------------------------------------------------------------------ settings */
@@ -108,8 +109,7 @@ static int settle(struct turning *t, struct serve_config *config)
     struct turn_settings *s = &config->turn;
     char dummy;
 
-    serve_config_init(config);
-    if (a->config && serve_config_read(config, a->config, stderr) != 0)
+    if (serve_config_load(config, a->config, a->certificate, a->key, stderr) != 0)
         return CLI_EXIT_FAILED;
     add_all(&s->listen, &a->listen, true);
     add_all(&s->relay, &a->relay, true);
@@ -118,10 +118,6 @@ static int settle(struct turning *t, struct serve_config *config)
     add_all(&s->allow_peers, &a->allow, false);
     add_all(&s->deny_peers, &a->deny, false);
     s->tcp_relay |= a->tcp_relay;
-    if (a->certificate)
-        config->certificate = a->certificate;
-    if (a->key)
-        config->key = a->key;
     if (a->realm)
         s->realm = a->realm;
     if (a->check_stun)
@@ -340,9 +336,9 @@ static void serve_health(void *ctx, const struct ln_http_request *request,
     const struct turning *t = ctx;
 
     (void)request;
-    response->status = t->draining ? 503 : 200;
+    response->status = t->keeper.draining ? 503 : 200;
     response->content_type = "text/plain";
-    response->body = t->draining ? "draining\n" : "ok\n";
+    response->body = t->keeper.draining ? "draining\n" : "ok\n";
     response->body_len = strlen(response->body);
 }
 
@@ -381,66 +377,24 @@ static int start_metrics(struct turning *t)
     return error ? CLI_EXIT_FAILED : 0;
 }
 
-static void reload(struct turning *t)
+static int read_again(void *ctx, struct serve_config *config, struct turn_plan *plan)
 {
-    struct serve_config config;
-    struct turn_plan plan;
-    int error;
+    struct turning *t = ctx;
+    int code = settle(t, config);
 
-    if (settle(t, &config) != 0 || make_plan(t, &plan, &config) != 0) {
-        fprintf(stderr, "linnet turn: what was in force stays in force\n");
-        serve_config_free(&config);
-        return;
-    }
-    error = ln_turn_service_reload(t->service, &plan.config, plan.credentials);
-    plan.credentials = NULL;
-    turn_plan_free(&plan);
-    if (error) {
-        fprintf(stderr, "linnet turn: certificate and key: %s; what was in force stays in force\n",
-                ln_error_sentence(error));
-        serve_config_free(&config);
-        return;
-    }
-    serve_config_free(&t->config);
-    t->config = config;
-    fprintf(stderr, "linnet turn: the configuration was read again\n");
-}
-
-static void set_drain(struct turning *t, bool drain)
-{
-    if (t->draining == drain)
-        return;
-    t->draining = drain;
-    ln_turn_service_drain(t->service, drain);
-    if (drain)
-        fprintf(stderr, "linnet turn: drains: %zu allocations are left, at most %ld s\n",
-                ln_turn_service_allocations(t->service), t->config.turn.drain_seconds);
-    else
-        fprintf(stderr, "linnet turn: takes allocations again\n");
+    return code ? code : make_plan(t, plan, config);
 }
 
 /* Returns when it is time to end. */
 static void wait_for_signals(struct turning *t, const sigset_t *signals)
 {
     struct timespec period = { .tv_nsec = 100000000 };
-    time_t end = 0;
+    int signal;
 
-    for (;;) {
-        int signal = t->draining ? sigtimedwait(signals, NULL, &period)
-                                 : sigwaitinfo(signals, NULL);
-
-        if (signal == SIGINT || (signal == SIGTERM && t->draining))
-            return;
-        if (signal == SIGTERM) {
-            set_drain(t, true);
-            end = time(NULL) + t->config.turn.drain_seconds;
-        } else if (signal == SIGHUP) {
-            set_drain(t, false);
-            reload(t);
-        }
-        if (t->draining && (ln_turn_service_allocations(t->service) == 0 || time(NULL) >= end))
-            return;
-    }
+    do
+        signal = t->keeper.draining ? sigtimedwait(signals, NULL, &period)
+                                    : sigwaitinfo(signals, NULL);
+    while (!turn_keeper_signal(&t->keeper, signal > 0 ? signal : 0));
 }
 
 static int serve(struct turning *t)
@@ -449,11 +403,15 @@ static int serve(struct turning *t)
     int code;
 
     sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
+    for (int i = 0; i < TURN_KEEPER_SIGNALS; i++)
+        sigaddset(&signals, turn_keeper_signals[i]);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     code = start(t);
+    t->keeper = (struct turn_keeper){ .name = "linnet turn",
+                                      .service = t->service,
+                                      .read = read_again,
+                                      .ctx = t,
+                                      .config = &t->config };
     if (!code)
         code = start_metrics(t);
     if (!code) {

@@ -53,8 +53,10 @@ struct ln_http_loop {
     struct ln_http_loop_config config;
     struct engine *engine;
     uv_async_t wake;
-    uv_signal_t signals[2];
-    bool watches_signals;
+    uv_signal_t signals[LN_HTTP_SIGNALS_MAX];
+    size_t signal_count;
+    void (*on_signal)(void *ctx, int number);
+    void *signal_ctx;
     struct ln_list members;
     pthread_mutex_t lock; /* of what follows */
     struct ln_ring posts;
@@ -265,9 +267,8 @@ void ln_http_loop_free(struct ln_http_loop *loop)
 
         member->free(member);
     }
-    if (loop->watches_signals)
-        for (int i = 0; i < 2; i++)
-            uv_close((uv_handle_t *)&loop->signals[i], NULL);
+    for (size_t i = 0; i < loop->signal_count; i++)
+        uv_close((uv_handle_t *)&loop->signals[i], NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
     keep_engine(loop->engine);
     logging_loop = NULL;
@@ -286,21 +287,26 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct ln_http_loop *loop = handle->data;
 
-    ln_http_loop_stop(loop);
+    loop->on_signal(loop->signal_ctx, number);
 }
 
-int ln_http_loop_stop_on_signals(struct ln_http_loop *loop)
+int ln_http_loop_watch_signals(struct ln_http_loop *loop, const int *numbers, size_t count,
+                               void (*function)(void *ctx, int number), void *ctx)
 {
-    static const int numbers[] = { SIGINT, SIGTERM };
+    if (count > LN_HTTP_SIGNALS_MAX - loop->signal_count)
+        return LN_ERR_LIMIT;
+    loop->on_signal = function;
+    loop->signal_ctx = ctx;
+    for (size_t i = 0; i < count; i++) {
+        uv_signal_t *signal = &loop->signals[loop->signal_count];
 
-    for (int i = 0; i < 2; i++) {
-        if (uv_signal_init(&loop->engine->uv, &loop->signals[i]) != 0)
+        if (uv_signal_init(&loop->engine->uv, signal) != 0)
             return LN_ERR_SYSTEM;
-        loop->signals[i].data = loop;
-        if (uv_signal_start(&loop->signals[i], on_signal, numbers[i]) != 0)
+        signal->data = loop;
+        loop->signal_count++;
+        if (uv_signal_start(signal, on_signal, numbers[i]) != 0)
             return LN_ERR_SYSTEM;
     }
-    loop->watches_signals = true;
     return 0;
 }
 

@@ -30,8 +30,12 @@ void ln_http_loop_free(struct ln_http_loop *loop);
 void ln_http_loop_run(struct ln_http_loop *loop);
 /* Ends run() after the present callback. Any thread, and signal handlers. */
 void ln_http_loop_stop(struct ln_http_loop *loop);
-/* SIGINT and SIGTERM stop the loop. Returns 0 or LN_ERR_SYSTEM. */
-LN_NODISCARD int ln_http_loop_stop_on_signals(struct ln_http_loop *loop);
+/* Has function(ctx, number) called on the loop's thread for each of these signals (at most
+ * LN_HTTP_SIGNALS_MAX), once. Returns 0, LN_ERR_LIMIT or LN_ERR_SYSTEM. */
+#define LN_HTTP_SIGNALS_MAX 4
+LN_NODISCARD int ln_http_loop_watch_signals(struct ln_http_loop *loop, const int *numbers,
+                                            size_t count, void (*function)(void *ctx, int number),
+                                            void *ctx);
 
 /* Has function(ctx) called on the loop's thread, in the order of the posts. Any thread. Calls that
  * were posted and not made when the loop is freed are dropped. Returns 0, LN_ERR_LIMIT (4096 wait)

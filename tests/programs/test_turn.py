@@ -415,6 +415,68 @@ def test_serve_tells_at_the_start_which_ports_answer():
         assert server.stop() == 0
 
 
+def test_serve_reads_its_users_and_secrets_again():
+    with folder() as place:
+        path = write(os.path.join(place, "linnet.yaml"), "turn:\n  users:\n    - dave:one\n")
+        with Server("--config", path) as server:
+            port = server.stun[1]
+            assert Client(port, "dave", "one", "linnet").allocate()[0] == 0
+            write(path, "turn:\n  users:\n    - dave:two\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("linnet serve: the configuration was read again", stream="err")
+            assert Client(port, "dave", "one", "linnet").allocate()[0] == 401
+            assert Client(port, "dave", "two", "linnet").allocate()[0] == 0
+            write(path, "turn:\n  users: []\n  userz: []\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("stays in force", stream="err")
+            assert Client(port, "dave", "two", "linnet").allocate()[0] == 0
+            assert server.get("/healthz")[0] == 200 and server.stop() == 0
+
+
+def test_serve_signs_for_participants_with_the_secret_that_is_in_force():
+    def text(secret):
+        return f"turn:\n  secrets:\n    - {secret}\n  allow_peers:\n    - 127.0.0.0/8\n"
+
+    with folder() as place:
+        path = write(os.path.join(place, "linnet.yaml"), text("north"))
+        with Server("--config", path) as server:
+            write(path, text("south"))
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("the configuration was read again", stream="err")
+            code, out, err = run("diagnose", "--json", server.url, seconds=40)
+            steps = {step["step"]: step["verdict"] for step in json.loads(out)["steps"]}
+            assert code == 0 and steps["turn"] == "ok", (code, out, err)
+            figures = server.metrics()
+            assert figures["linnet_turn_allocations_total"] > 0, figures
+            assert figures["linnet_turn_wrong_credentials_total"] == 0, figures
+            write(path, "turn:\n  users:\n    - dave:one\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("by a restart only", stream="err")
+            assert server.stop() == 0
+
+
+def test_serve_drains_and_takes_it_back():
+    with Server() as server:
+        name, password = re.search(r"user (\S+) password (\S+)", server.text()).groups()
+        first = Client(server.stun[1], name, password, "linnet")
+        assert first.allocate()[0] == 0
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("linnet serve: drains: 1 allocations", stream="err")
+        assert server.get("/healthz")[0] == 503
+        assert Client(server.stun[1], name, password, "linnet").allocate()[0] == 508
+        server.process.send_signal(signal.SIGHUP)
+        server.expect("takes allocations again", stream="err")
+        server.expect("read again", stream="err")
+        assert server.get("/healthz")[0] == 200
+        second = Client(server.stun[1], name, password, "linnet")  # with --dev the secret is as it was
+        assert second.allocate()[0] == 0
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("drains: 2 allocations", stream="err")
+        first.close()
+        second.close()
+        assert server.process.wait(SECONDS) == 0
+
+
 def test_turn_explains_its_policy_and_checks_its_configuration():
     code, out, _ = run("turn", "--explain-policy", "::ffff:127.0.0.1")
     assert code == 0 and "refused" in out and "maps an IPv4 address" in out, out

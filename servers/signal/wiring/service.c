@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define METRICS_MAX 16384u
@@ -19,6 +20,7 @@ struct ln_signal_service {
     struct ln_signal *signal;
     struct ln_http_timer *timer;
     char metrics[METRICS_MAX];
+    bool draining;
 };
 
 static ln_duration wall_offset(const struct ln_http_loop *loop)
@@ -106,9 +108,11 @@ static void on_closed(void *ctx, uint64_t websocket, uint16_t code)
 static void healthz(void *ctx, const struct ln_http_request *request,
                     struct ln_http_response *response)
 {
-    response->status = 200;
-    response->body = "ok\n";
-    response->body_len = 3;
+    const struct ln_signal_service *s = ctx;
+
+    response->status = s->draining ? 503 : 200;
+    response->body = s->draining ? "draining\n" : "ok\n";
+    response->body_len = strlen(response->body);
 }
 
 static void metrics(void *ctx, const struct ln_http_request *request,
@@ -185,6 +189,11 @@ void ln_signal_service_free(struct ln_signal_service *service)
     ln_http_timer_free(service->timer);
     ln_signal_free(service->signal);
     ln_free(service->allocator, service);
+}
+
+void ln_signal_service_drain(struct ln_signal_service *service, bool drain)
+{
+    service->draining = drain;
 }
 
 struct ln_address ln_signal_service_address(const struct ln_signal_service *service)

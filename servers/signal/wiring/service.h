@@ -32,6 +32,9 @@ LN_NODISCARD int ln_signal_service_create(struct ln_signal_service **ret_service
 /* Closes all WebSockets, saying that the server goes away. */
 void ln_signal_service_free(struct ln_signal_service *service);
 
+/* /healthz says 503 and "draining" from now on, or "ok" again. Nothing else changes. */
+void ln_signal_service_drain(struct ln_signal_service *service, bool drain);
+
 struct ln_address ln_signal_service_address(const struct ln_signal_service *service);
 
 /* metrics.c: one metric of the text format, appended at *len as far as there is room. */
