@@ -93,7 +93,7 @@ static void end_base(struct ln_ice *ice, struct ln_ice_tcp_base *base, enum ln_i
     if (base->state == LN_ICE_TCP_BASE_ASKED)
         ln_ice_tcp_close_link(ice, 0, base->request);
     else if (base->listener)
-        ln_ice_tcp_close_link(ice, base->listener, 0);
+        ln_ice_tcp_close_link(ice, base->listener, base->request);
     base->state = LN_ICE_TCP_BASE_FREE;
 }
 
@@ -230,7 +230,7 @@ static bool base_answer(struct ln_ice *ice, struct ln_ice_tcp_base *base, ln_tim
     return true;
 }
 
-/* It was opened before the driver heard that it is not wanted any more. */
+/* It was opened, or accepted, before the driver heard that it is not wanted any more. */
 static bool closing_answer(struct ln_ice *ice, const struct ln_answer *answer)
 {
     struct ln_ice_tcp *tcp = ice->tcp;
@@ -238,9 +238,11 @@ static bool closing_answer(struct ln_ice *ice, const struct ln_answer *answer)
     if (answer->kind != LN_ANSWER_OPENED && answer->kind != LN_ANSWER_FAILED)
         return false;
     for (size_t i = 0; i < tcp->closing_count; i++) {
-        if (tcp->closing[i].link != 0 || tcp->closing[i].request != answer->id)
+        if (tcp->closing[i].request == 0 || tcp->closing[i].request != answer->id)
             continue;
-        if (answer->kind == LN_ANSWER_OPENED)
+        if (tcp->closing[i].link != 0)
+            ln_ice_tcp_close_link(ice, answer->link, 0);
+        else if (answer->kind == LN_ANSWER_OPENED)
             tcp->closing[i] = (struct ln_ice_tcp_closing){ answer->link, 0 };
         else
             tcp->closing[i] = tcp->closing[--tcp->closing_count];

@@ -24,7 +24,7 @@
 #define LN_ICE_TCP_BASES_MAX      24u         /* of three kinds, in two generations */
 #define LN_ICE_TCP_STREAMS_MAX    32u
 #define LN_ICE_TCP_CONNECTING_MAX 8u  /* connects under way */
-#define LN_ICE_TCP_UNPROVEN_MAX   4u  /* accepted by one base, without an authentic check yet */
+#define LN_ICE_TCP_UNPROVEN_MAX   8u  /* accepted by one base, without an authentic check yet */
 #define LN_ICE_TCP_UNPROVEN_ALL   16u /* by all bases */
 #define LN_ICE_TCP_UNPROVEN_TIME  LN_SECONDS(10)
 #define LN_ICE_TCP_UNPROVEN_TRIES 8u /* packets on a stream before an authentic check */
@@ -85,7 +85,7 @@ struct ln_ice_tcp_stream {
 
 struct ln_ice_tcp_closing {
     ln_link link;     /* 0: the request is taken back */
-    uint32_t request; /* 0: none */
+    uint32_t request; /* of a listener: what it accepts until the driver knows is closed too */
 };
 
 /* Exists only where TCP is asked for. */
@@ -141,7 +141,9 @@ ln_time ln_ice_tcp_streams_next_timeout(const struct ln_ice *ice);
 /* Closes what was opened from a base that is no more, and fails its pairs. */
 void ln_ice_tcp_end_streams(struct ln_ice *ice, const struct ln_ice_tcp_base *base,
                             enum ln_ice_failure failure);
-/* The driver is told to close a link, or (link 0) to forget a request. */
+/* The driver is told to close a link (a listener with its request), or (link 0) to forget a
+ * request.
+ */
 void ln_ice_tcp_close_link(struct ln_ice *ice, ln_link link, uint32_t request);
 
 #endif

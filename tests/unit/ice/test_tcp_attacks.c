@@ -310,6 +310,19 @@ LN_TEST(tcp_attacks, a_stranger_who_takes_a_signalled_port_keeps_nobody_out)
     agents_free(&s);
 }
 
+LN_TEST(tcp_attacks, a_stream_accepted_while_the_agent_closes_is_closed_too)
+{
+    ln_link link;
+
+    with_a_stranger();
+    ln_ice_close(s.b.ice);
+    link = come_in(); /* the driver has not heard of it yet */
+    agents_run(&s, 1);
+    CHECK(!is_open(link));
+    CHECK_EQUAL(open_from_stranger(), 0);
+    agents_free(&s);
+}
+
 /* --- peers --------------------------------------------------------------------------------- */
 
 /* The end at b of the stream that carries the call. */
@@ -358,6 +371,49 @@ LN_TEST(tcp_attacks, a_packet_that_never_completes_is_ended_by_consent)
     say(link, head, sizeof head); /* whatever a says from now on is inside of it */
     agents_run(&s, LN_SECONDS(40));
     CHECK(!is_open(link));
+    agents_free(&s);
+}
+
+LN_TEST(tcp_attacks, a_hundred_candidates_open_few_connections_at_once)
+{
+    char text[120];
+    size_t most = 0;
+
+    with_a_stranger();
+    s.wire.streams_cross = true; /* nobody is there */
+    agents_exchange(&s);
+    for (int i = 0; i < 90; i++) {
+        int len = snprintf(text, sizeof text,
+                           "candidate:%d 1 tcp 1518214911 10.0.%d.1 5000 typ host tcptype passive",
+                           i, i);
+
+        CHECK(ln_ice_add_remote_candidate_text(s.a.ice, text, (size_t)len) == 0);
+    }
+    for (int i = 0; i < 600; i++) {
+        agents_run(&s, LN_MILLISECONDS(100));
+        most = s.wire.connect_count > most ? s.wire.connect_count : most;
+    }
+    CHECK_EQUAL(most, LN_ICE_TCP_CONNECTING_MAX);
+    agents_free(&s);
+}
+
+LN_TEST(tcp_attacks, candidates_at_ports_of_other_services_are_not_connected_to)
+{
+    static const char *const lines[] = {
+        "candidate:1 1 tcp 1518214911 192.168.1.3 22 typ host tcptype passive",
+        "candidate:2 1 tcp 1518214911 192.168.1.3 25 typ host tcptype so",
+        "candidate:3 1 tcp 1518214911 0.0.0.0 5000 typ host tcptype passive",
+        "candidate:4 1 tcp 1518214911 224.0.0.1 5000 typ host tcptype passive",
+    };
+    struct ln_ice_pair_info pair;
+
+    with_a_stranger();
+    agents_exchange(&s);
+    for (size_t i = 0; i < 4; i++)
+        CHECK(ln_ice_add_remote_candidate_text(s.a.ice, lines[i], strlen(lines[i])) == 0);
+    agents_run(&s, LN_SECONDS(1));
+    CHECK(!ln_ice_pair(s.a.ice, 0, &pair));
+    CHECK_EQUAL(ln_ice_dropped(s.a.ice, LN_ICE_DROP_REMOTE_CANDIDATE), 4);
     agents_free(&s);
 }
 
