@@ -65,12 +65,33 @@ def between_firewalls(world, name):
         expect(call, BOTH, BOTH)
 
 
+def pair_id(peer):
+    return next(s for s in peer.stats().values() if s["type"] == "transport")["selectedCandidatePairId"]
+
+
+def restart(world, name):
+    """ICE restarts in mid-call: a new stream takes over from the old one, and no message is lost."""
+    with Call(world.at("udp_blocked", name + "-ada"), world.at("none", name + "-ben"), "--ice-tcp") as call:
+        call.echo()
+        before = pair_id(call.ada)
+        call.ada.send({"cmd": "restart"})
+        deadline = time.monotonic() + SETTLE_S
+        count = 0
+        while pair_id(call.ada) == before:
+            call.echo(f"message {count}")
+            count += 1
+            assert time.monotonic() < deadline, "the old pair is still in use"
+        call.echo("after the restart")
+        expect(call, ACTIVE, PASSIVE)
+
+
 def tests(world):
     return {
         "test_tcp_from_behind_a_nat_that_drops_udp": lambda: from_behind_a_nat(world, "tcp-from-nat"),
         "test_tcp_to_behind_a_nat_that_drops_udp": lambda: to_behind_a_nat(world, "tcp-to-nat"),
         "test_tcp_is_preferred_to_a_relay": lambda: from_behind_a_nat(world, "tcp-or-relay", *SERVERS),
         "test_tcp_simultaneous_open_between_two_firewalls": lambda: between_firewalls(world, "tcp-firewalls"),
+        "test_tcp_restarts_in_a_call": lambda: restart(world, "tcp-restart"),
     }
 
 
