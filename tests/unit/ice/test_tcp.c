@@ -203,6 +203,21 @@ LN_TEST(tcp, is_passed_over_while_udp_works)
     agents_free(&s);
 }
 
+LN_TEST(tcp, gives_way_to_udp_that_opens_in_the_call)
+{
+    without_udp();
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(5)));
+    CHECK_EQUAL(candidate_of(&s.a, false).candidate.protocol, LN_CANDIDATE_TCP);
+    s.wire.filter = NULL;
+    agents_run(&s, LN_SECONDS(10));
+    CHECK_EQUAL(candidate_of(&s.a, false).candidate.protocol, LN_CANDIDATE_UDP);
+    CHECK_EQUAL(candidate_of(&s.b, false).candidate.protocol, LN_CANDIDATE_UDP);
+    agents_run(&s, LN_SECONDS(10));
+    CHECK_EQUAL(open_streams(), 0);
+    agents_free(&s);
+}
+
 LN_TEST(tcp, never_checks_from_a_passive_candidate_or_to_an_active_one)
 {
     struct ln_ice_candidate_info local, remote;
