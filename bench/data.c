@@ -106,7 +106,7 @@ static int run_once(struct transfer *t)
     if (!error)
         error = ln_driver_create(&t->drivers[1]);
     if (!error)
-        error = duo_create(t->sides, t->drivers[0], t->drivers[1]);
+        error = duo_create(t->sides, t->drivers[0], t->drivers[1], NULL);
     if (!error)
         error = ln_loop_timer_init(ln_driver_loop(t->drivers[0]), &t->end, finish, t);
     if (!error) {

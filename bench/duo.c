@@ -90,7 +90,7 @@ static void after(void *ctx, ln_time now)
     }
 }
 
-static int create_side(struct duo_side *side, struct ln_driver *driver)
+static int create_side(struct duo_side *side, struct ln_driver *driver, struct ln_env *env)
 {
     struct ln_configuration configuration;
     struct ln_loop *loop = ln_driver_loop(driver);
@@ -100,22 +100,23 @@ static int create_side(struct duo_side *side, struct ln_driver *driver)
     configuration.include_loopback = true;
     configuration.wall_offset = ln_loop_wall_offset(loop);
     side->driver = driver;
-    error = ln_peer_connection_create(&configuration, ln_driver_env(driver), &side->pc);
+    error = ln_peer_connection_create(&configuration, env ? env : ln_driver_env(driver), &side->pc);
     if (!error)
         error = ln_loop_add_endpoint(loop, ln_peer_connection_endpoint(side->pc), after, side,
                                      &side->handle);
     return error;
 }
 
-int duo_create(struct duo_side sides[2], struct ln_driver *first, struct ln_driver *second)
+int duo_create(struct duo_side sides[2], struct ln_driver *first, struct ln_driver *second,
+               struct ln_env *env)
 {
     int error;
 
     memset(sides, 0, 2 * sizeof *sides);
     sides[0].other = &sides[1];
     sides[1].other = &sides[0];
-    error = create_side(&sides[0], first);
-    return error ? error : create_side(&sides[1], second);
+    error = create_side(&sides[0], first, env);
+    return error ? error : create_side(&sides[1], second, env);
 }
 
 int duo_start(struct duo_side sides[2])

@@ -21,9 +21,10 @@ struct duo_side {
     void *ctx;
 };
 
-/* Makes both ends on their drivers (which may be one). The first offers. Returns 0 or an error. */
+/* Makes both ends on their drivers (which may be one), in the environments of these or in another
+ * for both. The first offers. Returns 0 or an error. */
 LN_NODISCARD int duo_create(struct duo_side sides[2], struct ln_driver *first,
-                            struct ln_driver *second);
+                            struct ln_driver *second, struct ln_env *env);
 /* On the offerer's thread: opens a channel and makes the offer. */
 LN_NODISCARD int duo_start(struct duo_side sides[2]);
 /* One end, on its thread. */

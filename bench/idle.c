@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What connections cost that have nothing to say: resident memory of 250 pairs in one process after
- * a while of silence, less that of before the first; and the processor time that they take
- * meanwhile. */
+ * a while of silence, less that of before the first; what of it is ours by our own allocator, and
+ * what OpenSSL's; and the processor time that they take meanwhile. */
 #include "bench/bench.h"
 #include "bench/duo.h"
 
+#include "base/alloc.h"
+
 #include <linnet/error.h>
 
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,10 +20,41 @@
 
 struct idle {
     struct ln_driver *driver;
+    struct ln_counting_allocator counting;
+    struct ln_env env; /* the driver's, with that allocator */
     struct duo_side (*pairs)[2];
     size_t pair_count, open;
     struct ln_loop_timer timer; /* ends the present wait */
 };
+
+/* What OpenSSL holds. It asks from this thread alone. */
+static size_t openssl_bytes;
+
+static void *openssl_resize(void *block, size_t size, const char *file, int line)
+{
+    size_t before = block ? malloc_usable_size(block) : 0;
+    void *resized = realloc(block, size);
+
+    (void)file;
+    (void)line;
+    if (resized)
+        openssl_bytes += malloc_usable_size(resized) - before;
+    return resized;
+}
+
+static void *openssl_alloc(size_t size, const char *file, int line)
+{
+    return openssl_resize(NULL, size, file, line);
+}
+
+static void openssl_free(void *block, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (block)
+        openssl_bytes -= malloc_usable_size(block);
+    free(block);
+}
 
 static void count_open(struct duo_side *side, ln_time now)
 {
@@ -49,7 +84,7 @@ static int wait(struct idle *idle, ln_duration limit)
 
 static int open_pair(struct idle *idle, struct duo_side pair[2])
 {
-    int error = duo_create(pair, idle->driver, idle->driver);
+    int error = duo_create(pair, idle->driver, idle->driver, &idle->env);
 
     if (error)
         return error;
@@ -65,12 +100,21 @@ static int open_pair(struct idle *idle, struct duo_side pair[2])
 int bench_idle(const struct bench_options *options, json_t *rows)
 {
     size_t pairs = options->runs ? (size_t)options->runs : PAIRS, i;
+    size_t own = 0, openssl = 0, peers = 2 * pairs;
     long seconds = options->seconds ? options->seconds : SECONDS, before, resident = 0;
     double from = 0, cpu_from = 0, cores = 0;
     struct idle idle = { .pairs = calloc(pairs, sizeof *idle.pairs) };
+    /* Only before its first allocation. */
+    bool counted = CRYPTO_set_mem_functions(openssl_alloc, openssl_resize, openssl_free) == 1;
     int error = idle.pairs ? ln_driver_create(&idle.driver) : LN_ERR_NOMEM;
 
     before = bench_resident_kib();
+    ln_counting_allocator_init(&idle.counting, ln_allocator_libc());
+    if (!error) {
+        idle.env = *ln_driver_env(idle.driver);
+        idle.env.allocator = &idle.counting.allocator;
+        openssl = openssl_bytes;
+    }
     if (!error)
         error = ln_loop_timer_init(ln_driver_loop(idle.driver), &idle.timer, stop, &idle);
     for (i = 0; i < pairs && !error; i++) {
@@ -83,12 +127,17 @@ int bench_idle(const struct bench_options *options, json_t *rows)
         error = wait(&idle, LN_SECONDS(seconds));
         cores = (bench_cpu_seconds() - cpu_from) / (bench_wall_seconds() - from);
         resident = bench_resident_kib() - before;
+        own = idle.counting.live_bytes / peers;
+        openssl = (openssl_bytes - openssl) / peers;
     }
     if (!error)
-        json_array_append_new(rows, json_pack("{s:s, s:i, s:i, s:f}", "stack", "linnet", "peers",
-                                              (int)(2 * pairs), "bytes_per_peer",
-                                              (int)((double)resident * 1024 / (double)(2 * pairs)),
-                                              "idle_cores", cores));
+        json_array_append_new(
+            rows,
+            json_pack("{s:s, s:i, s:i, s:I, s:o, s:f}", "stack", "linnet", "peers", (int)peers,
+                      "bytes_per_peer", (int)((double)resident * 1024 / (double)peers),
+                      "own_bytes_per_peer", (json_int_t)own, "openssl_bytes_per_peer",
+                      counted ? json_integer((json_int_t)openssl) : json_null(), "idle_cores",
+                      cores));
     for (i = 0; i < idle.pair_count; i++) {
         duo_close(&idle.pairs[i][0]);
         duo_close(&idle.pairs[i][1]);

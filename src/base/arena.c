@@ -6,7 +6,9 @@
 #include <stdalign.h>
 #include <string.h>
 
-#define BLOCK_BYTES 4096u
+/* Blocks grow with what is in them between these, so that what is small and kept wastes little. */
+#define BLOCK_BYTES_MIN 256u
+#define BLOCK_BYTES_MAX 4096u
 
 struct ln_arena_block {
     struct ln_arena_block *next;
@@ -32,6 +34,17 @@ void ln_arena_deinit(struct ln_arena *arena)
     arena->used = 0;
 }
 
+static size_t next_block_bytes(const struct ln_arena *arena, size_t needed)
+{
+    size_t cap = arena->used / 2 & ~(alignof(max_align_t) - 1);
+
+    if (cap < BLOCK_BYTES_MIN)
+        cap = BLOCK_BYTES_MIN;
+    else if (cap > BLOCK_BYTES_MAX)
+        cap = BLOCK_BYTES_MAX;
+    return needed > cap ? needed : cap;
+}
+
 void *ln_arena_alloc(struct ln_arena *arena, size_t size)
 {
     struct ln_arena_block *block = arena->blocks;
@@ -44,7 +57,7 @@ void *ln_arena_alloc(struct ln_arena *arena, size_t size)
         return NULL;
     rounded = (size + align - 1) / align * align;
     if (!block || block->cap - block->used < rounded) {
-        size_t cap = rounded > BLOCK_BYTES ? rounded : BLOCK_BYTES;
+        size_t cap = next_block_bytes(arena, rounded);
 
         block = ln_alloc(arena->allocator, sizeof *block + cap);
         if (!block)

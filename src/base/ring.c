@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define FIRST_CAPACITY 8u
+#define FIRST_CAPACITY 2u
 
 void ln_ring_init(struct ln_ring *ring, struct ln_allocator *allocator, size_t element_size,
                   size_t limit)

@@ -148,7 +148,10 @@ static int keep_servers(struct ln_configuration_store *store,
     struct ln_ice_server *servers;
     bool failed = false;
 
-    servers = ln_arena_alloc(&store->arena, (count ? count : 1) * sizeof *servers);
+    store->public.ice_servers = NULL;
+    if (count == 0)
+        return 0;
+    servers = ln_arena_alloc(&store->arena, count * sizeof *servers);
     if (!servers)
         return LN_ERR_NOMEM;
     for (i = 0; i < count && !failed; i++) {

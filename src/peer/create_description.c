@@ -30,12 +30,37 @@ static int set_version(struct ln_peer_connection *pc, struct ln_description *mad
     return 0;
 }
 
+/* Made in an arena of its own, of which nothing is kept but what the description says. */
+static int fill(struct ln_peer_connection *pc, enum ln_sections_for purpose,
+                struct ln_description *made)
+{
+    struct ln_jsep_state state = ln_sections_state(pc);
+    struct ln_jsep_local local;
+    struct ln_arena scratch;
+    struct ln_sdp *sdp;
+    const char *text;
+    size_t len;
+    int error;
+
+    ln_arena_init(&scratch, pc->env.allocator, LN_SDP_ARENA_BYTES);
+    error = ln_sections_build(pc, purpose, &scratch, &local);
+    if (!error)
+        error = purpose == LN_SECTIONS_FOR_OFFER
+                    ? ln_jsep_create_offer(&local, &state, &scratch, &sdp)
+                    : ln_jsep_create_answer(&local, pc->negotiation.pending_remote->sdp, &scratch,
+                                            &sdp);
+    if (!error)
+        error = ln_sdp_write(sdp, &scratch, &text, &len);
+    if (!error)
+        error = ln_sdp_parse(text, len, &made->arena, &made->sdp, NULL);
+    ln_arena_deinit(&scratch);
+    return error;
+}
+
 static int make(struct ln_peer_connection *pc, enum ln_sections_for purpose,
                 struct ln_description **slot)
 {
-    struct ln_jsep_state state = ln_sections_state(pc);
     struct ln_description *made;
-    struct ln_jsep_local local;
     int error;
 
     made = ln_description_create(pc->env.allocator, purpose == LN_SECTIONS_FOR_OFFER
@@ -43,12 +68,7 @@ static int make(struct ln_peer_connection *pc, enum ln_sections_for purpose,
                                                         : LN_SDP_TYPE_ANSWER);
     if (!made)
         return LN_ERR_NOMEM;
-    error = ln_sections_build(pc, purpose, &made->arena, &local);
-    if (!error)
-        error = purpose == LN_SECTIONS_FOR_OFFER
-                    ? ln_jsep_create_offer(&local, &state, &made->arena, &made->sdp)
-                    : ln_jsep_create_answer(&local, pc->negotiation.pending_remote->sdp,
-                                            &made->arena, &made->sdp);
+    error = fill(pc, purpose, made);
     if (!error)
         error = set_version(pc, made, *slot ? *slot : ln_negotiation_local(pc));
     if (error) {

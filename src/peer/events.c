@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define CAPACITY_KEPT 2u /* what a burst, as of connecting, takes beyond is given back after it */
+
 void ln_events_init(struct ln_events *events, struct ln_allocator *allocator)
 {
     memset(events, 0, sizeof *events);
@@ -86,8 +88,11 @@ bool ln_events_push(struct ln_events *events, const struct ln_event *event, void
 bool ln_events_pop(struct ln_events *events, struct ln_event *ret_event)
 {
     release(events, &events->current);
-    if (!ln_ring_pop(&events->ring, &events->current))
+    if (!ln_ring_pop(&events->ring, &events->current)) {
+        if (events->reserved == 0 && events->ring.capacity > CAPACITY_KEPT)
+            ln_ring_deinit(&events->ring);
         return false;
+    }
     *ret_event = events->current.event;
     return true;
 }

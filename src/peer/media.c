@@ -60,7 +60,10 @@ int ln_media_need_session(struct ln_peer_connection *pc)
     if (error)
         return error;
     ln_pacer_init(&m->pacer, configuration->start_bitrate_bps, pc->now);
-    return ln_rtp_session_create(&m->rtp, &config, &pc->env);
+    error = ln_rtp_session_create(&m->rtp, &config, &pc->env);
+    if (!error)
+        ln_media_keyed(pc); /* of a connection that had no media so far */
+    return error;
 }
 
 uint32_t ln_media_new_ssrc(struct ln_peer_connection *pc)
@@ -81,12 +84,26 @@ uint32_t ln_media_new_ssrc(struct ln_peer_connection *pc)
 
 /* --- keys and packets */
 
+static void drop_early(struct ln_peer_connection *pc)
+{
+    struct ln_media *m = &pc->media;
+
+    while (m->early_count > 0 && pc->transport.dtls_state == LN_DTLS_STATE_CONNECTED) {
+        ln_buffer_unref(m->early[--m->early_count]);
+        ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_RTP);
+    }
+}
+
 void ln_media_keyed(struct ln_peer_connection *pc)
 {
     struct ln_media *m = &pc->media;
     struct ln_dtls_srtp_keys keys;
     size_t i, count = m->early_count;
 
+    if (!m->rtp) { /* no media, no keys: they can be had whenever they are needed */
+        drop_early(pc);
+        return;
+    }
     if (m->protect || ln_dtls_srtp_keys(pc->transport.dtls, &keys) != 0)
         return;
     if (ln_srtp_create(&m->protect, keys.profile, keys.local_key, keys.local_salt, true,
@@ -124,6 +141,10 @@ static void keep_early(struct ln_peer_connection *pc, const struct ln_packet *pa
     struct ln_media *m = &pc->media;
     struct ln_buffer *copy = NULL;
 
+    if (!m->rtp && pc->transport.dtls_state == LN_DTLS_STATE_CONNECTED) {
+        ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_RTP);
+        return;
+    }
     if (m->early_count < LN_MEDIA_EARLY_MAX)
         copy = ln_buffer_copy(pc->env.pool, packet->data, packet->len);
     if (copy)

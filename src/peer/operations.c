@@ -109,4 +109,6 @@ void ln_operations_run(struct ln_peer_connection *pc, ln_time now)
         finish(pc, &operation, &result);
         release(pc, &operation);
     }
+    if (pc->operations.count == 0)
+        ln_ring_deinit(&pc->operations); /* mostly there is none for long */
 }

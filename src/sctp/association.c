@@ -242,6 +242,7 @@ static void heartbeat_timeout(struct ln_sctp *s, ln_time now)
     if (!idle)
         return;
     ln_blocks_trim(&s->blocks);
+    ln_outstanding_trim(&s->outstanding);
     s->heartbeat_due = true;
 }
 

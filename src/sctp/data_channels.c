@@ -42,7 +42,9 @@ int ln_data_channels_create(struct ln_data_channels **ret_channels,
         return error;
     }
     d->env = env;
-    d->config = *config;
+    d->trace_object = config->sctp.trace_object;
+    d->send_buffer_bytes = config->sctp.send_buffer_bytes;
+    d->streams = config->sctp.streams;
     d->remote_max_message = LN_REMOTE_MESSAGE_DEFAULT;
     ln_channel_table_init(&d->table, env->allocator, config->max_channels);
     ln_list_init(&d->news);
@@ -78,8 +80,8 @@ void ln_channels_set_state(struct ln_data_channels *d, struct ln_channel_object 
     if (channel->info.state == state)
         return;
     assert(state > channel->info.state);
-    ln_trace_emit(d->env->trace, d->now, LN_TRACE_CHANNEL_STATE, d->config.sctp.trace_object,
-                  channel->info.id, channel->info.state, state, 0);
+    ln_trace_emit(d->env->trace, d->now, LN_TRACE_CHANNEL_STATE, d->trace_object, channel->info.id,
+                  channel->info.state, state, 0);
     channel->info.state = state;
     if (error)
         channel->error = error;
@@ -127,8 +129,7 @@ static uint32_t id_end(const struct ln_data_channels *d)
     struct ln_sctp_stats stats;
 
     if (!d->connected)
-        return d->config.sctp.streams < LN_CHANNEL_ID_MAX + 1u ? d->config.sctp.streams
-                                                               : LN_CHANNEL_ID_MAX + 1u;
+        return d->streams < LN_CHANNEL_ID_MAX + 1u ? d->streams : LN_CHANNEL_ID_MAX + 1u;
     ln_sctp_stats(d->sctp, &stats);
     return stats.outgoing_streams;
 }
@@ -224,7 +225,7 @@ void ln_data_channels_set_remote_max_message(struct ln_data_channels *d, uint64_
 
 uint64_t ln_data_channels_max_message(const struct ln_data_channels *d)
 {
-    uint64_t own = d->config.sctp.send_buffer_bytes;
+    uint64_t own = d->send_buffer_bytes;
 
     return d->remote_max_message == 0 || d->remote_max_message > own ? own : d->remote_max_message;
 }

@@ -22,7 +22,9 @@ struct ln_early_message {
 struct ln_data_channels {
     const struct ln_env *env;
     struct ln_sctp *sctp;
-    struct ln_data_channels_config config;
+    uint64_t trace_object; /* of the configuration */
+    size_t send_buffer_bytes;
+    uint16_t streams;
     struct ln_channel_table table;
     struct ln_list news;                   /* channels with something to tell */
     struct ln_channel_object *told_closed; /* stays until the next event is asked for */

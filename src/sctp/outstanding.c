@@ -98,6 +98,15 @@ void ln_outstanding_deinit(struct ln_outstanding *o)
     ln_ranges_deinit(&o->acked);
 }
 
+void ln_outstanding_trim(struct ln_outstanding *o)
+{
+    if (!ln_outstanding_empty(o))
+        return;
+    ln_free(o->allocator, o->slots);
+    o->slots = NULL;
+    o->capacity = 0;
+}
+
 int ln_outstanding_reserve(struct ln_outstanding *o)
 {
     size_t capacity = o->capacity ? o->capacity * 2 : FIRST_CAPACITY;

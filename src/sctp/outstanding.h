@@ -78,6 +78,8 @@ static inline struct ln_slot *ln_outstanding_slot(const struct ln_outstanding *o
     return &o->slots[tsn & (o->capacity - 1)];
 }
 
+/* With nothing outstanding: gives the ring back until it is needed again. */
+void ln_outstanding_trim(struct ln_outstanding *o);
 /* Makes the next push safe. Returns 0, LN_ERR_LIMIT (half the number space in flight) or NOMEM. */
 LN_NODISCARD int ln_outstanding_reserve(struct ln_outstanding *o);
 /* The next `len` bytes of the message, as sent now. Returns the TSN. */

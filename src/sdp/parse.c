@@ -399,22 +399,19 @@ static void init_session(struct ln_sdp *sdp)
 int ln_sdp_parse(const char *text, size_t len, struct ln_arena *arena, struct ln_sdp **ret_sdp,
                  struct ln_sdp_error *ret_error)
 {
-    struct ln_sdp_parser *p;
-    struct ln_sdp_parser early = { .error = ret_error };
+    struct ln_sdp_parser parser = { .error = ret_error }, *p = &parser;
     char *copy;
     int status;
 
     if (len > LN_SDP_BYTES_MAX)
-        return ln_sdp_parser_fail(&early, LN_ERR_LIMIT, "description is longer than %u bytes",
+        return ln_sdp_parser_fail(p, LN_ERR_LIMIT, "description is longer than %u bytes",
                                   LN_SDP_BYTES_MAX);
     if (len > 0 && memchr(text, '\0', len))
-        return ln_sdp_parser_fail(&early, LN_ERR_SYNTAX, "description has a NUL byte");
-    p = ln_arena_alloc(arena, sizeof *p);
+        return ln_sdp_parser_fail(p, LN_ERR_SYNTAX, "description has a NUL byte");
     copy = ln_arena_text(arena, text, len);
-    if (!p || !copy)
-        return fail_nomem(&early);
+    if (!copy)
+        return fail_nomem(p);
     p->arena = arena;
-    p->error = ret_error;
     p->session_direction = LN_SDP_SENDRECV;
     memset(p->codec_of, -1, sizeof p->codec_of);
     p->sdp = ln_arena_alloc(arena, sizeof *p->sdp);

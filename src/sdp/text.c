@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LARGE_ELEMENT 64u /* bytes: there is mostly one */
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -130,7 +132,7 @@ char *ln_text_print(struct ln_arena *arena, const char *format, ...)
 void *ln_text_list_add(struct ln_arena *arena, struct ln_text_list *list, size_t element_size)
 {
     if (list->count == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 4;
+        size_t cap = list->cap ? list->cap * 2 : element_size > LARGE_ELEMENT ? 1 : 4;
         void *data = ln_arena_alloc(arena, cap * element_size);
 
         if (!data)
