@@ -261,9 +261,11 @@ void ln_ice_tcp_accept(struct ln_ice *ice, struct ln_ice_tcp_base *base, ln_time
 /* Whether its pair is the selected one, or may become it. */
 static bool needed(const struct ln_ice *ice, const struct ln_ice_pair *pair)
 {
-    return pair == ice->sending || !pair->generation->selected ||
-           pair == pair->generation->selected || pair->check.state == LN_STUN_RUNNING ||
-           pair->nominate_requested;
+    const struct ln_ice_pair *selected = pair->generation->selected;
+
+    return !selected || pair == selected || pair == ice->sending ||
+           pair->check.state == LN_STUN_RUNNING ||
+           (pair->nominate_requested && pair->nominate_order > selected->nominate_order);
 }
 
 static void run_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_time now)

@@ -218,6 +218,21 @@ LN_TEST(tcp, gives_way_to_udp_that_opens_in_the_call)
     agents_free(&s);
 }
 
+LN_TEST(tcp, lets_go_on_the_controlled_side_too_what_was_nominated_before)
+{
+    without_udp();
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(5)));
+    s.wire.filter = NULL;
+    agents_run(&s, LN_SECONDS(3));
+    CHECK_EQUAL(candidate_of(&s.b, false).candidate.protocol, LN_CANDIDATE_UDP);
+    CHECK(open_streams() > 0);
+    s.wire.nodes[s.a.node].stopped = true; /* it says nothing, and closes nothing */
+    agents_run(&s, LN_SECONDS(10));
+    CHECK_EQUAL(open_streams(), 0);
+    agents_free(&s);
+}
+
 LN_TEST(tcp, never_checks_from_a_passive_candidate_or_to_an_active_one)
 {
     struct ln_ice_candidate_info local, remote;
