@@ -122,6 +122,35 @@ LN_TEST(attack_20, stale_forged_and_foreign_nonces_get_438)
     rig_end(&rig);
 }
 
+/* The right one cut at every length, and one byte more than it has. */
+LN_TEST(attack_20, a_nonce_of_another_length_gets_438)
+{
+    struct ln_stun_message answer;
+    struct rig rig;
+    struct rig_client alice;
+    struct rig_call call;
+    char right[sizeof alice.nonce];
+    size_t len;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    memcpy(right, alice.nonce, sizeof right);
+    len = strlen(right);
+    CHECK(len + 1 < sizeof right);
+    right[len] = right[len - 1];
+    for (size_t n = 0; n <= len + 1; n++) {
+        rig_begin(&call, &alice, LN_STUN_REFRESH);
+        ln_stun_add_text(&call.b, LN_STUN_USERNAME, "alice");
+        ln_stun_add_text(&call.b, LN_STUN_REALM, "example.org");
+        ln_stun_add(&call.b, LN_STUN_NONCE, right, n);
+        ln_stun_add_integrity(&call.b, (struct ln_bytes){ (const uint8_t *)"x", 1 });
+        CHECK_EQUAL(rig_call_unsigned(&call, &answer), n == len ? 401 : 438);
+    }
+    rig_end(&rig);
+}
+
 LN_TEST(attack_20, names_and_realms_of_any_length_are_survived)
 {
     static char long_text[1500];
@@ -172,6 +201,70 @@ LN_TEST(attack_23, what_is_cut_short_is_dropped_without_an_answer)
         rig_receive(&rig, &alice.path, data, len);
         CHECK_EQUAL(rig.packet_count, 0);
     }
+    rig_end(&rig);
+}
+
+/* What fills an attribute, or ChannelData, up to four bytes may hold anything (RFC 8489, 14). */
+LN_TEST(attack_23, padding_may_hold_anything_and_goes_nowhere)
+{
+    static const char data[] = { 0x40, 0, 0, 5, 'h', 'e', 'l', 'l', 'o', '\xff', '\xfe', '\xfd' };
+    struct ln_address peer = rig_address("198.51.100.99:9");
+    struct ln_stun_id id = { { 1 } };
+    struct ln_stun_builder b;
+    struct rig rig;
+    struct rig_client alice;
+    uint8_t send[128];
+    int len;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
+    rig_receive(&rig, &alice.path, data, sizeof data);
+    CHECK_EQUAL(rig.packet_count, 1);
+    CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hello"));
+    ln_stun_begin(&b, send, sizeof send, LN_STUN_INDICATION, LN_STUN_SEND, &id);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
+    ln_stun_add(&b, LN_STUN_DATA_VALUE, "hello", 5);
+    len = ln_stun_finish(&b);
+    memset(send + len - 3, 0xff, 3);
+    rig_receive(&rig, &alice.path, send, (size_t)len);
+    CHECK_EQUAL(rig.packet_count, 1);
+    CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hello"));
+    rig_end(&rig);
+}
+
+/* Alice's channel and permission, from her address with another port, from another address with her
+ * port, and from where she is but to another port of the server: nobody's. */
+LN_TEST(attack_24, what_comes_by_another_path_is_not_the_owners)
+{
+    struct rig rig;
+    struct rig_client alice, mallory;
+
+    rig_init(&rig);
+    rig.listen[1].address = rig_address("203.0.113.9:3479");
+    rig.config.listen_count = 2;
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
+    for (int which = 0; which < 3; which++) {
+        mallory = alice;
+        mallory.path.remote.port ^= which == 0;
+        mallory.path.remote.ip[3] ^= which == 1;
+        if (which == 2) {
+            mallory.path.link = RIG_LISTENER + 1;
+            mallory.path.local = rig.listen[1].address;
+        }
+        rig_send_channel(&mallory, 0x4000, "spoofed");
+        CHECK_EQUAL(rig.packet_count, 0);
+        rig_send_indication(&mallory, "198.51.100.99:9", "spoofed");
+        CHECK_EQUAL(rig.packet_count, 0);
+        CHECK(rig_refresh(&mallory, 0) != 0);
+    }
+    rig_send_channel(&alice, 0x4000, "hers");
+    CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hers"));
     rig_end(&rig);
 }
 
