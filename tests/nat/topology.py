@@ -75,7 +75,8 @@ def rules(kind, hairpin=False):
     """The nftables rules of a NAT with interfaces `lan` and `wan`."""
     cone = kind in ("full_cone", "address_cone")
     source = "ip saddr . udp dport @sent_to " if kind == "address_cone" else ""
-    where = f'iifname {{ "wan", "lan" }} ip daddr {hairpin}' if hairpin else 'iifname "wan"'
+    # Of its own addresses only: what is still sent to one that it had before a rebinding must not bring the flow back.
+    where = ('iifname { "wan", "lan" }' if hairpin else 'iifname "wan"') + " fib daddr type local"
     return RULES.format(
         state=CONES.format(idle=IDLE_S) if cone else "",
         learn=LEARN.format(idle=IDLE_S) if cone else "",
@@ -138,7 +139,7 @@ class Internet:
     def __init__(self):
         self.namespaces = []
         self.links = 0
-        self.public = 9  # last byte of the newest public address
+        self.last_bytes = iter(range(10, 255))  # of public addresses; tests at the same time take from it
 
     def __enter__(self):
         try:
@@ -172,9 +173,7 @@ class Internet:
         return namespace
 
     def address(self):
-        self.public += 1
-        assert self.public < 255
-        return f"203.0.113.{self.public}"
+        return f"203.0.113.{next(self.last_bytes)}"
 
     def attach(self, namespace, interface, *addresses):
         """Plugs an interface with these addresses into the bridge."""
