@@ -66,6 +66,7 @@ static const struct key keys[] = {
     { "turn.check_stun", KIND_TEXT, AT(turn.check_stun), 0, 0 },
     { "turn.realm", KIND_TEXT, AT(turn.realm), 0, 0 },
     { "turn.users", KIND_TEXTS, AT(turn.users), 0, 0 },
+    { "turn.users_database", KIND_TEXT, AT(turn.users_database), 0, 0 },
     { "turn.secrets", KIND_TEXTS, AT(turn.secrets), 0, 0 },
     { "turn.nonce_key", KIND_TEXT, AT(turn.nonce_key), 0, 0 },
     { "turn.allow_peers", KIND_TEXTS, AT(turn.allow_peers), 0, 0 },

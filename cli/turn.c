@@ -27,6 +27,7 @@
 struct arguments {
     struct cli_texts listen, relay, users, secrets, allow, deny;
     const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key, *check_stun;
+    const char *database;
     long workers, ttl;
     bool check, print, addresses, tcp_relay;
 };
@@ -36,6 +37,8 @@ static const struct cli_option options[] = {
              "UDP and TCP (0.0.0.0:3478); may be given several times"),
     CLI_LIST("user", "NAME:PASSWORD", struct arguments, users,
              "who may use it; several times (credentials: the name to mint for)"),
+    CLI_TEXT("users-database", "FILE", struct arguments, database,
+             "SQLite with more of them, in the table of coturn's turnadmin; read again on SIGHUP"),
     CLI_LIST("secret", "TEXT|@FILE", struct arguments, secrets,
              "signs ephemeral credentials; several are valid at once"),
     CLI_TEXT("realm", "TEXT", struct arguments, realm, "the realm of the passwords (linnet)"),
@@ -120,6 +123,8 @@ static int settle(struct turning *t, struct serve_config *config)
     s->tcp_relay |= a->tcp_relay;
     if (a->realm)
         s->realm = a->realm;
+    if (a->database)
+        s->users_database = a->database;
     if (a->check_stun)
         s->check_stun = a->check_stun;
     if (a->workers)

@@ -3,6 +3,7 @@
 #include "cli/turn_settings.h"
 
 #include "base/alloc.h"
+#include "cli/turn_database.h"
 #include "crypto/hash.h"
 #include "stun/message.h"
 
@@ -33,7 +34,7 @@ void turn_settings_init(struct turn_settings *settings)
 
 bool turn_settings_usable(const struct turn_settings *settings)
 {
-    return settings->users.count > 0 || settings->secrets.count > 0;
+    return settings->users.count > 0 || settings->secrets.count > 0 || settings->users_database;
 }
 
 const char *turn_secret_text(const char *value, char *memory, size_t cap, FILE *errors)
@@ -192,6 +193,9 @@ static int read_users(struct turn_plan *plan, const struct turn_settings *settin
 {
     if (ln_turn_credentials_create(&plan->credentials, settings->realm, env) != 0)
         return complain(errors, "realm", settings->realm, "a shorter text");
+    if (settings->users_database &&
+        turn_database_read(plan->credentials, settings->users_database, errors) != 0)
+        return -1;
     for (size_t i = 0; i < settings->users.count; i++)
         if (read_user(plan->credentials, settings->users.items[i], errors) != 0)
             return -1;
@@ -365,6 +369,8 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
             s->check_stun ? s->check_stun : "");
     fprintf(out, "  realm: \"%s\"\n", s->realm);
     print_list(out, "users", &s->users, true);
+    fprintf(out, "  users_database:%s%s\n", s->users_database ? " " : "",
+            s->users_database ? s->users_database : "");
     print_list(out, "secrets", &s->secrets, true);
     fprintf(out, "  nonce_key:%s\n", s->nonce_key ? " \"***\"" : "");
     print_list(out, "allow_peers", &s->allow_peers, false);

@@ -19,7 +19,7 @@ struct turn_settings {
     bool present; /* the section is there */
     bool strict_channels, tcp_relay;
     struct turn_texts listen, relay, users, secrets, allow_peers, deny_peers;
-    const char *realm, *nonce_key, *check_stun;
+    const char *realm, *nonce_key, *check_stun, *users_database;
     long port_min, port_max, workers, allocations, user_allocations, permissions, channels;
     long kbit_per_second, user_kbit_per_second, lifetime_seconds, nonce_seconds;
     long credential_seconds, streams, source_streams, stream_seconds, drain_seconds;

@@ -3,9 +3,11 @@
 """coturn's test client (package coturn) against `linnet turn`: every transport of a client, channels, indications and
 TCP relays, through a peer and from client to client. What it reports as lost must be nothing."""
 import contextlib
+import os
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 
 from relays import free_port, tls_options, turn_server
@@ -162,6 +164,15 @@ def test_turnutils_finds_out_what_there_is_before_it():
 
 def test_turnutils_with_ephemeral_credentials():
     client(credentials=("-u", "carol", "-W", "north"))
+
+
+def test_turnutils_with_users_that_turnadmin_wrote():
+    """The database is coturn's own: its users have MD5 keys alone, and that is what everybody is offered."""
+    with tempfile.TemporaryDirectory() as place:
+        path = os.path.join(place, "users.sqlite")
+        subprocess.run(["turnadmin", "-a", "-b", path, "-u", "carol", "-r", "ex", "-p", "hers"], check=True,
+                       capture_output=True, cwd=place, timeout=SECONDS)
+        client(more=("--users-database", path), credentials=("-u", "carol", "-w", "hers"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import urllib.error
@@ -287,6 +288,44 @@ def test_turn_reads_its_configuration_again_and_keeps_what_is_right():
             assert "did you mean turn.users?" in server.expect("userz", stream="err").string
             server.expect("stays in force", stream="err")
             assert Client(server.port, "dave", "two").allocate()[0] == 0
+
+
+def users_database(place, *users):
+    """The table as coturn's turnadmin makes it."""
+    path = os.path.join(place, "users.sqlite")
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        base.execute("CREATE TABLE IF NOT EXISTS turnusers_lt (realm varchar(127) default '', name varchar(512), "
+                     "hmackey char(128), PRIMARY KEY (realm,name))")
+        for realm, name, password in users:
+            key = hashlib.md5(f"{name}:{realm}:{password}".encode()).hexdigest()
+            base.execute("INSERT OR REPLACE INTO turnusers_lt VALUES (?, ?, ?)", (realm, name, key))
+    return path
+
+
+def test_turn_takes_users_from_a_database():
+    with folder() as place:
+        path = users_database(place, ("example.org", "erin", "one"), ("elsewhere.org", "frank", "two"))
+        with turn("--users-database", path) as server:
+            code, answer = Client(server.port, "erin", "one").allocate()
+            assert code == 0, code
+            assert Client(server.port, "alice", "secret").allocate()[0] == 0  # of the command line
+            assert Client(server.port, "erin", "two").allocate()[0] == 401
+            assert Client(server.port, "frank", "two").allocate()[0] == 401
+            users_database(place, ("example.org", "erin", "three"), ("example.org", "gina", "four"))
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("read again", stream="err")
+            assert Client(server.port, "erin", "one").allocate()[0] == 401
+            assert Client(server.port, "erin", "three").allocate()[0] == 0
+            assert Client(server.port, "gina", "four").allocate()[0] == 0
+            with contextlib.closing(sqlite3.connect(path)) as base, base:
+                base.execute("UPDATE turnusers_lt SET hmackey = 'secret' WHERE name = 'gina'")
+            server.process.send_signal(signal.SIGHUP)
+            assert "gina" in server.expect("hexadecimal digits", stream="err").string
+            server.expect("stays in force", stream="err")
+            assert Client(server.port, "gina", "four").allocate()[0] == 0
+    for path in ("/nowhere/users.sqlite", os.path.abspath(__file__)):
+        code, out, err = run("turn", "--users-database", path)
+        assert code == 1 and out == "" and path in sentence(err), (code, err)
 
 
 def test_turn_drains_and_takes_it_back():

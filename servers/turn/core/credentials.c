@@ -37,6 +37,7 @@ struct ln_turn_credentials {
     struct ln_map users;
     char secrets[LN_TURN_SECRETS_MAX][LN_TURN_SECRET_MAX + 1];
     size_t secret_count;
+    bool md5_alone; /* of somebody there is no SHA-256 key */
 };
 
 static struct ln_bytes text_bytes(const char *text)
@@ -114,15 +115,14 @@ static void make_key(const struct ln_turn_credentials *c, struct ln_bytes name,
     key->len = algorithm == LN_TURN_SHA256 ? LN_SHA256_LEN : 16;
 }
 
-int ln_turn_credentials_add_user(struct ln_turn_credentials *credentials, const char *name,
-                                 const char *password)
+int ln_turn_credentials_add_keys(struct ln_turn_credentials *credentials, const char *name,
+                                 const struct ln_turn_key *md5, const struct ln_turn_key *sha256)
 {
-    struct ln_bytes name_bytes = text_bytes(name), password_bytes = text_bytes(password);
+    struct ln_bytes name_bytes = text_bytes(name);
     struct user *user, *old;
     int error;
 
-    if (name_bytes.len == 0 || name_bytes.len > LN_TURN_NAME_MAX ||
-        password_bytes.len > LN_TURN_PASSWORD_MAX)
+    if (name_bytes.len == 0 || name_bytes.len > LN_TURN_NAME_MAX || md5->len + sha256->len == 0)
         return LN_ERR_INVALID_ARGUMENT;
     user = ln_alloc_zero(credentials->env->allocator, sizeof *user + name_bytes.len);
     if (!user)
@@ -130,12 +130,35 @@ int ln_turn_credentials_add_user(struct ln_turn_credentials *credentials, const 
     user->name_len = name_bytes.len;
     memcpy(user->name, name, name_bytes.len);
     hash_user(credentials, name_bytes, user->hash);
-    make_key(credentials, name_bytes, password_bytes, LN_TURN_MD5, &user->md5);
-    make_key(credentials, name_bytes, password_bytes, LN_TURN_SHA256, &user->sha256);
+    user->md5 = *md5;
+    user->sha256 = *sha256;
     old = ln_map_get(&credentials->users, user->hash, sizeof user->hash);
     error = ln_map_set(&credentials->users, user->hash, sizeof user->hash, user);
     free_user(credentials, error ? user : old);
+    credentials->md5_alone |= !error && sha256->len == 0;
     return error;
+}
+
+int ln_turn_credentials_add_user(struct ln_turn_credentials *credentials, const char *name,
+                                 const char *password)
+{
+    struct ln_bytes name_bytes = text_bytes(name), password_bytes = text_bytes(password);
+    struct ln_turn_key md5, sha256;
+    int error;
+
+    if (password_bytes.len > LN_TURN_PASSWORD_MAX)
+        return LN_ERR_INVALID_ARGUMENT;
+    make_key(credentials, name_bytes, password_bytes, LN_TURN_MD5, &md5);
+    make_key(credentials, name_bytes, password_bytes, LN_TURN_SHA256, &sha256);
+    error = ln_turn_credentials_add_keys(credentials, name, &md5, &sha256);
+    ln_wipe(&md5, sizeof md5);
+    ln_wipe(&sha256, sizeof sha256);
+    return error;
+}
+
+bool ln_turn_credentials_offer_sha256(const struct ln_turn_credentials *credentials)
+{
+    return !credentials->md5_alone;
 }
 
 int ln_turn_credentials_add_secret(struct ln_turn_credentials *credentials, const char *secret)
@@ -193,7 +216,7 @@ size_t ln_turn_credentials_find(const struct ln_turn_credentials *credentials, s
 
     hash_user(credentials, name, hash);
     user = ln_map_get(&credentials->users, hash, sizeof hash);
-    if (user)
+    if (user && (algorithm == LN_TURN_SHA256 ? user->sha256 : user->md5).len > 0)
         keys[count++] = algorithm == LN_TURN_SHA256 ? user->sha256 : user->md5;
     if (credentials->secret_count == 0 || !split_ephemeral(name, &expiry, &rest) ||
         expiry <= wall || expiry - wall > LN_TURN_EXPIRY_AHEAD_MAX)

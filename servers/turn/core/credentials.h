@@ -41,6 +41,13 @@ void ln_turn_credentials_free(struct ln_turn_credentials *credentials); /* NULL 
  * too long), LN_ERR_LIMIT, LN_ERR_NOMEM. */
 LN_NODISCARD int ln_turn_credentials_add_user(struct ln_turn_credentials *credentials,
                                               const char *name, const char *password);
+/* The same with keys that somebody else has made, one of which may be empty. Without a SHA-256 key
+ * of everybody only MD5 is offered to anybody, as a challenge does not know whom it is for. */
+LN_NODISCARD int ln_turn_credentials_add_keys(struct ln_turn_credentials *credentials,
+                                              const char *name, const struct ln_turn_key *md5,
+                                              const struct ln_turn_key *sha256);
+/* Whether PASSWORD-ALGORITHMS is offered (RFC 8489, 9.2.4). */
+bool ln_turn_credentials_offer_sha256(const struct ln_turn_credentials *credentials);
 LN_NODISCARD int ln_turn_credentials_add_secret(struct ln_turn_credentials *credentials,
                                                 const char *secret);
 

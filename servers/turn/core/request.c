@@ -15,7 +15,13 @@
 #include <string.h>
 
 /* The PASSWORD-ALGORITHMS that every challenge offers: no parameters (RFC 8489, 14.11). */
-static const uint8_t offered[] = { 0, LN_TURN_SHA256, 0, 0, 0, LN_TURN_MD5, 0, 0 };
+static struct ln_bytes offered(const struct ln_turn_server *server)
+{
+    static const uint8_t all[] = { 0, LN_TURN_SHA256, 0, 0, 0, LN_TURN_MD5, 0, 0 };
+    size_t skip = ln_turn_credentials_offer_sha256(server->config.credentials) ? 0 : 4;
+
+    return (struct ln_bytes){ all + skip, sizeof all - skip };
+}
 
 /* ---- answers ---- */
 
@@ -96,7 +102,7 @@ static void challenge(const struct turn_request *request, uint16_t code)
                             nonce);
         ln_stun_add_text(&b, LN_STUN_REALM, ln_turn_credentials_realm(server->config.credentials));
         ln_stun_add(&b, LN_STUN_NONCE, nonce, sizeof nonce);
-        ln_stun_add(&b, LN_STUN_PASSWORD_ALGORITHMS, offered, sizeof offered);
+        ln_stun_add(&b, LN_STUN_PASSWORD_ALGORITHMS, offered(server).data, offered(server).len);
     }
     send_answer(&b, request);
 }
@@ -105,17 +111,18 @@ static void challenge(const struct turn_request *request, uint16_t code)
 
 /* The algorithm of the request's key; 0 when it shows that our offer was tampered with, or is none
  * of it (RFC 8489, 9.2.4: bid-down protection). */
-static unsigned algorithm_of(const struct ln_stun_message *message)
+static unsigned algorithm_of(const struct ln_turn_server *server,
+                             const struct ln_stun_message *message)
 {
-    struct ln_bytes list, one;
+    struct ln_bytes list, one, offer = offered(server);
     bool has_list = ln_stun_find(message, LN_STUN_PASSWORD_ALGORITHMS, &list);
     bool has_one = ln_stun_find(message, LN_STUN_PASSWORD_ALGORITHM, &one);
     unsigned number;
 
     if (!has_list && !has_one)
         return LN_TURN_MD5; /* a client of RFC 5389 */
-    if (!has_list || !has_one || list.len != sizeof offered ||
-        memcmp(list.data, offered, sizeof offered) != 0 || one.len < 4)
+    if (!has_list || !has_one || list.len != offer.len ||
+        memcmp(list.data, offer.data, offer.len) != 0 || one.len < 4)
         return 0;
     number = ln_load16(one.data);
     return number == LN_TURN_MD5 || number == LN_TURN_SHA256 ? number : 0;
@@ -193,7 +200,9 @@ static bool authenticate(struct turn_request *request)
         return false;
     }
     named = ln_stun_find(m, LN_STUN_USERNAME, &name) || ln_stun_find(m, LN_STUN_USERHASH, &name);
-    algorithm = algorithm_of(m);
+    algorithm = algorithm_of(server, m);
+    if (algorithm == 0 && request->client->allocation)
+        algorithm = LN_TURN_MD5; /* of an offer before a reload; its owner's key is settled */
     if (!ln_stun_find(m, LN_STUN_NONCE, &nonce) || !ln_stun_find(m, LN_STUN_REALM, &realm_value) ||
         !named || algorithm == 0) {
         challenge(request, 400);

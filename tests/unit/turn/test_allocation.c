@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Allocations: made, answered again, refreshed, ended, in pairs of ports and of families. */
+#include "crypto/hash.h"
 #include "stun/ephemeral.h"
 #include "tests/unit/turn/rig.h"
 
@@ -493,4 +494,44 @@ LN_TEST(allocation, other_credentials_and_policy_take_over_at_a_reload)
     CHECK_EQUAL(rig_permit(&dave, "10.1.2.3"), 0);
     CHECK_EQUAL(rig_refresh(&alice, 600), 0); /* what is there goes on */
     rig_end(&rig);
+}
+
+static struct ln_turn_key key_of(const char *text, size_t len, enum ln_hash hash)
+{
+    struct ln_turn_key key = { .len = (uint8_t)len };
+
+    ln_hash_once(hash, text, strlen(text), key.bytes);
+    return key;
+}
+
+LN_TEST(allocation, keys_of_others_are_taken_and_only_what_all_have_is_offered)
+{
+    struct ln_turn_key md5 = key_of("carol:example.org:pw", 16, LN_HASH_MD5), none = { .len = 0 };
+    struct ln_turn_key sha256 = key_of("carol:example.org:pw", 32, LN_HASH_SHA256);
+    struct ln_stun_message answer;
+    struct ln_bytes offer;
+    struct rig rig;
+    struct rig_client carol;
+    struct rig_call call;
+
+    for (int way = 0; way < 3; way++) { /* both keys, MD5, SHA-256 */
+        rig_init(&rig);
+        CHECK_EQUAL(ln_turn_credentials_add_keys(rig.credentials, "carol", &none, &none),
+                    LN_ERR_INVALID_ARGUMENT);
+        CHECK_EQUAL(ln_turn_credentials_add_keys(rig.credentials, "carol", way < 2 ? &md5 : &none,
+                                                 way == 1 ? &none : &sha256),
+                    0);
+        rig_start(&rig);
+        carol = rig_client(&rig, "198.51.100.7:4000", "carol", "pw");
+        rig_begin(&call, &carol, LN_STUN_ALLOCATE);
+        CHECK_EQUAL(rig_call_unsigned(&call, &answer), 401);
+        CHECK(ln_stun_find(&answer, LN_STUN_PASSWORD_ALGORITHMS, &offer));
+        CHECK_EQUAL(offer.len, way == 1 ? 4 : 8);
+        CHECK_EQUAL(offer.data[1], way == 1 ? LN_TURN_MD5 : LN_TURN_SHA256);
+        CHECK_EQUAL(rig_allocate(&carol, NULL), way < 2 ? 0 : 401);
+        carol = rig_client(&rig, "198.51.100.7:4001", "carol", "pw");
+        carol.strong = true;
+        CHECK_EQUAL(rig_allocate(&carol, NULL), way == 1 ? 400 : 0);
+        rig_end(&rig);
+    }
 }
