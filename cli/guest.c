@@ -297,7 +297,8 @@ static int enter(struct guest *guest)
 
     ln_client_config_init(&config);
     config.include_loopback = options->loopback;
-    config.mdns_names = options->mdns_names;
+    if (options->network)
+        cli_network_apply(options->network, &config.network);
     error = ln_client_create(&config, &guest->client);
     if (error) {
         fprintf(stderr, "%s: cannot start: %s\n", options->command, ln_error_sentence(error));

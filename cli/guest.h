@@ -4,6 +4,8 @@
 #ifndef LN_CLI_GUEST_H
 #define LN_CLI_GUEST_H
 
+#include "cli/network.h"
+
 #include <linnet/client.h>
 
 enum guest_output { GUEST_TEXT, GUEST_JSON, GUEST_QUIET };
@@ -15,9 +17,10 @@ struct guest_options {
     enum ln_source_kind video, audio;
     bool chat; /* lines of standard input are sent */
     bool echo; /* each message goes back to its sender */
-    bool insecure, loopback, mdns_names;
-    const char *snapshot; /* NULL: none */
-    long duration;        /* seconds in the room; 0: no limit */
+    bool insecure, loopback;
+    const struct cli_network *network; /* NULL: the defaults */
+    const char *snapshot;              /* NULL: none */
+    long duration;                     /* seconds in the room; 0: no limit */
     enum guest_output output;
 };
 

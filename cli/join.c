@@ -11,7 +11,8 @@
 
 struct arguments {
     const char *name, *room, *token, *video, *audio, *snapshot, *stats;
-    bool chat, echo, insecure, loopback, mdns_names;
+    bool chat, echo, insecure, loopback;
+    struct cli_network network;
     long duration;
 };
 
@@ -32,8 +33,7 @@ static const struct cli_option options[] = {
                "figures as lines for people, or everything as JSON lines (text)"),
     CLI_FLAG("insecure", struct arguments, insecure, "accept any certificate of the server"),
     CLI_FLAG("loopback", struct arguments, loopback, "use loopback addresses as well"),
-    CLI_FLAG("mdns-names", struct arguments, mdns_names,
-             "tell random names under .local, not this machine's addresses"),
+    CLI_NETWORK_OPTIONS(struct arguments, network),
     CLI_END,
 };
 
@@ -84,6 +84,8 @@ int cli_join(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
+    if (!cli_network_valid("join", &a.network))
+        return CLI_EXIT_USAGE;
     guest = (struct guest_options){ .command = "linnet join",
                                     .url = positional.items[0],
                                     .room = a.room,
@@ -95,7 +97,7 @@ int cli_join(int argc, char **argv)
                                     .echo = a.echo,
                                     .insecure = a.insecure,
                                     .loopback = a.loopback,
-                                    .mdns_names = a.mdns_names,
+                                    .network = &a.network,
                                     .snapshot = a.snapshot,
                                     .duration = a.duration,
                                     .output = GUEST_TEXT };

@@ -6,6 +6,7 @@
  * data channels take it. docs/peer.md describes the lines. */
 #include "cli/commands.h"
 #include "cli/json_lines.h"
+#include "cli/network.h"
 #include "cli/options.h"
 #include "cli/peer_channels.h"
 #include "cli/peer_media.h"
@@ -28,7 +29,8 @@
 #define TURN_SERVERS_MAX   CLI_TEXTS_MAX
 
 struct arguments {
-    bool offer, answer, echo, no_trickle, loopback, mdns_names, ice_tcp, snap;
+    bool offer, answer, echo, no_trickle, loopback, ice_tcp, snap;
+    struct cli_network network;
     const char *policy, *video, *audio, *trace;
     struct cli_texts data, servers;
     long duration;
@@ -463,7 +465,7 @@ static int create(struct peer *p)
     configuration.ice_servers = servers;
     configuration.ice_server_count = p->arguments.servers.count;
     configuration.include_loopback = p->arguments.loopback;
-    configuration.mdns_names = p->arguments.mdns_names;
+    cli_network_apply(&p->arguments.network, &configuration.network);
     configuration.ice_tcp = p->arguments.ice_tcp;
     configuration.data_snap = p->arguments.snap;
     configuration.wall_offset = ln_loop_wall_offset(p->loop);
@@ -555,8 +557,7 @@ static const struct cli_option options[] = {
                "send the test tone, or only receive"),
     CLI_FLAG("no-trickle", struct arguments, no_trickle, "put all candidates into the description"),
     CLI_FLAG("loopback", struct arguments, loopback, "gather loopback addresses too"),
-    CLI_FLAG("mdns-names", struct arguments, mdns_names,
-             "tell random names under .local, not this machine's addresses"),
+    CLI_NETWORK_OPTIONS(struct arguments, network),
     CLI_FLAG("ice-tcp", struct arguments, ice_tcp, "gather TCP candidates too"),
     CLI_FLAG("snap", struct arguments, snap,
              "offer data channels without a handshake of their own"),
@@ -593,6 +594,8 @@ int cli_peer(int argc, char **argv)
         fprintf(stderr, "linnet peer: give one of --offer and --answer\n");
         return CLI_EXIT_USAGE;
     }
+    if (!cli_network_valid("peer", &p.arguments.network))
+        return CLI_EXIT_USAGE;
     if (p.arguments.trace && trace_file_open(&p.trace, p.arguments.trace) != 0) {
         fprintf(stderr, "linnet peer: %s cannot be written: %s\n", p.arguments.trace,
                 strerror(errno));

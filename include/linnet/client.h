@@ -43,11 +43,11 @@ typedef struct ln_participant ln_participant;
 /* Fill it with ln_client_config_init() first. */
 struct ln_client_config {
     size_t size;
-    uint8_t codec_threads;       /* for video; 0: by the number of processors. Sound has its own */
-    bool include_loopback;       /* loopback addresses as candidates too */
-    bool mdns_names;             /* as in struct ln_configuration */
-    uint16_t port_min, port_max; /* local UDP ports; 0, 0: any */
-    uint32_t max_bitrate_bps;    /* for each participant; 0: the default of ln_configuration */
+    uint8_t codec_threads; /* for video; 0: by the number of processors. Sound has its own */
+    bool include_loopback; /* loopback addresses as candidates too */
+    struct ln_network_options network; /* texts are borrowed until ln_client_free() */
+    uint16_t port_min, port_max;       /* local UDP ports; 0, 0: any */
+    uint32_t max_bitrate_bps;       /* for each participant; 0: the default of ln_configuration */
     struct ln_allocator *allocator; /* NULL: the C library's; must be safe for several threads */
 };
 

@@ -36,6 +36,25 @@ enum ln_data_congestion_control {
     LN_DATA_CONGESTION_CONTROL_RENO,  /* RFC 9260's own */
 };
 
+/* Which addresses of this host are used, and how they are told. All zero is the default. Texts are
+ * read during the call that takes them, except where that says otherwise. */
+struct ln_network_options {
+    /* Which are used: "[!]NAME" (of an interface, with * and ?) and "[!]ADDRESS[/BITS]". None that
+     * a rule with "!" matches; of the rules without, of names as of addresses, one has to match
+     * where there are any. At most 32; none: all addresses. */
+    const char *const *address_filter;
+    size_t address_filter_count;
+    /* Under which addresses others see this host behind a NAT that maps one to one, as clouds have:
+     * "EXTERNAL" or "EXTERNAL=LOCAL"; ports are kept. At most 16. */
+    const char *const *external_addresses;
+    size_t external_address_count;
+    bool external_replaces; /* they are told in place of host candidates; else beside them */
+    /* Host candidates are told by random names under .local that only the local network can
+     * resolve, and no address of this host is shown (draft-ietf-mmusic-mdns-ice-candidates); those
+     * for which the driver cannot publish a name are not told. */
+    bool mdns_names;
+};
+
 /* RTCConfiguration, then what browsers take from their own settings. Fill it with
  * ln_configuration_init() first: `size` says which version of the structure the caller knows. */
 struct ln_configuration {
@@ -51,11 +70,8 @@ struct ln_configuration {
     size_t certificate_count;            /* at most 1 is used */
     uint8_t ice_candidate_pool_size;
 
-    bool include_loopback;       /* gather loopback addresses too; default false */
-    bool mdns_names;             /* host candidates are told by random names under .local that only
-                                    the local network can resolve, and no address of this host is
-                                    shown (draft-ietf-mmusic-mdns-ice-candidates); those for which
-                                    the driver cannot publish a name are not told. Default false */
+    bool include_loopback; /* gather loopback addresses too; default false */
+    struct ln_network_options network;
     bool ice_tcp;                /* TCP candidates too (RFC 6544); default false */
     bool ice_lite;               /* reserved; must be false */
     uint16_t port_min, port_max; /* local ports; 0, 0: any */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rng.h"
 
+#include <stdio.h>
+
 void ln_rng_bytes(struct ln_rng *rng, void *data, size_t len)
 {
     rng->fill(rng, data, len);
@@ -51,4 +53,17 @@ void ln_rng_text(struct ln_rng *rng, char *text, size_t len)
     for (i = 0; i < len; i++)
         text[i] = ice_char[(uint8_t)text[i] & 63];
     text[len] = '\0';
+}
+
+void ln_uuid_text(struct ln_rng *rng, char text[LN_UUID_TEXT])
+{
+    uint8_t b[16];
+
+    ln_rng_bytes(rng, b, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* version 4 */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80); /* variant of RFC 4122 */
+    snprintf(text, LN_UUID_TEXT,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+             b[15]);
 }

@@ -16,6 +16,10 @@ double ln_rng_unit(struct ln_rng *rng);
  */
 void ln_rng_text(struct ln_rng *rng, char *text, size_t len);
 
+#define LN_UUID_TEXT 37u
+/* A random UUID (RFC 9562, 5.4) in text. */
+void ln_uuid_text(struct ln_rng *rng, char text[LN_UUID_TEXT]);
+
 /* A repeatable generator (xoshiro256**), for tests and simulations only: it is not linked into the
  * library (base/rng_seeded.c). */
 void ln_rng_seed(struct ln_rng *rng, uint64_t seed);

@@ -167,7 +167,7 @@ static void configure(const struct ln_room_core *core, struct ln_configuration *
     configuration->ice_servers = core->ice.servers;
     configuration->ice_server_count = core->ice.count;
     configuration->include_loopback = config->include_loopback;
-    configuration->mdns_names = config->mdns_names;
+    configuration->network = config->network;
     configuration->port_min = config->port_min;
     configuration->port_max = config->port_max;
     configuration->wall_offset = ln_loop_wall_offset(core->client->loop);

@@ -37,10 +37,32 @@ static bool config_valid(const struct ln_ice_config *c)
             c->ufrag_first == '+' || c->ufrag_first == '/');
 }
 
+/* Most agents have neither; those that do pay for it. */
+static int take_addresses(struct ln_ice *ice, const struct ln_ice_config *config)
+{
+    struct ln_allocator *allocator = ice->env->allocator;
+    int error = 0;
+
+    if (config->filter_count > 0) {
+        ice->filter = ln_alloc_zero(allocator, sizeof *ice->filter);
+        error = ice->filter ? ln_ice_filter_parse(config->filter, config->filter_count, ice->filter)
+                            : LN_ERR_NOMEM;
+    }
+    if (!error && config->external_count > 0) {
+        ice->externals = ln_alloc_zero(allocator, sizeof *ice->externals);
+        error = ice->externals ? ln_ice_externals_parse(config->externals, config->external_count,
+                                                        ice->externals)
+                               : LN_ERR_NOMEM;
+    }
+    ice->config.filter = ice->config.externals = NULL;
+    return error;
+}
+
 int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                   const struct ln_env *env)
 {
     struct ln_ice *ice;
+    int error;
 
     if (!config_valid(config))
         return LN_ERR_INVALID_ARGUMENT;
@@ -63,12 +85,17 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                  LN_ICE_ANSWERS_MAX);
     ln_ring_init(&ice->events, env->allocator, sizeof(struct ln_ice_event_entry),
                  LN_ICE_EVENTS_MAX);
-    ice->servers = ln_ice_servers_create(ice, config->servers, config->server_count,
-                                         config->policy);
-    if (!ice->servers || !(ice->current = ln_ice_generation_create(ice)) ||
-        (config->tcp && ln_ice_tcp_create(ice) != 0)) {
+    error = take_addresses(ice, config);
+    if (!error) {
+        ice->servers = ln_ice_servers_create(ice, config->servers, config->server_count,
+                                             config->policy);
+        if (!ice->servers || !(ice->current = ln_ice_generation_create(ice)) ||
+            (config->tcp && ln_ice_tcp_create(ice) != 0))
+            error = LN_ERR_NOMEM;
+    }
+    if (error) {
         ln_ice_free(ice);
-        return LN_ERR_NOMEM;
+        return error;
     }
     *ret_ice = ice;
     return 0;
@@ -86,6 +113,8 @@ void ln_ice_free(struct ln_ice *ice)
     ln_ice_servers_unref(ice, ice->servers);
     ln_ring_deinit(&ice->answers);
     ln_ring_deinit(&ice->events);
+    ln_free(ice->env->allocator, ice->filter);
+    ln_free(ice->env->allocator, ice->externals);
     ln_free(ice->env->allocator, ice);
 }
 

@@ -185,7 +185,9 @@ struct ln_ice_event_entry {
 struct ln_ice {
     const struct ln_env *env;
     struct ln_ice_config config;
-    struct ln_ice_servers *servers; /* for the next generation; a reference */
+    struct ln_ice_filter *filter;       /* NULL: all addresses */
+    struct ln_ice_externals *externals; /* NULL: none */
+    struct ln_ice_servers *servers;     /* for the next generation; a reference */
     struct ln_ice_relay *relays[LN_ICE_RELAYS_MAX];
     size_t relay_count;
     uint32_t last_virtual;         /* link of a relay */

@@ -64,6 +64,8 @@ static bool address_wanted(const struct ln_ice *ice, const struct ln_interface *
         return false;
     if (a->family == LN_FAMILY_IPV4 ? !ice->config.ipv4 : !ice->config.ipv6)
         return false;
+    if (ice->filter && !ln_ice_filter_allows(ice->filter, in))
+        return false;
     if (in->loopback || ln_address_is_loopback(a))
         return ice->config.include_loopback;
     /* IPv6 link-local, site-local and mapped addresses are not gathered (RFC 8445, 5.1.1.1). */
@@ -73,7 +75,8 @@ static bool address_wanted(const struct ln_ice *ice, const struct ln_interface *
 }
 
 /* A stable IPv6 address gives way to a temporary one of the same network (RFC 8445, 5.1.1.1). */
-static bool has_temporary_twin(const struct ln_answer *answer, const struct ln_interface *in)
+static bool has_temporary_twin(const struct ln_ice *ice, const struct ln_answer *answer,
+                               const struct ln_interface *in)
 {
     size_t i;
 
@@ -82,8 +85,8 @@ static bool has_temporary_twin(const struct ln_answer *answer, const struct ln_i
     for (i = 0; i < answer->interface_count; i++) {
         const struct ln_interface *other = &answer->interfaces[i];
 
-        if (other->temporary && other->up && !other->deprecated && other->index == in->index &&
-            other->address.family == LN_FAMILY_IPV6 &&
+        if (other->temporary && other->index == in->index &&
+            other->address.family == LN_FAMILY_IPV6 && address_wanted(ice, other) &&
             memcmp(other->address.ip, in->address.ip, 8) == 0)
             return true;
     }
@@ -174,7 +177,7 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
     for (i = 0; i < answer->interface_count && ice->known_count < LN_ICE_ADDRESSES_MAX; i++) {
         const struct ln_interface *in = &answer->interfaces[i];
 
-        if (!address_wanted(ice, in) || has_temporary_twin(answer, in) ||
+        if (!address_wanted(ice, in) || has_temporary_twin(ice, answer, in) ||
             still_known(ice, &in->address))
             continue;
         ice->known[ice->known_count] = (struct ln_ice_known_address){
@@ -484,7 +487,9 @@ static struct ln_address nobody(uint8_t family)
 /* The related address of what is seen through a host candidate. */
 static struct ln_address related_to(const struct ln_ice_local *host)
 {
-    return host->name ? nobody(host->base.family) : host->base;
+    bool hidden = host->name || !ln_address_equal(&host->address, &host->base);
+
+    return hidden ? nobody(host->base.family) : host->base;
 }
 
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
@@ -508,35 +513,6 @@ struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_gene
     return add_local(ice, g, &model);
 }
 
-void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *from)
-{
-    struct ln_ice_local *host, model = *from;
-
-    model.type = LN_CANDIDATE_HOST;
-    model.server = -1;
-    model.signalled = is_gathering(ice->current);
-    if (ice->config.mdns_names) {
-        const struct ln_ice_own_name *name = ln_ice_name_of(ice, ice->current, &model.base);
-
-        if (!name)
-            return;
-        model.name = name;
-        model.signalled = model.signalled && name->state == LN_ICE_NAME_DONE;
-    }
-    host = add_local(ice, ice->current, &model);
-    if (host)
-        ln_ice_pair_up_local(ice, host);
-}
-
-static void add_host_of(struct ln_ice *ice, const struct ln_ice_link *link)
-{
-    ln_ice_add_host(ice, &(struct ln_ice_local){ .address = link->address,
-                                                 .base = link->address,
-                                                 .link = link->link,
-                                                 .interface = link->interface,
-                                                 .preference = link->preference });
-}
-
 static bool has_reflexive(const struct ln_ice_generation *g, ln_link link,
                           const struct ln_address *address)
 {
@@ -552,8 +528,8 @@ static bool has_reflexive(const struct ln_ice_generation *g, ln_link link,
 
 /* False if it is redundant: no NAT, or seen so by another server (RFC 8445, 5.1.3). What a name
  * hides is not known to others, who may be far away and find no address behind the name. */
-static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *host,
-                                 uint8_t server, const struct ln_address *mapped)
+static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *host, int server,
+                                 const struct ln_address *mapped)
 {
     struct ln_ice_local *known = find_local(ice->current, host->link, mapped);
     struct ln_ice_local model = { .address = *mapped,
@@ -571,6 +547,54 @@ static bool add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *
         return false;
     add_local(ice, ice->current, &model);
     return true;
+}
+
+/* How the others see a host candidate, when that is not how the socket is bound. False: it cannot
+ * be told yet (no memory). */
+static bool dress_host(struct ln_ice *ice, struct ln_ice_local *model)
+{
+    const struct ln_ice_own_name *name;
+
+    if (ice->externals && ice->config.external_replaces &&
+        ln_ice_external_of(ice->externals, &model->base, &model->address))
+        return true;
+    if (!ice->config.mdns_names)
+        return true;
+    name = ln_ice_name_of(ice, ice->current, &model->base);
+    if (!name)
+        return false;
+    model->name = name;
+    model->signalled = model->signalled && name->state == LN_ICE_NAME_DONE;
+    return true;
+}
+
+void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *from)
+{
+    struct ln_ice_local *host, model = *from;
+    struct ln_address external;
+
+    model.type = LN_CANDIDATE_HOST;
+    model.server = -1;
+    model.signalled = is_gathering(ice->current);
+    if (!dress_host(ice, &model))
+        return;
+    host = add_local(ice, ice->current, &model);
+    if (!host)
+        return;
+    ln_ice_pair_up_local(ice, host);
+    if (ice->externals && !ice->config.external_replaces &&
+        model.tcp_type == LN_CANDIDATE_TCP_NONE &&
+        ln_ice_external_of(ice->externals, &model.base, &external))
+        (void)add_server_reflexive(ice, host, -1, &external);
+}
+
+static void add_host_of(struct ln_ice *ice, const struct ln_ice_link *link)
+{
+    ln_ice_add_host(ice, &(struct ln_ice_local){ .address = link->address,
+                                                 .base = link->address,
+                                                 .link = link->link,
+                                                 .interface = link->interface,
+                                                 .preference = link->preference });
 }
 
 void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)

@@ -19,6 +19,7 @@
 #define LN_ICE_ICE_H
 
 #include "base/endpoint.h"
+#include "ice/addresses.h"
 #include "ice/candidate.h"
 #include "ice/failure.h"
 
@@ -65,12 +66,18 @@ struct ln_ice_config {
     bool controlling;                    /* the role to begin with */
     bool ipv4, ipv6;                     /* true, true */
     bool include_loopback;               /* false: loopback addresses are not gathered */
-    bool mdns_names;                     /* false; true: host candidates are told by names that the
-                                            driver publishes, and addresses of this host by nobody */
-    bool tcp;                            /* false; true: TCP candidates too (RFC 6544) */
-    bool consent;                        /* true; false: a valid pair stays valid (RFC 7675 off) */
-    uint16_t port_min, port_max;         /* local ports, of UDP and of TCP; 0, 0: any */
-    uint16_t max_pairs;                  /* LN_ICE_PAIRS_MAX */
+    const char *const *filter; /* which addresses of the host are used (ice/addresses.h) */
+    size_t filter_count;
+    const char *const *externals; /* under which addresses others see them, if not by STUN */
+    size_t external_count;
+    bool external_replaces; /* false: told as server-reflexive beside the host candidate; true: in
+                               its place */
+    bool mdns_names;        /* false; true: host candidates are told by names that the
+                               driver publishes, and addresses of this host by nobody */
+    bool tcp;               /* false; true: TCP candidates too (RFC 6544) */
+    bool consent;           /* true; false: a valid pair stays valid (RFC 7675 off) */
+    uint16_t port_min, port_max; /* local ports, of UDP and of TCP; 0, 0: any */
+    uint16_t max_pairs;          /* LN_ICE_PAIRS_MAX */
     uint8_t request_tag; /* the upper 8 bits of request ids, so that one driver serves several */
     char ufrag_first;    /* first character of local ufrags (an ice-char); 0: by chance */
     ln_duration pacing;  /* Ta, 50 ms: between ordinary checks once the first few are out */
@@ -84,7 +91,8 @@ struct ln_ice_config {
 
 void ln_ice_config_init(struct ln_ice_config *config);
 
-/* Returns 0, LN_ERR_INVALID_ARGUMENT or LN_ERR_NOMEM. */
+/* Texts are read during the call. Returns 0, LN_ERR_INVALID_ARGUMENT, LN_ERR_SYNTAX or LN_ERR_LIMIT
+ * (of filter and externals), or LN_ERR_NOMEM. */
 LN_NODISCARD int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                                const struct ln_env *env);
 void ln_ice_free(struct ln_ice *ice); /* NULL is fine; the driver closes what links are left */

@@ -12,23 +12,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* A random UUID (RFC 4122, 4.4) under .local. */
-static void make_text(struct ln_rng *rng, char *text)
-{
-    uint8_t u[16];
-    size_t i, at = 0;
-
-    ln_rng_bytes(rng, u, sizeof u);
-    u[6] = (uint8_t)((u[6] & 0x0f) | 0x40); /* version 4 */
-    u[8] = (uint8_t)((u[8] & 0x3f) | 0x80); /* of RFC 4122 */
-    for (i = 0; i < sizeof u; i++)
-        at += (size_t)snprintf(text + at, LN_ICE_OWN_NAME_LEN + 1 - at, "%s%02x",
-                               i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
-    memcpy(text + at, ".local", sizeof ".local");
-}
 
 struct ln_ice_own_name *ln_ice_name_of(struct ln_ice *ice, struct ln_ice_generation *g,
                                        const struct ln_address *address)
@@ -43,7 +27,8 @@ struct ln_ice_own_name *ln_ice_name_of(struct ln_ice *ice, struct ln_ice_generat
     name = ln_alloc_zero(ice->env->allocator, sizeof *name);
     if (!name)
         return NULL;
-    make_text(ice->env->rng, name->text);
+    ln_uuid_text(ice->env->rng, name->text);
+    strcat(name->text, ".local");
     name->address = *address;
     name->address.port = 0;
     name->state = LN_ICE_NAME_WANTED;

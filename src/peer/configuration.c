@@ -2,6 +2,8 @@
  * RTCConfiguration checked and kept; ICE URLs (RFC 7064, 3.1; RFC 7065, 3.1). */
 #include "peer/configuration.h"
 
+#include "ice/addresses.h"
+
 #include <linnet/error.h>
 
 #include <string.h>
@@ -172,6 +174,19 @@ static int keep_servers(struct ln_configuration_store *store,
     return 0;
 }
 
+/* ICE reads them once more when it is made; what is kept has none. */
+static int check_network(const struct ln_network_options *network)
+{
+    struct ln_ice_filter filter;
+    struct ln_ice_externals externals;
+    int error = ln_ice_filter_parse(network->address_filter, network->address_filter_count,
+                                    &filter);
+
+    return error ? error
+                 : ln_ice_externals_parse(network->external_addresses,
+                                          network->external_address_count, &externals);
+}
+
 int ln_configuration_store_init(struct ln_configuration_store *store,
                                 struct ln_allocator *allocator,
                                 const struct ln_configuration *configuration)
@@ -191,9 +206,12 @@ int ln_configuration_store_init(struct ln_configuration_store *store,
         return LN_ERR_LIMIT;
     for (i = 0; i < configuration->ice_server_count && !error; i++)
         error = check_server(&configuration->ice_servers[i]);
+    if (!error)
+        error = check_network(&configuration->network);
     if (error)
         return error;
     store->public = *configuration;
+    store->public.network = (struct ln_network_options){ 0 };
     store->public.certificates = NULL;
     store->public.certificate_count = 0;
     ln_arena_init(&store->arena, allocator, 1u << 20);

@@ -11,19 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void ln_uuid_text(struct ln_rng *rng, char text[LN_UUID_TEXT])
-{
-    uint8_t b[16];
-
-    ln_rng_bytes(rng, b, sizeof b);
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* version 4 */
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80); /* variant of RFC 4122 */
-    snprintf(text, LN_UUID_TEXT,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-             b[15]);
-}
-
 /* msid-id: 1 to 64 token characters (RFC 8830, 2). */
 bool ln_msid_valid(const char *id)
 {

@@ -4,7 +4,6 @@
 
 #include <linnet/media_stream_track.h>
 
-#define LN_UUID_TEXT 37u
 #define LN_MSID_TEXT 65u
 
 struct ln_media_stream_track {
@@ -17,7 +16,6 @@ struct ln_media_stream_track {
     bool receiving; /* a receiver's track: unmuted once media is expected */
 };
 
-void ln_uuid_text(struct ln_rng *rng, char text[LN_UUID_TEXT]);
 bool ln_msid_valid(const char *id);
 
 #endif

@@ -20,6 +20,7 @@
 #define LN_PEER_PEER_CONNECTION_H
 
 #include "base/ring.h"
+#include "base/rng.h"
 #include "peer/configuration.h"
 #include "peer/data_channel.h"
 #include "peer/description.h"

@@ -4,6 +4,7 @@
 #ifndef LN_PEER_TRANSCEIVER_H
 #define LN_PEER_TRANSCEIVER_H
 
+#include "base/rng.h"
 #include "peer/media_stream_track.h"
 #include "peer/operations.h"
 #include "sdp/jsep.h"

@@ -126,7 +126,12 @@ static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration
     config.server_count = servers.count;
     config.policy = configuration->ice_transport_policy;
     config.include_loopback = configuration->include_loopback;
-    config.mdns_names = configuration->mdns_names;
+    config.filter = configuration->network.address_filter;
+    config.filter_count = configuration->network.address_filter_count;
+    config.externals = configuration->network.external_addresses;
+    config.external_count = configuration->network.external_address_count;
+    config.external_replaces = configuration->network.external_replaces;
+    config.mdns_names = configuration->network.mdns_names;
     config.tcp = configuration->ice_tcp;
     config.port_min = configuration->port_min;
     config.port_max = configuration->port_max;

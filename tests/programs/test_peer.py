@@ -50,6 +50,22 @@ def test_peer_talks_to_peer_in_objects_of_one_line():
         only_objects(ben)
 
 
+def candidates_of(*options):
+    """What an offer tells, as words, and how the program ended."""
+    with linnet(*PEER, "--offer", "--data", "chat", "--no-trickle", *options) as peer:
+        sdp = peer.expect_json(lambda m: m.get("type") == "offer")["sdp"]
+        assert peer.close() == 0, peer
+    return [line.split() for line in sdp.splitlines() if line.startswith("a=candidate:")]
+
+
+def test_peer_uses_the_interfaces_it_is_told_and_tells_external_addresses():
+    told = candidates_of("--interface", "lo", "--interface", "!::1", "--external", "203.0.113.5=127.0.0.1")
+    assert [(c[4], c[7]) for c in told] == [("127.0.0.1", "host"), ("203.0.113.5", "srflx")], told
+    assert told[0][5] == told[1][5], told
+    told = candidates_of("--interface", "127.0.0.0/8", "--external", "203.0.113.5=127.0.0.1", "--external-replaces")
+    assert [(c[4], c[7]) for c in told] == [("203.0.113.5", "host")], told
+
+
 def until_reported(peer, type_):
     deadline = time.monotonic() + SECONDS
     while True:

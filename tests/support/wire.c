@@ -384,6 +384,12 @@ static struct ln_address translate_out(struct wire *wire, int node, const struct
     struct wire_node *n = &wire->nodes[node];
     struct wire_map *made = NULL;
 
+    if (n->nat == WIRE_NAT_ONE_TO_ONE) {
+        struct ln_address outside = n->nat_address;
+
+        outside.port = inside->port;
+        return outside;
+    }
     for (size_t i = 0; i < wire->map_count; i++) {
         struct wire_map *m = &wire->maps[i];
 
@@ -410,6 +416,14 @@ static const struct wire_link *route(struct wire *wire, int realm, const struct 
             wire->nodes[wire->links[i].node].realm == realm &&
             ln_address_equal(&wire->links[i].local, to))
             return &wire->links[i];
+    for (size_t i = 0; realm == 0 && i < wire->link_count; i++) {
+        const struct wire_node *n = &wire->nodes[wire->links[i].node];
+        struct ln_address outside = n->nat_address;
+
+        outside.port = wire->links[i].local.port;
+        if (n->nat == WIRE_NAT_ONE_TO_ONE && wire->links[i].open && ln_address_equal(&outside, to))
+            return &wire->links[i];
+    }
     for (size_t i = 0; realm == 0 && i < wire->map_count; i++) {
         const struct wire_map *m = &wire->maps[i];
         const struct wire_node *n = &wire->nodes[m->node];

@@ -18,7 +18,13 @@
 #define WIRE_MAPS     256
 #define WIRE_CONNECTS 32
 
-enum wire_nat { WIRE_NAT_NONE, WIRE_NAT_FULL_CONE, WIRE_NAT_PORT_RESTRICTED, WIRE_NAT_SYMMETRIC };
+enum wire_nat {
+    WIRE_NAT_NONE,
+    WIRE_NAT_FULL_CONE,
+    WIRE_NAT_PORT_RESTRICTED,
+    WIRE_NAT_SYMMETRIC,
+    WIRE_NAT_ONE_TO_ONE
+};
 
 struct wire_node {
     struct ln_endpoint endpoint;

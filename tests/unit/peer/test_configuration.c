@@ -162,3 +162,29 @@ LN_TEST(configuration, some_members_may_change_and_some_may_not)
     CHECK_EQUAL(ln_peer_connection_set_configuration(pc, &configuration), LN_ERR_INVALID_STATE);
     steps_end(&pair);
 }
+
+LN_TEST(configuration, filters_and_external_addresses_are_checked)
+{
+    static const char *const filter[] = { "eth*", "!10.0.0.0/8" }, *const wrong[] = {
+        "10.0.0.0/33"
+    };
+    static const char *const external[] = { "203.0.113.5=10.0.0.5" }, *const half[] = {
+        "10.0.0.5="
+    };
+    struct ln_configuration configuration;
+
+    CHECK(ln_crypto_create(&test_env()->crypto, test_env()->allocator) == 0);
+    ln_configuration_init(&configuration);
+    configuration.network = (struct ln_network_options){ .address_filter = filter,
+                                                         .address_filter_count = 2,
+                                                         .external_addresses = external,
+                                                         .external_address_count = 1 };
+    CHECK_EQUAL(create(&configuration), 0);
+    configuration.network.address_filter = wrong;
+    configuration.network.address_filter_count = 1;
+    CHECK_EQUAL(create(&configuration), LN_ERR_SYNTAX);
+    configuration.network.address_filter_count = 0;
+    configuration.network.external_addresses = half;
+    CHECK_EQUAL(create(&configuration), LN_ERR_SYNTAX);
+    ln_crypto_free(test_env()->crypto);
+}
