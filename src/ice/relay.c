@@ -537,6 +537,12 @@ static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
             ln_turn_client_start(relay->turn, now);
         return true;
     }
+    if (answer->kind == LN_ANSWER_OPENED && relay->stream == LN_ICE_STREAM_CANCEL &&
+        relay->request == answer->id) { /* before the driver heard that it is not wanted any more */
+        relay->stream = LN_ICE_STREAM_CLOSING;
+        relay->via = answer->link;
+        return true;
+    }
     if (answer->kind == LN_ANSWER_WRITABLE && open) {
         relay->room = answer->bytes;
         return true;

@@ -116,6 +116,26 @@ LN_TEST(relay_server, gives_its_stream_back_when_the_agent_is_closed)
     tear_down();
 }
 
+/* The connect succeeds while the agent, closed, has not told yet that nobody wants it. */
+LN_TEST(relay_server, gives_a_stream_back_that_opened_when_the_agent_was_closed)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_OPENED, .link = 999 };
+    struct ln_request request;
+    bool closed = false;
+
+    set_up(&over_tcp);
+    s.wire.streams_hang = true;
+    agents_start(&s);
+    agents_run(&s, LN_MILLISECONDS(100));
+    ln_ice_close(s.a.ice);
+    for (answer.id = 1; answer.id < 100; answer.id++) /* one of them is it */
+        ln_ice_answer(s.a.ice, s.wire.now, &answer);
+    while (ln_ice_poll_request(s.a.ice, &request) == 1)
+        closed = closed || (request.kind == LN_REQUEST_CLOSE && request.link == 999);
+    CHECK(closed);
+    tear_down();
+}
+
 LN_TEST(relay_server, a_stream_that_breaks_fails_its_pairs_with_the_reason)
 {
     struct ln_ice_pair_info info;
