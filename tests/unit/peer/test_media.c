@@ -269,6 +269,38 @@ LN_TEST(media, both_ways_after_the_answerer_adds_its_own)
     pair_free(&pair);
 }
 
+/* A connection without media has no keys for any: they are made with the first of it. */
+LN_TEST(media, comes_to_a_connection_that_had_messages_alone)
+{
+    for (int sender = 0; sender < 2; sender++) {
+        memset(&audio, 0, sizeof audio);
+        memset(&video, 0, sizeof video);
+        pair_init(&pair, NULL);
+        pair.on_target = on_target;
+        pair.sides[0].negotiates = pair.sides[1].negotiates = true;
+        CHECK(ln_peer_connection_create_data_channel(pair.sides[0].pc, "x", NULL,
+                                                     &pair.sides[0].channels[0]) == 0);
+        pair.sides[0].channel_count = 1;
+        CHECK(pair_run(&pair, LN_SECONDS(5), pair_open));
+        CHECK(pair_run(&pair, LN_SECONDS(5), NULL));
+        for (int i = 0; i < 2; i++)
+            CHECK(!pair.sides[i].pc->media.protect && !pair.sides[i].pc->media.unprotect);
+        audio_sender = add_track(sender, LN_MEDIA_AUDIO);
+        video_sender = add_track(sender, LN_MEDIA_VIDEO);
+        audio_receiver = video_receiver = NULL;
+        CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+        CHECK(ln_peer_connection_transceiver_count(pair.sides[1 - sender].pc) == 2);
+        audio_receiver = ln_rtp_transceiver_receiver(
+            ln_peer_connection_transceiver(pair.sides[1 - sender].pc, 0));
+        video_receiver = ln_rtp_transceiver_receiver(
+            ln_peer_connection_transceiver(pair.sides[1 - sender].pc, 1));
+        talk(LN_SECONDS(3));
+        CHECK(video.sent > 80 && video.received + 10 > video.sent);
+        CHECK(audio.sent > 100 && audio.received + 10 > audio.sent && audio.lost < 5);
+        pair_free(&pair);
+    }
+}
+
 /* What each dictionary of webrtc-stats has after some seconds of a call (docs/w3c-map.md). */
 static const struct {
     int side;
