@@ -11,8 +11,10 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import struct
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -231,6 +233,50 @@ def test_turn_holds_a_writer_back_and_loses_no_byte():
                 got += len(data)
         assert near.recv(100) == b""
         client.close()
+
+
+class SecureClient(StreamClient):
+    def __init__(self, port, *more):
+        super().__init__(port, *more)
+        self.socket = ssl._create_unverified_context().wrap_socket(self.socket)
+
+
+def test_turn_holds_back_over_tls_as_well():
+    """The sender is stuck until the reader begins; then every byte arrives, either way."""
+    data = os.urandom(8 << 20)
+    progress = [0]
+
+    def send(sock):
+        for at in range(0, len(data), 1 << 14):
+            sock.sendall(data[at:at + (1 << 14)])
+            progress[0] = at
+
+    with folder() as place, contextlib.ExitStack() as stack:
+        cert, key = certificate(place, "250101", "491231")
+        server = stack.enter_context(turn("--allow-peer", "127.0.0.0/8", "--tcp-relay", "--tls-cert", cert, "--tls-key", key))
+        peer = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        control, near = SecureClient(server.tcp), SecureClient(server.tcp)
+        assert control.allocate()[0] == 0
+        code, answer = control.request(CONNECT, attribute(0x12, peer_value(peer.getsockname())))
+        assert code == 0, code
+        far, _ = peer.accept()
+        far.settimeout(SECONDS)
+        assert near.request(CONNECTION_BIND, attribute(0x2A, answer[0x2A]))[0] == 0
+        for one, other in ((near.socket, far), (far, near.socket)):
+            thread = threading.Thread(target=send, args=(one,), daemon=True)
+            thread.start()
+            last = -1
+            while thread.is_alive() and progress[0] != last:
+                last = progress[0]
+                thread.join(0.5)
+            received = bytearray()
+            while len(received) < len(data):
+                piece = other.recv(1 << 16)
+                assert piece, len(received)
+                received += piece
+            assert received == data
+            thread.join(SECONDS)
+        control.close()
 
 
 def test_turn_refuses_local_peers_and_wrong_passwords():
