@@ -14,7 +14,8 @@ from support import Lines, has_picture, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
-pair_of = partial(support.pair_of, partial(Lines, "/usr/bin/python3", os.path.join(HERE, "gst", "peer.py")))
+gst = partial(Lines, "/usr/bin/python3", os.path.join(HERE, "gst", "peer.py"))
+pair_of = partial(support.pair_of, gst)
 
 
 def test_gst_offers_data():

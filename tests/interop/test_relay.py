@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""`linnet turn` between `linnet peer` and what may use nothing but a relay: Pion, aiortc, and a second `linnet peer`,
-over every transport that they have. That all of it went through the relay, by this transport, the server's figures say."""
+"""`linnet turn` between `linnet peer` and what may use nothing but a relay: Pion, aiortc, GStreamer (libnice), and a
+second `linnet peer`, over the transports that they have. That all of it went through the relay, by this transport, the
+server's figures say."""
 import contextlib
 import os
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from relays import by_transport, certificate, free_port, only_relayed, passes, selected, turn_server
 from support import Pair, peer, run_all
 from test_aiortc import aiortc
+from test_gst import gst
 from test_pion import pion
 
 HOST = "10.77.0.2"  # tests/support/netns; aiortc and Pion have no candidate on the loopback
@@ -57,6 +59,7 @@ def both_ends(transport):
 
 pion_through = partial(through, pion, 440)  # it sends our tone back
 aiortc_through = partial(through, aiortc, 660)
+gst_through = partial(through, gst, 660)
 
 
 def test_pion_by_relay_alone_over_udp():
@@ -92,6 +95,16 @@ def test_aiortc_by_relay_alone_over_tcp():
 def test_aiortc_by_relay_alone_over_tls():
     aiortc_through("tls", True)
     aiortc_through("tls", False)
+
+
+def test_gst_by_relay_alone_over_udp():
+    gst_through("udp", True)
+    gst_through("udp", False)
+
+
+def test_gst_by_relay_alone_over_tcp():
+    gst_through("tcp", True)
+    gst_through("tcp", False)
 
 
 def test_linnet_by_relay_alone_over_udp():

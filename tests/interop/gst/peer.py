@@ -7,6 +7,8 @@ of what it receives. Its certificate is RSA. For tests.
   --offer | --answer   who begins
   --media              sends sound and picture
   --data               a channel "chat" (with --offer)
+  --ice-server URL,USER,PASSWORD
+  --policy relay       nothing but relays
 
 {"cmd":"tracks"} is answered by {"tracks":{kind:{...}}}.
 
@@ -59,6 +61,11 @@ class Peer:
         self.pipeline = Gst.Pipeline.new()
         self.webrtc = Gst.ElementFactory.make("webrtcbin", "webrtc")
         self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
+        if "--ice-server" in OPTIONS:
+            url, user, password = sys.argv[sys.argv.index("--ice-server") + 1].split(",")
+            self.webrtc.set_property("turn-server", url.replace(":", f"://{user}:{password}@", 1))
+        if "--policy" in OPTIONS:
+            self.webrtc.set_property("ice-transport-policy", GstWebRTC.WebRTCICETransportPolicy.RELAY)
         self.pipeline.add(self.webrtc)
         self.kept, self.channels, self.parts = [], {}, []
         self.numbers, self.size, self.heard = picture.Numbers(), (0, 0), numpy.zeros(0)
