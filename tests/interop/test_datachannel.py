@@ -28,6 +28,16 @@ def test_datachannel_answers_data():
         converse(pair, LARGEST)
 
 
+def test_datachannel_gives_our_sctp_init_back_and_we_shake_hands():
+    """It repeats attributes that it does not know in its answer: that is no INIT of its own (SNAP)."""
+    with pair_of(False, "--snap") as pair:
+        converse(pair, LARGEST)
+        (offer,) = [m["sdp"] for m in pair.signalled[pair.linnet] if m.get("type") == "offer"]
+        (answer,) = [m["sdp"] for m in pair.signalled[pair.other] if m.get("type") == "answer"]
+        (init,) = [line for line in offer.splitlines() if line.startswith("a=sctp-init:")]
+        assert init in answer.splitlines(), answer
+
+
 def test_datachannel_without_trickle():
     """Over a path that takes a few milliseconds: libdatachannel keeps the fingerprint of an answer only after ICE and
     DTLS know of it, and refuses our certificate ("unknown CA") when the whole handshake is done by then."""
