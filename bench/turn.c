@@ -26,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -289,16 +288,11 @@ int bench_turn(const struct bench_options *options, json_t *rows)
     bool beside = options->with && strstr(options->with, "coturn") != NULL;
     bool short_run = options->runs == 1; /* one case of each kind */
     const char *config = no_limit();
-    struct rlimit files;
     int error = config ? 0 : LN_ERR_SYSTEM;
 
     ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)USER, 1 },
                           (struct ln_bytes){ (const uint8_t *)REALM, 2 },
                           (struct ln_bytes){ (const uint8_t *)PASSWORD, 1 }, load.key);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max; /* the servers inherit it */
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
     if (beside && !has_coturn())
         fprintf(stderr, "linnet bench: coturn is not installed\n");
     for (size_t f = 0; f < 3; f++)

@@ -16,7 +16,6 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define OPEN_WAIT    LN_SECONDS(5)
@@ -415,24 +414,12 @@ static unsigned choose_workers(const struct ln_turn_service_config *config)
     return count < LN_TURN_WORKERS_MAX ? count : LN_TURN_WORKERS_MAX;
 }
 
-/* A relay is a descriptor: as many as the system lets us have. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int set_up(struct ln_turn_service *s)
 {
     static const uint8_t none[LN_TURN_NONCE_KEY_LEN];
     struct ln_turn_config *turn = &s->config.turn;
     int error;
 
-    raise_descriptors();
     ln_crypto_rng(&s->rng);
     s->env = (struct ln_env){ .allocator = ln_allocator_libc(), .rng = &s->rng };
     if (turn->listen_count > LN_TURN_LISTEN_MAX || turn->relay_count > LN_TURN_RELAYS_MAX)
