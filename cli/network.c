@@ -5,6 +5,8 @@
 
 #include <linnet/error.h>
 
+#include <string.h>
+
 static bool filter_valid(const char *command, const struct cli_texts *texts)
 {
     struct ln_ice_filter filter;
@@ -48,6 +50,16 @@ bool cli_network_valid(const char *command, const struct cli_network *network)
     return filter_valid(command, &network->filter) && external_valid(command, &network->external);
 }
 
+static enum ln_network_priority priority_of(const char *text)
+{
+    static const char *const names[] = { "none", "very-low", "low", "medium", "high" };
+    unsigned i = 0;
+
+    while (text && strcmp(names[i], text) != 0)
+        i++;
+    return (enum ln_network_priority)i;
+}
+
 void cli_network_apply(const struct cli_network *network, struct ln_network_options *ret_options)
 {
     *ret_options = (struct ln_network_options){
@@ -57,5 +69,6 @@ void cli_network_apply(const struct cli_network *network, struct ln_network_opti
         .external_address_count = network->external.count,
         .external_replaces = network->external_replaces,
         .mdns_names = network->mdns_names,
+        .priority = priority_of(network->priority),
     };
 }

@@ -11,6 +11,7 @@
 struct cli_network {
     struct cli_texts filter, external;
     bool external_replaces, mdns_names;
+    const char *priority;
 };
 
 /* For the member `field` (a struct cli_network) of the command's arguments. */
@@ -22,7 +23,9 @@ struct cli_network {
         CLI_FLAG("external-replaces", type, field.external_replaces,                               \
                  "tell --external in place of this machine's addresses"),                          \
         CLI_FLAG("mdns-names", type, field.mdns_names,                                             \
-                 "tell random names under .local, not this machine's addresses")
+                 "tell random names under .local, not this machine's addresses"),                  \
+        CLI_CHOICE("dscp", "none very-low low medium high", type, field.priority,                  \
+                   "the priority by which packets are marked for the network (none)")
 
 /* False with a sentence on standard error when a text is not in its form. */
 bool cli_network_valid(const char *command, const struct cli_network *network);

@@ -36,6 +36,16 @@ enum ln_data_congestion_control {
     LN_DATA_CONGESTION_CONTROL_RENO,  /* RFC 9260's own */
 };
 
+/* How the network is asked to treat what a connection sends (RFC 8837, 5): code points by priority,
+ * for sound, pictures and data. NONE: none are set, whatever the channels' priorities are. */
+enum ln_network_priority {
+    LN_NETWORK_PRIORITY_NONE,
+    LN_NETWORK_PRIORITY_VERY_LOW,
+    LN_NETWORK_PRIORITY_LOW,
+    LN_NETWORK_PRIORITY_MEDIUM,
+    LN_NETWORK_PRIORITY_HIGH,
+};
+
 /* Which addresses of this host are used, and how they are told. All zero is the default. Texts are
  * read during the call that takes them, except where that says otherwise. */
 struct ln_network_options {
@@ -53,6 +63,7 @@ struct ln_network_options {
      * resolve, and no address of this host is shown (draft-ietf-mmusic-mdns-ice-candidates); those
      * for which the driver cannot publish a name are not told. */
     bool mdns_names;
+    enum ln_network_priority priority; /* of all that is sent; default NONE */
 };
 
 /* RTCConfiguration, then what browsers take from their own settings. Fill it with

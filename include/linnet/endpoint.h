@@ -68,6 +68,7 @@ struct ln_transmit {
     size_t segment;
     struct ln_path path;
     uint8_t ecn;
+    uint8_t dscp;       /* RFC 2474, 3: 0..63; 0: what the socket is set to */
     bool may_fragment;  /* one datagram that is too large for its path else: without DF */
     ln_time not_before; /* LN_TIME_IMMEDIATE, or the earliest moment of sending */
     struct ln_slice

@@ -22,6 +22,7 @@ static inline void ln_transmit_begin(struct ln_transmit *out)
     out->len = 0;
     out->segment = 0;
     out->ecn = LN_ECN_NOT_ECT;
+    out->dscp = 0;
     out->may_fragment = false;
     out->not_before = LN_TIME_IMMEDIATE;
     out->slice_count = 0;

@@ -104,7 +104,7 @@ struct ln_io_held {
     struct ln_loop *loop;
     struct ln_loop_timer timer;
     struct ln_path path;
-    uint8_t ecn;
+    uint8_t ecn, dscp;
     size_t segment, len;
     uint8_t data[];
 };

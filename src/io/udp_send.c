@@ -26,7 +26,7 @@
 
 struct run {
     const struct ln_path *path;
-    uint8_t ecn;
+    uint8_t ecn, dscp;
     bool may_fragment;
     size_t segment; /* size of all but the last datagram */
     size_t count;   /* datagrams */
@@ -114,11 +114,13 @@ static int send_run(struct ln_io_link *link, struct run *run)
 
         memcpy(add_note(&message, SOL_UDP, UDP_SEGMENT, sizeof segment), &segment, sizeof segment);
     }
-    if (run->ecn != LN_ECN_NOT_ECT) {
+    if (run->ecn != LN_ECN_NOT_ECT || run->dscp != 0) {
+        int class = (run->dscp ? run->dscp : link->dscp) << 2 | run->ecn;
+
         if (remote.family == LN_FAMILY_IPV4)
-            note_int(&message, IPPROTO_IP, IP_TOS, link->dscp << 2 | run->ecn);
+            note_int(&message, IPPROTO_IP, IP_TOS, class);
         else
-            note_int(&message, IPPROTO_IPV6, IPV6_TCLASS, link->dscp << 2 | run->ecn);
+            note_int(&message, IPPROTO_IPV6, IPV6_TCLASS, class);
     }
     note_local(&message, link, &run->path->local);
     if (message.msg_controllen == 0)
@@ -175,6 +177,7 @@ static struct ln_io_held *hold(struct ln_io_link *link, const struct run *run, s
     held->loop = loop;
     held->path = *run->path;
     held->ecn = run->ecn;
+    held->dscp = run->dscp;
     held->segment = run->count - first > 1 ? run->segment : 0;
     held->len = len;
     for (size_t i = 0; i < run->iov_count; i++) {
@@ -245,7 +248,9 @@ static bool send_one_by_one(struct ln_io_link *link, const struct run *whole)
 {
     for (size_t i = 0; i < whole->count; i++) {
         size_t at = i * whole->segment, left = whole->len - at;
-        struct run run = { .path = whole->path, .ecn = whole->ecn, .count = 1, .iov_count = 1 };
+        struct run run = {
+            .path = whole->path, .ecn = whole->ecn, .dscp = whole->dscp, .count = 1, .iov_count = 1
+        };
         int number;
 
         if (whole->iov_count > 1) {
@@ -344,7 +349,7 @@ static void held_is_due(void *ctx, ln_time now)
     struct ln_io_held *held = ctx;
     struct ln_loop *loop = held->loop;
     struct ln_io_link *link = ln_io_link_get(loop, held->path.link);
-    struct run run = { .path = &held->path, .ecn = held->ecn };
+    struct run run = { .path = &held->path, .ecn = held->ecn, .dscp = held->dscp };
     size_t at = 0;
 
     (void)now;
@@ -377,6 +382,7 @@ void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_tr
 {
     struct run run = { .path = &transmit->path,
                        .ecn = transmit->ecn,
+                       .dscp = transmit->dscp & 63,
                        .may_fragment = transmit->may_fragment };
     size_t segment = transmit->segment ? transmit->segment : transmit->len, at = 0;
     bool go_on = true, wait = transmit->not_before > now;
@@ -410,7 +416,7 @@ void ln_io_udp_flush(struct ln_io_link *link)
     ln_io_source_set(link->loop, &link->source, EPOLLIN);
     while (!ln_list_empty(&batch)) {
         struct ln_io_held *held = LN_CONTAINER(batch.next, struct ln_io_held, siblings);
-        struct run run = { .path = &held->path, .ecn = held->ecn };
+        struct run run = { .path = &held->path, .ecn = held->ecn, .dscp = held->dscp };
         size_t at = 0;
 
         if (link->endpoint && !ln_list_empty(&link->blocked)) {

@@ -179,9 +179,11 @@ static int check_network(const struct ln_network_options *network)
 {
     struct ln_ice_filter filter;
     struct ln_ice_externals externals;
-    int error = ln_ice_filter_parse(network->address_filter, network->address_filter_count,
-                                    &filter);
+    int error;
 
+    if ((unsigned)network->priority > LN_NETWORK_PRIORITY_HIGH)
+        return LN_ERR_INVALID_ARGUMENT;
+    error = ln_ice_filter_parse(network->address_filter, network->address_filter_count, &filter);
     return error ? error
                  : ln_ice_externals_parse(network->external_addresses,
                                           network->external_address_count, &externals);

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/time.h"
 #include "base/trace.h"
+#include "peer/dscp.h"
 #include "peer/peer_connection.h"
 
 #define RTCP_BYTES_MIN 8u
@@ -224,6 +225,7 @@ static bool may_append(struct ln_peer_connection *pc, ln_time now, const struct 
         return true;
     len = pc->transport.head + head.len + ln_srtp_rtp_overhead(m->protect);
     return head.class != LN_RTP_CLASS_RTCP && len <= out->segment &&
+           out->dscp == ln_dscp_of_class(pc->transport.priority, head.class) &&
            ln_transport_train_room(pc, out) >= PACKET_BYTES;
 }
 
@@ -242,7 +244,8 @@ static int protect(struct ln_peer_connection *pc, const struct ln_rtp_out *packe
 }
 
 /* Writes the next packet behind what is in `out`; its protected length, 0 if none came of it. */
-static size_t write_packet(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
+static size_t write_packet(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out,
+                           enum ln_rtp_class *ret_class)
 {
     struct ln_media *m = &pc->media;
     struct ln_rtp_out packet = { .data = out->data + out->len + pc->transport.head,
@@ -262,24 +265,28 @@ static size_t write_packet(struct ln_peer_connection *pc, ln_time now, struct ln
     sent.probe = packet.class == LN_RTP_CLASS_PADDING;
     m->estimator->ops->on_sent(m->estimator, &sent);
     ln_pacer_on_sent(&m->pacer, now, (size_t)len);
+    *ret_class = packet.class;
     return (size_t)len;
 }
 
 void ln_media_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
     struct ln_media *m = &pc->media;
+    enum ln_rtp_class class;
     size_t len;
 
     if (!m->rtp || !m->protect ||
         ln_transport_train_room(pc, out) < PACKET_BYTES + LN_SRTCP_OVERHEAD_MAX)
         return;
     while (may_append(pc, now, out)) {
-        len = write_packet(pc, now, out);
+        len = write_packet(pc, now, out, &class);
         if (len == 0)
             continue; /* dropped: the next one */
         len += pc->transport.head;
-        if (out->len == 0)
+        if (out->len == 0) {
             out->segment = len;
+            out->dscp = ln_dscp_of_class(pc->transport.priority, class);
+        }
         out->len += len;
         if (len < out->segment)
             break;

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "base/trace.h"
 #include "crypto/certificate.h"
+#include "peer/dscp.h"
 #include "peer/negotiation.h"
 #include "peer/peer_connection.h"
 
@@ -144,6 +145,7 @@ int ln_transport_init(struct ln_peer_connection *pc, const struct ln_configurati
     struct ln_dtls_config config = { 0 };
     int error;
 
+    t->priority = configuration->network.priority;
     t->ice_handle.pc = pc;
     t->dtls_handle.pc = pc;
     error = make_certificate(pc, configuration);
@@ -488,8 +490,10 @@ static int write_next(struct ln_peer_connection *pc, ln_time now, struct ln_tran
     out->len = n > 0 ? t->head + (size_t)n : 0;
     if (out->len == 0)
         ln_media_poll_transmit(pc, now, out);
-    if (out->len == 0 && pc->data.channels && ln_dtls_state(t->dtls) == LN_DTLS_STATE_CONNECTED)
+    if (out->len == 0 && pc->data.channels && ln_dtls_state(t->dtls) == LN_DTLS_STATE_CONNECTED) {
+        out->dscp = ln_dscp_of(t->priority, LN_DSCP_FLOW_DATA);
         write_train(pc, now, out);
+    }
     return out->len > 0;
 }
 

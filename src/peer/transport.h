@@ -44,7 +44,8 @@ struct ln_transport {
     bool role_set; /* ICE's role follows the first description */
     bool closing;  /* after close(): close_notify was written */
     bool single;   /* the path takes one datagram at a time */
-    size_t head;   /* bytes that it wants before each datagram */
+    enum ln_network_priority priority;
+    size_t head; /* bytes that it wants before each datagram */
     enum ln_ice_connection_state ice_state;
     enum ln_ice_gathering_state gathering_state;
     enum ln_dtls_state dtls_state;

@@ -454,6 +454,7 @@ static void transmit(struct wire *wire, int node, const struct ln_transmit *out)
         transmit_stream(wire, link, out);
         return;
     }
+    wire->dscp = out->dscp;
     if (!link->open || (wire->filter && wire->filter(wire, node, &out->path, out->data, out->len)))
         return;
     if (ln_rng_below(wire->env->rng, 1000) < wire->loss_per_mille ||

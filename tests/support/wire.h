@@ -96,6 +96,7 @@ struct wire {
     /* Called for each datagram before it is sent; true drops it. */
     bool (*filter)(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
                    size_t len);
+    uint8_t dscp; /* of the datagram that the filter looks at */
     /* Called after each turn: the owners look at their events. */
     void (*turn)(struct wire *wire, void *context);
     void *context;

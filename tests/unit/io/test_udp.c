@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Datagrams through real loopback sockets. */
 #include "base/address.h"
+#include "io/loop_internal.h"
 #include "tests/unit/io/fault.h"
 #include "tests/unit/io/probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 /* A sender with a window: `sent` may be at most WINDOW ahead of what the receiver counted. */
 #define WINDOW 400u
@@ -214,6 +219,7 @@ static int fire(struct probe *probe, ln_time now, struct ln_transmit *out)
     shot->count--;
     out->path = shot->template.path;
     out->ecn = shot->template.ecn;
+    out->dscp = shot->template.dscp;
     out->not_before = shot->template.not_before;
     out->len = shot->template.len;
     out->segment = shot->template.segment;
@@ -679,5 +685,88 @@ LN_TEST(io_udp, a_multicast_group_is_joined_and_shared)
     pair_shoot(&p, 1);
     TRY(p.seen.path.link == p.path_b.link);
     TRY_EQUAL(p.seen.path.remote.port, 45353);
+    probe_loop_close();
+}
+
+/* An ordinary socket that tells the traffic class of what arrives; -1: nothing came. */
+static int received_class(int fd)
+{
+    uint8_t data[2048], control[128];
+    struct iovec iov = { data, sizeof data };
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    struct cmsghdr *c;
+    int value = 0;
+
+    if (recvmsg(fd, &message, 0) < 0)
+        return -1;
+    for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+            return *(uint8_t *)CMSG_DATA(c);
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+            memcpy(&value, CMSG_DATA(c), sizeof value);
+            return value;
+        }
+    return -1;
+}
+
+static int open_listener(struct ln_address *local)
+{
+    bool ipv4 = local->family == LN_FAMILY_IPV4;
+    struct timeval limit = { .tv_sec = 5 };
+    int on = 1, fd = ln_io_socket(local, SOCK_DGRAM);
+
+    TRY(fd >= 0 && ln_io_bind(fd, local) == 0);
+    TRY(setsockopt(fd, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &on,
+                   sizeof on) == 0);
+    (void)fcntl(fd, F_SETFL, 0);
+    TRY(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+    ln_io_bound_address(fd, local);
+    return fd;
+}
+
+/* At somebody who is not on the loop. */
+static void shoot_away(struct pair *pair)
+{
+    pair->shot.count = 1;
+    ln_loop_touch(pair->a.handle);
+    run_idle();
+}
+
+static void check_code_points(const char *ip)
+{
+    struct ln_address local;
+    struct pair p;
+    int fd;
+
+    TRY(ln_address_parse(ip, &local) == 0);
+    fd = open_listener(&local);
+    pair_open(&p, ip, ip);
+    p.shot.template.path.remote = local;
+    p.shot.template.len = 10;
+    p.shot.template.dscp = 46;
+    shoot_away(&p);
+    TRY_EQUAL(received_class(fd), 46 << 2);
+    p.shot.template.dscp = 0; /* the next packet of the same socket is not marked */
+    shoot_away(&p);
+    TRY_EQUAL(received_class(fd), 0);
+    p.shot.template.dscp = 36;
+    p.shot.template.ecn = LN_ECN_ECT1;
+    p.shot.template.len = 1000;
+    p.shot.template.segment = 100;
+    shoot_away(&p);
+    for (int i = 0; i < 10; i++)
+        TRY_EQUAL(received_class(fd), 36 << 2 | LN_ECN_ECT1);
+    close(fd);
+    ln_loop_remove_endpoint(p.a.handle);
+    ln_loop_remove_endpoint(p.b.handle);
+}
+
+LN_TEST(io_udp, code_points_are_set_for_a_packet_or_a_train)
+{
+    probe_loop(NULL);
+    check_code_points("127.0.0.1");
+    check_code_points("[::1]:0");
     probe_loop_close();
 }

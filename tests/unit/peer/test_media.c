@@ -3,6 +3,7 @@
  * frames are made up; nothing here encodes. */
 #include "tests/unit/peer/pair.h"
 
+#include "peer/dscp.h"
 #include "peer/peer_connection.h"
 #include "rtp/packet.h"
 
@@ -131,11 +132,11 @@ static ln_rtp_sender *add_track(int side, enum ln_media_kind kind)
     return sender;
 }
 
-static void begin_call(void)
+static void begin_call_with(const struct ln_configuration *configuration)
 {
     memset(&audio, 0, sizeof audio);
     memset(&video, 0, sizeof video);
-    pair_init(&pair, NULL);
+    pair_init(&pair, configuration);
     pair.on_target = on_target;
     pair.sides[0].negotiates = pair.sides[1].negotiates = true;
     audio_sender = add_track(0, LN_MEDIA_AUDIO);
@@ -147,6 +148,11 @@ static void begin_call(void)
         ln_peer_connection_transceiver(pair.sides[1].pc, 0));
     video_receiver = ln_rtp_transceiver_receiver(
         ln_peer_connection_transceiver(pair.sides[1].pc, 1));
+}
+
+static void begin_call(void)
+{
+    begin_call_with(NULL);
 }
 
 LN_TEST(media, sound_and_picture_arrive_whole_and_in_order)
@@ -541,4 +547,81 @@ LN_TEST(media, a_receiver_knows_its_contributing_sources)
     CHECK(pair_run(&pair, LN_SECONDS(11), NULL));
     CHECK(ln_rtp_receiver_contributing_sources(audio_receiver, pair.wire.now, sources, 4) == 0);
     pair_free(&pair);
+}
+
+/* --- marking for the network ---------------------------------------------------------------- */
+
+enum { CHECKS, RECORDS, SOUND, PICTURES, REPORTS, KINDS };
+static unsigned marked[KINDS][64]; /* datagrams of side 0, by kind and code point */
+
+static int kind_of(const uint8_t *data)
+{
+    if (data[0] < 4)
+        return CHECKS;
+    if (data[0] < 64)
+        return RECORDS;
+    if (data[1] >= 192 && data[1] <= 223)
+        return REPORTS;
+    return (data[1] & 0x7f) == 111 ? SOUND : PICTURES;
+}
+
+static bool note_marks(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
+                       size_t len)
+{
+    (void)path;
+    (void)len;
+    if (node == 0)
+        marked[kind_of(data)][wire->dscp]++;
+    return false;
+}
+
+/* Sound, pictures and a message from side 0, with this priority. */
+static void talk_with(enum ln_network_priority priority)
+{
+    struct ln_configuration configuration;
+    ln_data_channel *channel;
+
+    ln_configuration_init(&configuration);
+    configuration.network.priority = priority;
+    memset(marked, 0, sizeof marked);
+    begin_call_with(&configuration);
+    CHECK(ln_peer_connection_create_data_channel(pair.sides[0].pc, "chat", NULL, &channel) == 0);
+    talk(LN_SECONDS(1)); /* the channel opens */
+    pair.wire.filter = note_marks;
+    CHECK(ln_data_channel_send(channel, "x", 1) == 0);
+    talk(LN_SECONDS(7)); /* longer than consent waits */
+    pair_free(&pair);
+}
+
+static bool all_are(int kind, unsigned dscp)
+{
+    for (unsigned i = 0; i < 64; i++)
+        if (i != dscp && marked[kind][i] > 0)
+            return false;
+    return marked[kind][dscp] > 0;
+}
+
+LN_TEST(dscp, sound_pictures_and_data_of_one_connection_are_marked_apart)
+{
+    talk_with(LN_NETWORK_PRIORITY_HIGH);
+    CHECK(all_are(SOUND, 46) && all_are(PICTURES, 34) && all_are(REPORTS, 34));
+    CHECK(all_are(RECORDS, 18));
+    CHECK(marked[CHECKS][0] > 0);
+    talk_with(LN_NETWORK_PRIORITY_VERY_LOW);
+    CHECK(all_are(SOUND, 1) && all_are(PICTURES, 1) && all_are(RECORDS, 1));
+    talk_with(LN_NETWORK_PRIORITY_NONE);
+    CHECK(all_are(SOUND, 0) && all_are(PICTURES, 0) && all_are(RECORDS, 0));
+}
+
+/* RFC 8837, 5, Table 1; of two values the one that is dropped last. */
+LN_TEST(dscp, the_code_points_are_those_of_rfc_8837)
+{
+    static const uint8_t table[][3] = {
+        { 0, 0, 0 }, { 1, 1, 1 }, { 0, 0, 0 }, { 46, 36, 10 }, { 46, 34, 18 },
+    };
+
+    for (unsigned priority = 0; priority < 5; priority++)
+        for (unsigned flow = 0; flow < 3; flow++)
+            CHECK_EQUAL(ln_dscp_of((enum ln_network_priority)priority, (enum ln_dscp_flow)flow),
+                        table[priority][flow]);
 }

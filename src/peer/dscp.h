@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Code points of the network layer (RFC 8837, 5, Table 1) by the priority of a connection and what
+ * a packet carries. Pictures are interactive; all data of an association has one code point. */
+#ifndef LN_PEER_DSCP_H
+#define LN_PEER_DSCP_H
+
+#include "rtp/session.h"
+
+#include <linnet/configuration.h>
+
+enum ln_dscp_flow { LN_DSCP_FLOW_AUDIO, LN_DSCP_FLOW_VIDEO, LN_DSCP_FLOW_DATA };
+
+/* 0: default forwarding. */
+uint8_t ln_dscp_of(enum ln_network_priority priority, enum ln_dscp_flow flow);
+/* Reports and repairs go with the pictures: expedited forwarding is for what sound needs alone, as
+ * what is too much of it is dropped. */
+uint8_t ln_dscp_of_class(enum ln_network_priority priority, enum ln_rtp_class class);
+
+#endif
