@@ -176,6 +176,7 @@ static void start_checks(struct ln_ice *ice, ln_time now)
     }
     if (g->ordinary_at > now || !(pair = ordinary(ice)))
         return;
+    ln_ice_check_list_begun(&g->list, pair);
     ln_ice_begin_check(ice, pair, false, now);
     g->ordinary_count++;
     g->ordinary_at = now + (g->ordinary_count < LN_ICE_FAST_CHECKS ? LN_ICE_FAST_SPACING

@@ -161,17 +161,47 @@ static bool foundation_busy(const struct ln_ice_check_list *list, const struct l
     return false;
 }
 
-struct ln_ice_pair *ln_ice_check_list_ordinary(const struct ln_ice_check_list *list)
+/* Families take turns among pairs without a relay, and among those through one. */
+static bool take_turns(const struct ln_ice_pair *a, const struct ln_ice_pair *b)
 {
+    return ln_ice_pair_relayed(a) == ln_ice_pair_relayed(b) &&
+           a->base->tcp_type == b->base->tcp_type;
+}
+
+static struct ln_ice_pair *waiting(const struct ln_ice_check_list *list)
+{
+    struct ln_ice_pair *first = NULL;
     size_t i;
 
-    for (i = 0; i < list->count; i++)
-        if (list->pairs[i]->state == LN_ICE_PAIR_WAITING)
-            return list->pairs[i];
+    for (i = 0; i < list->count; i++) {
+        struct ln_ice_pair *pair = list->pairs[i];
+
+        if (pair->state != LN_ICE_PAIR_WAITING)
+            continue;
+        if (!first)
+            first = pair;
+        if (pair->path.remote.family != list->last_family && take_turns(first, pair))
+            return pair;
+    }
+    return first;
+}
+
+struct ln_ice_pair *ln_ice_check_list_ordinary(const struct ln_ice_check_list *list)
+{
+    struct ln_ice_pair *pair = waiting(list);
+    size_t i;
+
+    if (pair)
+        return pair;
     for (i = 0; i < list->count; i++)
         if (list->pairs[i]->state == LN_ICE_PAIR_FROZEN && !foundation_busy(list, list->pairs[i]))
             return list->pairs[i];
     return NULL;
+}
+
+void ln_ice_check_list_begun(struct ln_ice_check_list *list, const struct ln_ice_pair *pair)
+{
+    list->last_family = pair->path.remote.family;
 }
 
 void ln_ice_check_list_thaw(struct ln_ice_check_list *list, const struct ln_ice_pair *pair)

@@ -11,6 +11,7 @@
 struct ln_ice_check_list {
     struct ln_ice_pair **pairs; /* by falling priority; equal ones in the order they came */
     size_t count, capacity, limit;
+    uint8_t last_family;      /* of the ordinary check that was last; NONE: none yet */
     struct ln_list triggered; /* first in, first out (RFC 8445, 6.1.4.1) */
 };
 
@@ -36,9 +37,13 @@ void ln_ice_check_list_sort(struct ln_ice_check_list *list);
 void ln_ice_check_list_trigger(struct ln_ice_check_list *list, struct ln_ice_pair *pair);
 /* The oldest triggered pair, or NULL. It stays in the queue. */
 struct ln_ice_pair *ln_ice_check_list_triggered(const struct ln_ice_check_list *list);
-/* The ordinary check that is next: the waiting pair of highest priority, else the frozen one whose
+/* The ordinary check that is next: the waiting pair of highest priority, but of the other family
+ * than the last one where one of its kind waits (RFC 8421, 4): the better family has a head start
+ * of one check, and when nothing comes through it that costs no more. Else the frozen one whose
  * foundation nobody is checking (it is still frozen); NULL: none. Changes nothing. */
 struct ln_ice_pair *ln_ice_check_list_ordinary(const struct ln_ice_check_list *list);
+/* The ordinary check of this pair begins. */
+void ln_ice_check_list_begun(struct ln_ice_check_list *list, const struct ln_ice_pair *pair);
 /* A check of this pair was answered: frozen pairs of its foundation wait from now on. */
 void ln_ice_check_list_thaw(struct ln_ice_check_list *list, const struct ln_ice_pair *pair);
 /* The usable pair of highest priority, or NULL. */

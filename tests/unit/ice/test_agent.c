@@ -102,6 +102,34 @@ LN_TEST(agent, connects_over_ipv6)
     agents_free(&s);
 }
 
+static bool no_ipv6(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
+                    size_t len)
+{
+    (void)wire;
+    (void)node;
+    (void)data;
+    (void)len;
+    return path->remote.family == LN_FAMILY_IPV6;
+}
+
+LN_TEST(agent, a_family_that_reaches_nobody_costs_one_check)
+{
+    agents_init(&s);
+    CHECK(agents_create(&s));
+    for (char ip[] = "2001:db8::1"; ip[10] <= '4'; ip[10]++)
+        wire_interface(&s.wire, ip[10] % 2 ? s.a.node : s.b.node, ip);
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    wire_interface(&s.wire, s.b.node, "192.168.1.3");
+    s.wire.filter = no_ipv6;
+    ln_ice_gather(s.a.ice); /* all candidates are there before checks begin */
+    ln_ice_gather(s.b.ice);
+    agents_run(&s, LN_MILLISECONDS(1));
+    agents_exchange(&s);
+    CHECK(agents_connect(&s, LN_MILLISECONDS(8)));
+    CHECK_EQUAL(side_selected(&s.a).path.remote.family, LN_FAMILY_IPV4);
+    agents_free(&s);
+}
+
 LN_TEST(agent, gathers_loopback_only_when_asked)
 {
     for (int asked = 0; asked < 2; asked++) {

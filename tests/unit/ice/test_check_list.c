@@ -141,3 +141,35 @@ LN_TEST(check_list, pairs_join_addresses_that_can_reach_each_other)
     CHECK(ln_address_parse("127.0.0.1:2", &remote.address) == 0);
     CHECK(ln_ice_pair_possible(&base, &remote));
 }
+
+LN_TEST(check_list, families_take_turns_and_the_better_one_begins)
+{
+    /* IPv6 is preferred; the last of each family goes through a relay. */
+    static const struct {
+        uint8_t family;
+        uint64_t priority;
+        bool relayed;
+    } pairs[] = { { LN_FAMILY_IPV6, 10, false }, { LN_FAMILY_IPV6, 9, false },
+                  { LN_FAMILY_IPV6, 8, false },  { LN_FAMILY_IPV6, 7, false },
+                  { LN_FAMILY_IPV4, 5, false },  { LN_FAMILY_IPV4, 4, false },
+                  { LN_FAMILY_IPV6, 3, true },   { LN_FAMILY_IPV4, 2, true } };
+    static const uint64_t order[] = { 10, 5, 9, 4, 8, 7, 2, 3 };
+
+    begin(100);
+    for (unsigned i = 0; i < 8; i++) {
+        struct ln_ice_pair *pair = make(0, i, i, pairs[i].priority);
+
+        remotes[i].type = pairs[i].relayed ? LN_CANDIDATE_RELAY : LN_CANDIDATE_HOST;
+        pair->path.remote.family = pairs[i].family;
+        CHECK(add(pair, false) == 0);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        struct ln_ice_pair *pair = ln_ice_check_list_ordinary(&list);
+
+        CHECK(pair && pair->priority == order[i]);
+        pair->state = LN_ICE_PAIR_IN_PROGRESS;
+        ln_ice_check_list_begun(&list, pair);
+    }
+    CHECK(!ln_ice_check_list_ordinary(&list));
+    ln_ice_check_list_deinit(&list, test_env()->allocator);
+}
