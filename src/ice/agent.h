@@ -239,32 +239,49 @@ void ln_ice_drop_previous(struct ln_ice *ice);
 /* gather.c */
 void ln_ice_gather_run(struct ln_ice *ice, ln_time now);
 ln_time ln_ice_gather_next_timeout(const struct ln_ice *ice);
-int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
-bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
-/* True if the response belongs to a probe. */
-bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_path *path,
-                            const struct ln_stun_message *message);
-void ln_ice_close_links(struct ln_ice *ice);
-/* The sockets of a generation that goes: closed, or given back to the one before. */
-void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g);
-struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link link);
-/* A host candidate of the present generation, with its pairs: addresses, link, interface,
- * preference and transport are those of the model. Not made at a limit. */
-void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *model);
+
+/* Whether addresses of this host may be told. */
+static inline bool ln_ice_open_to_all(const struct ln_ice *ice)
+{
+    return ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_ALL;
+}
+
+static inline bool ln_ice_is_gathering(const struct ln_ice_generation *g)
+{
+    return g->gathering == LN_ICE_GATHERING_STATE_GATHERING;
+}
+
+/* links.c */
 /* RFC 8445, 5.1.2.1: interfaces before tunnels before loopback; IPv6 before IPv4 (RFC 8421, 4); all
  * different. `index` is its place among those that are known. */
 uint16_t ln_ice_address_preference(const struct ln_ice_known_address *known, size_t index);
+int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
+bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
+/* Sockets for addresses that have none yet. */
+void ln_ice_want_links(struct ln_ice *ice);
+void ln_ice_close_links(struct ln_ice *ice);
+/* The sockets of a generation that goes: closed, or given back to the one before. */
+void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g);
+
+/* locals.c */
+struct ln_ice_local *ln_ice_find_host(const struct ln_ice_generation *g, ln_link link);
 /* The host or relayed candidate whose datagrams take this path. */
 struct ln_ice_local *ln_ice_find_base(const struct ln_ice_generation *g,
                                       const struct ln_path *path);
+/* A host candidate of the present generation, with its pairs: addresses, link, interface,
+ * preference and transport are those of the model. Not made at a limit. */
+void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *model);
+void ln_ice_add_host_of(struct ln_ice *ice, const struct ln_ice_link *link);
+/* False if it is redundant: no NAT, or seen so by another server (RFC 8445, 5.1.3). `server` is -1
+ * when it was configured. */
+bool ln_ice_add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *host, int server,
+                                 const struct ln_address *mapped);
 void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay);
 /* The local candidate seen as `address` through a link; a peer-reflexive one is made if need be.
  * NULL at a limit. */
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
                                           const struct ln_ice_local *base,
                                           const struct ln_address *address);
-void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path);
-
 /* Tells a candidate that was held back. */
 void ln_ice_signal_local(struct ln_ice *ice, struct ln_ice_local *local);
 
@@ -372,5 +389,18 @@ const char *ln_ice_relay_protocol(const struct ln_ice_generation *g,
                                   const struct ln_ice_local *local);
 void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generation *g,
                            const struct ln_ice_local *local, struct ln_candidate *ret_candidate);
+
+/* probes.c */
+/* A probe from each socket to each STUN server of its family. */
+void ln_ice_want_probes(struct ln_ice *ice, ln_time now);
+void ln_ice_run_probe(struct ln_ice *ice, struct ln_ice_probe *probe, ln_time now);
+void ln_ice_probe_failed(struct ln_ice *ice, struct ln_ice_probe *probe, uint16_t code,
+                         enum ln_ice_error_text text);
+/* Whether the present generation gathers by this socket. */
+bool ln_ice_link_is_ours(const struct ln_ice *ice, const struct ln_ice_link *link);
+/* True if the response belongs to a probe. */
+bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_path *path,
+                            const struct ln_stun_message *message);
+void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path);
 
 #endif
