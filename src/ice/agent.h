@@ -30,6 +30,7 @@
 #define LN_ICE_CHECK_WAIT_MAX LN_MILLISECONDS(500)
 #define LN_ICE_CHECK_TIME     LN_MILLISECONDS(31500) /* to the last request at RTO 500 ms */
 #define LN_ICE_SILENCE        LN_SECONDS(8)          /* without a sign of life: disconnected */
+#define LN_ICE_SILENCE_DATA   LN_SECONDS(2)          /* the same where data awaits one, and asked */
 /* A sending path without a sign for three usual gaps, and at least so long, is asked; standby pairs
  * too. Deadlines move in steps, so that not every packet moves one. */
 #define LN_ICE_QUIET_MIN      LN_MILLISECONDS(200)

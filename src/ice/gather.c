@@ -75,6 +75,8 @@ static bool finished(const struct ln_ice *ice, bool late)
         return true;
     if (!ice->known_once || !links_settled(ice) || ln_ice_names_pending(ice->current))
         return false;
+    if (ice->known_count == 0 && !late) /* a network that is just coming up */
+        return false;
     for (i = 0; i < set->count; i++)
         if ((set->entries[i].state == LN_ICE_SERVER_WANTED ||
              set->entries[i].state == LN_ICE_SERVER_ASKED) &&

@@ -85,7 +85,7 @@ struct ln_ice_config {
     ln_duration settle;  /* 100 ms: the controlling side waits so long for a better valid pair, */
     ln_duration settle_relayed; /* 2 s: if the best is a relayed one; data flows on it meanwhile */
     ln_duration grace; /* 1.5 s: what silent servers are waited for once another of the kind gave a
-                          candidate */
+                          candidate, and an address where there is none yet */
     ln_duration patience; /* 39.5 s: not failed before (RFC 8863, 4) */
 };
 

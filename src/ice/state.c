@@ -94,8 +94,10 @@ static void update_sending(struct ln_ice *ice)
     id = ice->sending ? ice->sending->id : 0;
     if (id == ice->announced)
         return;
-    if (ice->sending)
+    if (ice->sending) {
+        ice->sending->awaits_since = LN_TIME_NEVER; /* what it was before does not count */
         ln_ice_relay_bind(ice, ice->sending);
+    }
     if (ice->sending && ice->sending->generation == ice->current && ice->current->selected &&
         ice->sending != ice->current->selected && ice->sending->check.state != LN_STUN_RUNNING)
         ln_ice_begin_check(ice, ice->sending, false, ice->now); /* where we are now */
@@ -125,11 +127,23 @@ static bool checking(const struct ln_ice *ice)
     return g->remote_pwd && !g->selected && ln_ice_check_list_alive(&g->list);
 }
 
+/* When what is sent on has been silent for too long. */
+static ln_time silent_at(const struct ln_ice_pair *pair)
+{
+    ln_time at = pair->alive_at + LN_ICE_SILENCE;
+
+    if (pair->awaits_since == LN_TIME_NEVER || pair->consent.for_ever)
+        return at;
+    return ln_time_min(at,
+                       pair->awaits_since + ln_time_max(LN_ICE_SILENCE_DATA,
+                                                        2 * LN_ICE_QUIET_GAPS * pair->usual_gap));
+}
+
 static enum ln_ice_connection_state state_with_path(const struct ln_ice *ice, ln_time now)
 {
     const struct ln_ice_generation *g = ice->current;
 
-    if (now - ice->sending->alive_at >= LN_ICE_SILENCE) {
+    if (now >= silent_at(ice->sending)) {
         if (ice->sending->generation == g)
             return LN_ICE_CONNECTION_STATE_DISCONNECTED;
         return checking(ice) ? LN_ICE_CONNECTION_STATE_CHECKING
@@ -188,7 +202,7 @@ ln_time ln_ice_state_next_timeout(const struct ln_ice *ice)
 
     if (ice->sending && (ice->state == LN_ICE_CONNECTION_STATE_CONNECTED ||
                          ice->state == LN_ICE_CONNECTION_STATE_COMPLETED))
-        next = ln_time_min(next, ice->sending->alive_at + LN_ICE_SILENCE);
+        next = ln_time_min(next, silent_at(ice->sending));
     if (ice->sending && ice->sending->generation == g && ice->sending != g->selected &&
         !ice->sending->consent.active && !ice->sending->consent.for_ever)
         next = ln_time_min(next, ice->sending->consent.valid_until);

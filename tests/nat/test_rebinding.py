@@ -19,7 +19,7 @@ PAIRS = (("port_cone", "none"), ("symmetric", "none"), ("none", "port_cone"), ("
 FILTERED = (("port_cone", "port_cone"), ("address_cone", "port_cone"), ("symmetric", "address_cone"),
             ("port_cone", "carrier_grade"))
 FILTERED_TIMES = 2
-HEARD_LIMIT_S = 12  # src/ice/agent.h: 8 s without a sign of life
+HEARD_LIMIT_S = 6  # src/ice/agent.h: 2 s without a sign of life under data
 CHROMIUM_LIMIT_S = 6.0
 PATIENCE = 60  # a busy machine starts browsers slowly
 gaps = {}

@@ -141,9 +141,34 @@ LN_TEST(agent, gathers_loopback_only_when_asked)
         agents_start(&s);
         CHECK(agents_connect(&s, LN_SECONDS(1)) == (asked == 1));
         CHECK_EQUAL(s.a.candidate_count, asked);
+        agents_run(&s, LN_SECONDS(1));
         CHECK(s.a.gathered && s.b.gathered);
         agents_free(&s);
     }
+}
+
+LN_TEST(agent, waits_a_little_for_a_network_that_is_just_coming_up)
+{
+    agents_init(&s);
+    CHECK(agents_create(&s));
+    wire_interface(&s.wire, s.b.node, "192.168.1.3");
+    agents_start(&s);
+    agents_run(&s, LN_MILLISECONDS(800));
+    CHECK(!s.a.gathered && s.b.gathered);
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    CHECK(agents_complete(&s, LN_SECONDS(2)));
+    agents_free(&s);
+}
+
+LN_TEST(agent, ends_gathering_where_no_network_comes)
+{
+    agents_init(&s);
+    CHECK(agents_create(&s));
+    agents_start(&s);
+    agents_run(&s, LN_SECONDS(2));
+    CHECK(s.a.gathered);
+    CHECK_EQUAL(s.a.candidate_count, 0);
+    agents_free(&s);
 }
 
 LN_TEST(agent, prefers_interfaces_over_loopback_and_ipv6_over_ipv4)
@@ -440,7 +465,7 @@ LN_TEST(agent, takes_another_port_of_the_range_when_one_is_in_use)
     CHECK(agents_create(&s));
     wire_interface(&s.wire, s.a.node, "192.168.1.2");
     ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_MILLISECONDS(1));
+    agents_run(&s, LN_SECONDS(2));
     CHECK(s.a.gathered && s.a.candidate_count == 0);
     agents_free(&s);
 }
