@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pion (package golang-github-pion-webrtc.v3-dev) at the other end of `linnet peer`, with trickled
 candidates. It sends our packets back to us: our own picture numbers and our own tone return."""
+import contextlib
+import fcntl
+import filecmp
 import os
+import shutil
 import subprocess
 from functools import partial
 
@@ -15,20 +19,31 @@ BUILT = None
 LARGEST = 65535  # Pion reads no larger messages
 
 
+def build(cache, source):
+    """Unless it was built of the same sources."""
+    program, files = os.path.join(cache, "pionpeer"), ["main.go", "go.mod"]
+    if os.path.exists(program) and filecmp.cmpfiles(os.path.join(HERE, "pion"), source, files, shallow=False)[0] == files:
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(program)  # nothing old is left if this does not build
+    for name in files:
+        shutil.copyfile(os.path.join(HERE, "pion", name), os.path.join(source, name))
+    environment = dict(os.environ, GO111MODULE="off", GOPATH=f"{cache}:/usr/share/gocode",
+                       GOCACHE=os.path.join(cache, "cache"), GOFLAGS="")
+    subprocess.run(["go", "build", "-o", program, "."], cwd=source, env=environment, check=True)
+
+
 def pion(*options):
-    """Builds the Pion peer once (from Debian's sources, offline) and starts it."""
+    """Builds the Pion peer once (from Debian's sources, offline) and starts it. Of several test programs at a time
+    one builds, and the others wait."""
     global BUILT
     if BUILT is None:
         cache = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build-pion")
         source = os.path.join(cache, "src", "pionpeer")
         os.makedirs(source, exist_ok=True)
-        for name in ("main.go", "go.mod"):
-            with open(os.path.join(HERE, "pion", name)) as original, open(os.path.join(source, name), "w") as copy:
-                copy.write(original.read())
-        environment = dict(os.environ, GO111MODULE="off", GOPATH=f"{cache}:/usr/share/gocode",
-                           GOCACHE=os.path.join(cache, "cache"), GOFLAGS="")
-        subprocess.run(["go", "build", "-o", os.path.join(cache, "pionpeer"), "."], cwd=source,
-                       env=environment, check=True)
+        with open(os.path.join(cache, "lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            build(cache, source)
         BUILT = os.path.join(cache, "pionpeer")
     return Lines(BUILT, *options)
 
