@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Signalling: each line of the input is a message of one of four sockets, in turn. Two of them have
- * joined one room before. A line "~N" lets N seconds pass, "!" breaks the socket whose turn it is.
+ * joined one room before; the room "t" asks for the token "secret". A line "~N" lets N seconds
+ * pass, "!" breaks the socket whose turn it is.
  */
 #include "servers/signal/core/signal.h"
 #include "base/alloc.h"
@@ -40,6 +41,8 @@ static void say(struct ln_signal *signal, ln_time now, uint64_t number, const ui
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+    static const struct ln_signal_room_token token = { "t", "secret" };
+    static const struct ln_signal_ice_server server = { "turn:192.0.2.1", "user", "password" };
     static const char join[] = "{\"type\":\"join\",\"room\":\"r\",\"name\":\"n\"}";
     struct ln_rng rng;
     struct ln_env env = { ln_allocator_libc(), NULL, &rng, NULL };
@@ -50,7 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     ln_rng_seed(&rng, 1); /* the ids are then the same in every run, and stand in the corpus */
     ln_signal_config_init(&config);
-    config.stun_port = 3478;
+    config.stun_port = config.turn_udp_port = config.turn_tcp_port = 3478;
+    config.turns_port = 5349;
+    config.turn_secret = "secret";
+    config.ice_servers = &server;
+    config.ice_server_count = 1;
+    config.room_tokens = &token;
+    config.room_token_count = 1;
     if (ln_signal_create(&signal, &config, &env) != 0)
         return 0;
     for (int i = 0; i < SOCKETS; i++)
