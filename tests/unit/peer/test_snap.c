@@ -293,5 +293,7 @@ LN_TEST(snap, hostile_values_are_dropped_and_fall_back)
         (void)connect(true, spoil_answer);
         CHECK(!used(0));
         pair_free(&pair);
+        if (test_allocator()->fail_at > 0)
+            return; /* a sweep over all of them would take minutes */
     }
 }

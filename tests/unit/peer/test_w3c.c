@@ -722,6 +722,7 @@ LN_TEST(w3c, a_relayed_candidate_tells_its_server_and_hides_the_host)
     CHECK(!strstr(description.sdp, "10.0.0.") && strstr(description.sdp, " typ relay "));
     CHECK(ln_peer_connection_get_stats(pair.sides[0].pc, NULL, &op) == 0);
     CHECK(pair_run(&pair, LN_SECONDS(7), NULL));
+    CHECK(pair.sides[0].stats != NULL);
     CHECK(!strstr(pair.sides[0].stats, "10.0.0."));
     CHECK(strstr(pair.sides[0].stats, "\"relayProtocol\":\"udp\""));
     CHECK(strstr(pair.sides[0].stats, "\"url\":\"turn:192.0.2.1?transport=udp\""));
