@@ -252,7 +252,16 @@ static inline bool ln_ice_is_gathering(const struct ln_ice_generation *g)
     return g->gathering == LN_ICE_GATHERING_STATE_GATHERING;
 }
 
+/* How many ports there are to choose from; 0: any. */
+static inline size_t ln_ice_port_count(const struct ln_ice *ice)
+{
+    return ice->config.port_min == 0 ? 0
+                                     : (size_t)(ice->config.port_max - ice->config.port_min + 1);
+}
+
 /* links.c */
+/* Whether it is an address of this host that is to be used. */
+bool ln_ice_knows(const struct ln_ice *ice, const struct ln_address *address);
 /* RFC 8445, 5.1.2.1: interfaces before tunnels before loopback; IPv6 before IPv4 (RFC 8421, 4); all
  * different. `index` is its place among those that are known. */
 uint16_t ln_ice_address_preference(const struct ln_ice_known_address *known, size_t index);

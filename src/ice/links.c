@@ -46,7 +46,7 @@ static bool has_temporary_twin(const struct ln_ice *ice, const struct ln_answer 
     return false;
 }
 
-static bool still_known(const struct ln_ice *ice, const struct ln_address *address)
+bool ln_ice_knows(const struct ln_ice *ice, const struct ln_address *address)
 {
     size_t i;
 
@@ -131,7 +131,7 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
         const struct ln_interface *in = &answer->interfaces[i];
 
         if (!address_wanted(ice, in) || has_temporary_twin(ice, answer, in) ||
-            still_known(ice, &in->address))
+            ln_ice_knows(ice, &in->address))
             continue;
         ice->known[ice->known_count] = (struct ln_ice_known_address){
             in->address, in->index, in->loopback || ln_address_is_loopback(&in->address),
@@ -142,7 +142,7 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
     for (i = 0; i < LN_ICE_LINKS_MAX; i++)
         if ((ice->links[i].state == LN_ICE_LINK_OPEN || ice->links[i].state == LN_ICE_LINK_ASKED ||
              ice->links[i].state == LN_ICE_LINK_WANTED) &&
-            !still_known(ice, &ice->links[i].address))
+            !ln_ice_knows(ice, &ice->links[i].address))
             close_link(ice, &ice->links[i], LN_ICE_FAILURE_ADDRESS_GONE);
 }
 
@@ -157,12 +157,6 @@ static struct ln_ice_link *link_of_address(struct ln_ice *ice, const struct ln_i
             ln_address_equal_ip(&ice->links[i].address, address))
             return &ice->links[i];
     return NULL;
-}
-
-static size_t port_count(const struct ln_ice *ice)
-{
-    return ice->config.port_min == 0 ? 0
-                                     : (size_t)(ice->config.port_max - ice->config.port_min + 1);
 }
 
 uint16_t ln_ice_address_preference(const struct ln_ice_known_address *known, size_t index)
@@ -191,18 +185,19 @@ void ln_ice_want_links(struct ln_ice *ice)
                 link->generation = ice->current;
                 link->interface = ice->known[i].interface;
                 link->preference = ln_ice_address_preference(&ice->known[i], i);
-                if (port_count(ice) > 0)
+                if (ln_ice_port_count(ice) > 0)
                     link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
-                                                              (uint32_t)port_count(ice));
+                                                              (uint32_t)ln_ice_port_count(ice));
             }
     }
 }
 
 static uint16_t link_port(const struct ln_ice *ice, const struct ln_ice_link *link)
 {
-    if (port_count(ice) == 0)
+    if (ln_ice_port_count(ice) == 0)
         return 0;
-    return (uint16_t)(ice->config.port_min + (link->first_port + link->tries) % port_count(ice));
+    return (uint16_t)(ice->config.port_min +
+                      (link->first_port + link->tries) % ln_ice_port_count(ice));
 }
 
 int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
@@ -293,7 +288,7 @@ static bool link_answer(struct ln_ice *ice, struct ln_ice_link *link,
     if (answer->kind != LN_ANSWER_FAILED)
         return false;
     link->tries++;
-    link->state = !link->gone && !ice->closed && link->tries < port_count(ice) &&
+    link->state = !link->gone && !ice->closed && link->tries < ln_ice_port_count(ice) &&
                           link->tries < LN_ICE_PORT_TRIES_MAX
                       ? LN_ICE_LINK_WANTED
                       : LN_ICE_LINK_FREE;

@@ -28,12 +28,6 @@ static bool has_socket(const struct ln_ice_tcp_base *base)
     return base->tcp_type != LN_CANDIDATE_TCP_ACTIVE;
 }
 
-static size_t port_count(const struct ln_ice *ice)
-{
-    return ice->config.port_min == 0 ? 0
-                                     : (size_t)(ice->config.port_max - ice->config.port_min + 1);
-}
-
 /* --- making and ending --------------------------------------------------------------------- */
 
 /* RFC 6544, 4.2: the direction (host candidates: active before passive before so), then the
@@ -79,8 +73,8 @@ static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *know
                                       .address = known->address,
                                       .link = LN_ICE_TCP_LINK + ice->tcp->last_link };
     ice->tcp->last_link = (ice->tcp->last_link + 1) & ~LN_ICE_TCP_LINK;
-    if (port_count(ice) > 0)
-        base->first_port = (uint16_t)ln_rng_below(ice->env->rng, (uint32_t)port_count(ice));
+    if (ln_ice_port_count(ice) > 0)
+        base->first_port = (uint16_t)ln_rng_below(ice->env->rng, (uint32_t)ln_ice_port_count(ice));
     if (!has_socket(base)) {
         base->address.port = 9; /* RFC 6544, 4.5 */
         base->state = LN_ICE_TCP_BASE_OPEN;
@@ -174,9 +168,10 @@ static int poll_base(struct ln_ice *ice, struct ln_ice_tcp_base *base,
                                         .id = base->request,
                                         .local = base->address,
                                         .exclusive = true };
-    if (port_count(ice) > 0)
+    if (ln_ice_port_count(ice) > 0)
         ret_request->local.port = (uint16_t)(ice->config.port_min +
-                                             (base->first_port + base->tries) % port_count(ice));
+                                             (base->first_port + base->tries) %
+                                                 ln_ice_port_count(ice));
     return 1;
 }
 
@@ -201,7 +196,7 @@ int ln_ice_tcp_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
 static void listen_failed(struct ln_ice *ice, struct ln_ice_tcp_base *base)
 {
     base->tries++;
-    base->state = base->tries < port_count(ice) && base->tries < LN_ICE_PORT_TRIES_MAX
+    base->state = base->tries < ln_ice_port_count(ice) && base->tries < LN_ICE_PORT_TRIES_MAX
                       ? LN_ICE_TCP_BASE_WANTED
                       : LN_ICE_TCP_BASE_FAILED;
 }
@@ -261,19 +256,11 @@ bool ln_ice_tcp_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *
 
 /* --- time ---------------------------------------------------------------------------------- */
 
-static bool still_known(const struct ln_ice *ice, const struct ln_address *address)
-{
-    for (size_t i = 0; i < ice->known_count; i++)
-        if (ln_address_equal_ip(&ice->known[i].address, address))
-            return true;
-    return false;
-}
-
 void ln_ice_tcp_run(struct ln_ice *ice, ln_time now)
 {
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE &&
-            !still_known(ice, &ice->tcp->bases[i].address))
+            !ln_ice_knows(ice, &ice->tcp->bases[i].address))
             end_base(ice, &ice->tcp->bases[i], LN_ICE_FAILURE_ADDRESS_GONE);
     if (ice->tcp)
         ln_ice_tcp_streams_run(ice, now);

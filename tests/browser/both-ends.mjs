@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A page (peer-page.js) at one end, `linnet peer` at the other, and the signalling between them.
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
-import readline from 'node:readline';
+import { isSignal, LinnetPeer } from './linnet-peer.mjs';
 import { checksum, content } from './messages.js';
-import { binary, ROOT, until } from './support.mjs';
+import { ROOT, until } from './support.mjs';
 
 export const PAGE_TONE_HZ = 523;
 const FILES = {
@@ -41,29 +40,18 @@ export async function openPage(host, site) {
   return page;
 }
 
-/** `linnet peer` with its lines: signalling goes to `toPage`, messages are compared with what was sent. */
-class Peer {
+/** `linnet peer`: signalling goes to `toPage`, messages are compared with what was sent. */
+class Peer extends LinnetPeer {
   received = 0;
   wrong = [];
-  errors = '';
-  #stats = [];
 
   constructor({ offerer, messages }, toPage) {
-    this.messages = messages;
-    this.child = spawn(binary(), ['peer', ...(offerer ? ['--offer', '--data', 'chat'] : ['--answer']),
-      '--video', 'test', '--audio', 'tone', '--echo'], { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.exited = new Promise((resolve) => this.child.once('exit', (code, signal) => resolve(code ?? signal)));
-    this.child.stdin.on('error', () => {});
-    this.child.stderr.on('data', (data) => { this.errors += data; });
-    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const object = JSON.parse(line);
-      if (object.stats) this.#stats.shift()?.(object.stats);
-      else if ('data' in object || 'data64' in object) this.take(object);
-      else if ('type' in object || 'candidate' in object) toPage(object);
+    super([...(offerer ? ['--offer', '--data', 'chat'] : ['--answer']), '--video', 'test', '--audio', 'tone', '--echo'], (object) => {
+      if ('data' in object || 'data64' in object) this.take(object);
+      else if (isSignal(object)) toPage(object);
     });
+    this.messages = messages;
   }
-
-  send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
 
   take({ data, data64 }) {
     const i = this.received++;
@@ -71,21 +59,6 @@ class Peer {
     const expected = content(i, this.messages);
     if (text !== (typeof expected === 'string')
       || checksum(text ? data : Buffer.from(data64, 'base64')) !== checksum(expected)) this.wrong.push(i);
-  }
-
-  stats() {
-    return new Promise((resolve) => {
-      this.#stats.push(resolve);
-      this.send({ cmd: 'stats' });
-    });
-  }
-
-  async close() {
-    this.child.stdin.end();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
-    const code = await this.exited;
-    clearTimeout(timer);
-    return code;
   }
 }
 

@@ -3,41 +3,14 @@
 // told no candidate of the page, so it cannot begin: whatever connects went to an address the browser looked up.
 //   tests/support/netns node --test tests/browser/names.test.mjs
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import readline from 'node:readline';
 import { describe, test } from 'node:test';
-import { binary, chromium, firefox, until } from './support.mjs';
+import { LinnetPeer } from './linnet-peer.mjs';
+import { chromium, firefox, until } from './support.mjs';
 
 const NAME = /^candidate:\d+ 1 udp \d+ [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\.local \d+ typ host/;
 
-class Peer {
-  lines = [];
-  errors = '';
-
-  constructor() {
-    this.child = spawn(binary(), ['peer', '--answer', '--echo', '--mdns-names'], { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.exited = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.stdin.on('error', () => {});
-    this.child.stderr.on('data', (data) => { this.errors += data; });
-    readline.createInterface({ input: this.child.stdout }).on('line', (line) => this.lines.push(JSON.parse(line)));
-  }
-
-  send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
-
-  async stats() {
-    this.send({ cmd: 'stats' });
-    return (await until('the statistics of linnet', () => this.lines.find((line) => line.stats))).stats;
-  }
-
-  async close() {
-    this.child.stdin.end();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
-    await this.exited;
-    clearTimeout(timer);
-  }
-}
-
-async function call(page, peer) {
+/** `lines`: what the peer has said. */
+async function call(page, peer, lines) {
   const offer = await page.evaluate(async () => {
     globalThis.pc = new RTCPeerConnection();
     globalThis.heard = [];
@@ -49,14 +22,14 @@ async function call(page, peer) {
   });
   offer.sdp = offer.sdp.split('\r\n').filter((line) => !line.startsWith('a=candidate')).join('\r\n');
   peer.send(offer);
-  const answer = await until('an answer', () => peer.lines.find((line) => line.type === 'answer'));
-  const told = () => peer.lines.filter((line) => line.candidate).map((line) => line.candidate);
-  await until('the end of candidates', () => peer.lines.find((line) => line.candidate === ''));
+  const answer = await until('an answer', () => lines.find((line) => line.type === 'answer'));
+  const told = () => lines.filter((line) => line.candidate).map((line) => line.candidate);
+  await until('the end of candidates', () => lines.find((line) => line.candidate === ''));
   assert.ok(told().length >= 2, `IPv4 and IPv6: ${told()}`);
   for (const candidate of told()) assert.match(candidate, NAME);
-  assert.ok(!/10\.77\.|fd77:/.test(JSON.stringify(peer.lines)), 'no address of ours is told');
+  assert.ok(!/10\.77\.|fd77:/.test(JSON.stringify(lines)), 'no address of ours is told');
   await page.evaluate((remote) => globalThis.pc.setRemoteDescription(remote), answer);
-  for (const line of peer.lines.filter((l) => l.candidate)) {
+  for (const line of lines.filter((l) => l.candidate)) {
     await page.evaluate((candidate) => globalThis.pc.addIceCandidate(candidate), line);
   }
   await until('an echo', () => page.evaluate(() => globalThis.heard.length > 0), { timeout: 20000 });
@@ -68,10 +41,11 @@ for (const [kind, launch] of [['Chromium', chromium], ['Firefox', hiding]]) {
   describe(kind, () => {
     test('finds linnet by its .local names, and nothing shows an address', async () => {
       const host = await launch();
-      const peer = new Peer();
+      const lines = [];
+      const peer = new LinnetPeer(['--answer', '--echo', '--mdns-names'], (object) => lines.push(object));
       try {
         const page = await host.newPage();
-        await call(page, peer);
+        await call(page, peer, lines);
         const stats = await peer.stats();
         const kindOf = (type) => stats.filter((s) => s.type === type);
         for (const local of kindOf('local-candidate')) assert.match(local.address, /\.local$/);

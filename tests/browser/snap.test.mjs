@@ -3,14 +3,13 @@
 // browsers that do not know it make of an offer that has it.
 //   tests/support/netns node --test tests/browser/snap.test.mjs
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { binary, chromium, firefox, until } from './support.mjs';
+import { isSignal, LinnetPeer } from './linnet-peer.mjs';
+import { chromium, firefox, until } from './support.mjs';
 
 const MESSAGES = 50;
 
@@ -50,27 +49,22 @@ async function call(host, site, pageOffers) {
   const folder = await mkdtemp(path.join(tmpdir(), 'linnet-snap-'));
   const trace = path.join(folder, 'trace');
   const page = await host.newPage();
-  const child = spawn(binary(), ['peer', ...(pageOffers ? ['--answer'] : ['--offer', '--data', 'x', '--snap']), '--trace', trace],
-    { stdio: ['pipe', 'pipe', 'inherit'] });
-  const exited = new Promise((resolve) => { child.once('exit', resolve); });
-  const send = (object) => child.stdin.write(`${JSON.stringify(object)}\n`);
   const run = { sdp: {}, texts: [] };
   const note = (signal) => { if (signal.type) run.sdp[signal.type] = signal.sdp; };
   let ready = false;
   const early = [];
   const toPage = (signal) => page.evaluate((s) => globalThis.end.take(s), signal);
+  const peer = new LinnetPeer([...(pageOffers ? ['--answer'] : ['--offer', '--data', 'x', '--snap']), '--trace', trace], (object) => {
+    if (object.state === 'open') for (let i = 0; i < MESSAGES; i++) peer.send({ channel: 'x', data: `linnet ${i}` });
+    else if ('data' in object) run.texts.push(object.data);
+    else if (isSignal(object)) {
+      note(object);
+      if (ready) toPage(object);
+      else early.push(object);
+    }
+  });
   try {
-    await page.exposeFunction('toPeer', (signal) => { note(signal); send(signal); });
-    readline.createInterface({ input: child.stdout }).on('line', (line) => {
-      const object = JSON.parse(line);
-      if (object.state === 'open') for (let i = 0; i < MESSAGES; i++) send({ channel: 'x', data: `linnet ${i}` });
-      else if ('data' in object) run.texts.push(object.data);
-      else if ('type' in object || 'candidate' in object) {
-        note(object);
-        if (ready) toPage(object);
-        else early.push(object);
-      }
-    });
+    await page.exposeFunction('toPeer', (signal) => { note(signal); peer.send(signal); });
     await page.goto(site);
     await page.evaluate(openEnd, pageOffers);
     ready = true;
@@ -80,8 +74,7 @@ async function call(host, site, pageOffers) {
       return texts.length === MESSAGES && run.texts.length === MESSAGES && texts;
     }, { timeout: 15000 });
   } finally {
-    child.stdin.end();
-    await exited;
+    await peer.close();
     const lines = (await readFile(trace, 'utf8')).split('\n').filter((l) => l.includes('"sctp:state"'));
     run.states = lines.map((l) => JSON.parse(l)).map((event) => `${event.old}-${event.new}`);
     await rm(folder, { recursive: true, force: true });

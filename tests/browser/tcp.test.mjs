@@ -4,11 +4,11 @@
 // Needs nftables and a namespace of its own:
 //   tests/support/netns node --test tests/browser/tcp.test.mjs
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import http from 'node:http';
-import readline from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { binary, chromium, firefox, until } from './support.mjs';
+import { isSignal, LinnetPeer } from './linnet-peer.mjs';
+import { chromium, firefox, until } from './support.mjs';
 
 const MESSAGES = 200;
 const LONGEST = 60000; // bytes of a message
@@ -29,38 +29,9 @@ async function emptyPage() {
 }
 
 /** `linnet peer`: what it signals goes to `toPage`; it echoes messages and sends its test picture. */
-class Peer {
-  errors = '';
-  #stats = [];
-
-  constructor(offers, toPage) {
-    this.child = spawn(binary(), ['peer', '--ice-tcp', '--echo', '--video', 'test',
-      ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])], { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.exited = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.stdin.on('error', () => {});
-    this.child.stderr.on('data', (data) => { this.errors += data; });
-    readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const object = JSON.parse(line);
-      if (object.stats) this.#stats.shift()?.(object.stats);
-      else if ('type' in object || 'candidate' in object) toPage(object);
-    });
-  }
-
-  send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
-
-  stats() {
-    return new Promise((resolve) => {
-      this.#stats.push(resolve);
-      this.send({ cmd: 'stats' });
-    });
-  }
-
-  async close() {
-    this.child.stdin.end();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
-    await this.exited;
-    clearTimeout(timer);
-  }
+function peerOf(offers, toPage) {
+  return new LinnetPeer(['--ice-tcp', '--echo', '--video', 'test', ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])],
+    (object) => { if (isSignal(object)) toPage(object); });
 }
 
 /** In the page: a connection whose messages come back, and a picture to look at. */
@@ -117,7 +88,7 @@ async function call(host, site, offers) {
   const early = [];
   let opened = false;
   const toPage = (signal) => page.evaluate((s) => globalThis.end.fromPeer(s), signal).catch(() => {});
-  const peer = new Peer(!offers, (signal) => { if (opened) toPage(signal); else early.push(signal); });
+  const peer = peerOf(!offers, (signal) => { if (opened) toPage(signal); else early.push(signal); });
   try {
     await page.exposeFunction('toPeer', (signal) => peer.send(signal));
     await page.goto(site.url);

@@ -115,6 +115,9 @@ int wire_add(struct wire *wire, struct ln_endpoint endpoint);
 /* "10.0.0.2" or "127.0.0.1"; may be called later: watchers are told. */
 void wire_interface(struct wire *wire, int node, const char *ip);
 void wire_remove_interface(struct wire *wire, int node, const char *ip);
+/* A filter: no datagram passes; streams do. */
+bool wire_drop_all(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
+                   size_t len);
 void wire_set_nat(struct wire *wire, int node, int realm, enum wire_nat nat, const char *public_ip);
 void wire_name(struct wire *wire, const char *name, const char *ip);
 /* Runs until `deadline`, or until stop(context) is true. */

@@ -332,17 +332,6 @@ static int respond(const struct ln_path *path, const struct ln_stun_id *id, cons
     return feed(path, data, (size_t)len);
 }
 
-static bool drop_all(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
-                     size_t len)
-{
-    (void)wire;
-    (void)node;
-    (void)path;
-    (void)data;
-    (void)len;
-    return true;
-}
-
 LN_TEST(attack_12, unsolicited_replayed_and_unauthentic_answers_do_not_count)
 {
     static const char line[] = "candidate:1 1 udp 1 192.168.1.3 5000 typ host";
@@ -352,7 +341,7 @@ LN_TEST(attack_12, unsolicited_replayed_and_unauthentic_answers_do_not_count)
 
     agents_init(&s);
     CHECK(agents_create(&s));
-    s.wire.filter = drop_all;
+    s.wire.filter = wire_drop_all;
     wire_interface(&s.wire, s.a.node, "192.168.1.2");
     agents_exchange(&s);
     ln_ice_gather(s.a.ice);
@@ -383,7 +372,7 @@ LN_TEST(attack_12, an_answer_from_another_address_fails_the_pair)
 
     agents_init(&s);
     CHECK(agents_create(&s));
-    s.wire.filter = drop_all;
+    s.wire.filter = wire_drop_all;
     wire_interface(&s.wire, s.a.node, "192.168.1.2");
     agents_exchange(&s);
     ln_ice_gather(s.a.ice);

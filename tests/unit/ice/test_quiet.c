@@ -166,23 +166,12 @@ LN_TEST(quiet, data_that_goes_unanswered_after_a_pause_is_asked_for)
     agents_free(&s);
 }
 
-static bool drop_all(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
-                     size_t len)
-{
-    (void)wire;
-    (void)node;
-    (void)path;
-    (void)data;
-    (void)len;
-    return true;
-}
-
 /* So that whoever owns the connection may restart it, long before consent ends. */
 LN_TEST(quiet, a_path_that_stays_dead_under_data_is_told_after_two_seconds)
 {
     connected(true);
     flow(LN_SECONDS(2));
-    s.wire.filter = drop_all;
+    s.wire.filter = wire_drop_all;
     unheard(LN_MILLISECONDS(1900));
     CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
     unheard(LN_MILLISECONDS(300));

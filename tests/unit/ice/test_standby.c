@@ -86,6 +86,38 @@ static void lose_the_interface_of(struct side *side)
     agents_free(&s);
 }
 
+/* How many pairs beside the selected one are asked for consent. */
+static unsigned kept_warm(void)
+{
+    struct ln_ice_pair_info info;
+    unsigned kept = 0;
+
+    for (size_t i = 0; ln_ice_pair(s.a.ice, i, &info); i++)
+        kept += !info.selected && info.consent_requests_sent > 0;
+    return kept;
+}
+
+LN_TEST(standby, one_pair_of_each_interface_is_kept_warm_and_one_beside_the_selected)
+{
+    for (uint32_t other = 1; other <= 2; other++) { /* the interface of the last two addresses */
+        agents_init(&s);
+        s.wire.delay = LN_MILLISECONDS(20); /* all are answered before one is chosen */
+        CHECK(agents_create(&s));
+        wire_interface(&s.wire, s.a.node, "192.168.1.2");
+        wire_interface(&s.wire, s.a.node, "192.168.1.4");
+        wire_interface(&s.wire, s.a.node, "192.168.1.6");
+        wire_interface(&s.wire, s.a.node, "192.168.1.8");
+        for (size_t i = 0; i < 4; i++)
+            s.wire.nodes[s.a.node].interfaces[i].index = i < 2 ? 1 : other;
+        wire_interface(&s.wire, s.b.node, "192.168.1.3");
+        agents_start(&s);
+        CHECK(agents_complete(&s, LN_SECONDS(3)));
+        agents_run(&s, LN_SECONDS(60));
+        CHECK_EQUAL(kept_warm(), other);
+        agents_free(&s);
+    }
+}
+
 LN_TEST(standby, an_interface_that_goes_costs_less_than_300_ms_on_the_controlling_side)
 {
     connected(true);

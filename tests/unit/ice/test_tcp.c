@@ -6,17 +6,6 @@
 
 static struct agents s; /* large; cleared by agents_init() */
 
-static bool no_udp(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
-                   size_t len)
-{
-    (void)wire;
-    (void)node;
-    (void)path;
-    (void)data;
-    (void)len;
-    return true;
-}
-
 static void two_hosts(void)
 {
     agents_init(&s);
@@ -29,7 +18,7 @@ static void two_hosts(void)
 static void without_udp(void)
 {
     two_hosts();
-    s.wire.filter = no_udp;
+    s.wire.filter = wire_drop_all;
 }
 
 static struct ln_ice_candidate_info candidate_of(const struct side *side, bool remote)
@@ -143,7 +132,7 @@ LN_TEST(tcp, tells_names_in_place_of_addresses_where_udp_does)
     agents_init(&s);
     s.a.config.tcp = s.b.config.tcp = true;
     s.a.config.mdns_names = true;
-    s.wire.filter = no_udp;
+    s.wire.filter = wire_drop_all;
     CHECK(agents_create(&s));
     wire_interface(&s.wire, s.a.node, "192.168.1.2");
     wire_interface(&s.wire, s.b.node, "192.168.1.3");

@@ -5,17 +5,6 @@
 static struct pair pair; /* large */
 static size_t told[4];   /* candidates of side 0, by their tcpType */
 
-static bool no_udp(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
-                   size_t len)
-{
-    (void)wire;
-    (void)node;
-    (void)path;
-    (void)data;
-    (void)len;
-    return true;
-}
-
 static void count_candidates(struct side *side, const struct ln_event *event)
 {
     static const char *const types[] = { "", "active", "passive", "so" };
@@ -38,7 +27,7 @@ static void connect(void)
     pair_init(&pair, &configuration);
     memset(told, 0, sizeof told);
     pair.on_event = count_candidates;
-    pair.wire.filter = no_udp;
+    pair.wire.filter = wire_drop_all;
     pair.sides[0].negotiates = pair.sides[1].negotiates = true;
     CHECK(ln_peer_connection_create_data_channel(pair.sides[0].pc, "chat", NULL, &channel) == 0);
     pair.sides[0].channels[pair.sides[0].channel_count++] = channel;
