@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Allocations (RFC 8656, 6 to 8; RFC 6156): made, refreshed, ended; their relay ports and the
- * reserved next one.
+ * Allocations (RFC 8656, 6 to 8; RFC 6156): made, refreshed, ended.
  *
- * An allocation is opening until its driver has answered for each socket; only then is the request
- * answered, and a repetition of that request gets the same answer again. Ports come by chance from
- * the range (RFC 8656, 21.1: a peer must not guess them); one that another program holds is passed
- * over a few times, then the request ends with 508. */
+ * An allocation is opening until its driver has answered for each socket (socket.c); only then is
+ * the request answered, and a repetition of that request gets the same answer again. */
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -15,16 +12,12 @@
 
 #include <string.h>
 
-#define PROTOCOL_TCP      6u
-#define PROTOCOL_UDP      17u
-#define FAMILY_IPV4       1u
-#define FAMILY_IPV6       2u
-#define OPEN_ATTEMPTS_MAX 8u
-#define PORT_GUESSES      64u
+#define PROTOCOL_TCP 6u
+#define PROTOCOL_UDP 17u
+#define FAMILY_IPV4  1u
+#define FAMILY_IPV6  2u
 
 /* ---- what the request asks for ---- */
-
-enum turn_even { EVEN_NO, EVEN, EVEN_AND_NEXT };
 
 struct wish {
     bool families[TURN_FAMILIES];
@@ -53,17 +46,6 @@ static ln_duration lifetime_of(const struct turn_request *request, ln_duration l
         ln_time_min(LN_SECONDS((int64_t)seconds), request->server->config.lifetime_max), least);
 }
 
-/* The relay address of the family, as an index; relay_count when there is none. */
-static size_t place_of(const struct ln_turn_server *server, size_t index)
-{
-    uint8_t family = index == 0 ? LN_FAMILY_IPV4 : LN_FAMILY_IPV6;
-    size_t place = 0;
-
-    while (place < server->config.relay_count && server->relays[place].bind.family != family)
-        place++;
-    return place;
-}
-
 /* 0, or the code of the error. */
 static uint16_t read_families(const struct turn_request *request, bool reserved, bool even,
                               struct wish *wish)
@@ -81,7 +63,7 @@ static uint16_t read_families(const struct turn_request *request, bool reserved,
             return 440;
     }
     wish->families[index] = true;
-    if (!reserved && place_of(request->server, index) == request->server->config.relay_count)
+    if (!reserved && turn_place_of(request->server, index) == request->server->config.relay_count)
         return 440;
     if (ln_stun_find(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &any)) {
         if (!ln_stun_find_u32(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &value) ||
@@ -123,7 +105,7 @@ static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
     if (has_even && (has_token || even.len != 1))
         return 400;
     if (has_even)
-        wish->even = even.data[0] & 0x80 ? EVEN_AND_NEXT : EVEN;
+        wish->even = even.data[0] & 0x80 ? TURN_EVEN_AND_NEXT : TURN_EVEN;
     if (has_token) {
         if (token.len != 8)
             return 400;
@@ -131,168 +113,6 @@ static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
     }
     wish->lifetime = lifetime_of(request, LN_TURN_LIFETIME_DEFAULT);
     return read_families(request, has_token, has_even, wish);
-}
-
-/* ---- sockets ---- */
-
-struct turn_relay *turn_relay_of(struct turn_allocation *allocation, uint8_t family)
-{
-    struct turn_relay *relay = &allocation->relays[family == LN_FAMILY_IPV6];
-
-    return relay->state == TURN_RELAY_OPEN ? relay : NULL;
-}
-
-static bool claim(struct ln_turn_server *server, size_t place, uint16_t port, bool with_next)
-{
-    struct ln_turn_shared *shared = server->config.shared;
-
-    if (!ln_turn_port_claim(shared, place, port))
-        return false;
-    if (!with_next || ln_turn_port_claim(shared, place, (uint16_t)(port + 1)))
-        return true;
-    ln_turn_port_release(shared, place, port);
-    return false;
-}
-
-/* A free port of the range for this relay address, claimed; 0 when there is none. */
-static uint16_t choose_port(struct ln_turn_server *server, size_t place, enum turn_even even)
-{
-    uint32_t first = server->config.port_min, last = server->config.port_max;
-    uint32_t step = even == EVEN_NO ? 1 : 2, count, start;
-
-    if (even != EVEN_NO)
-        first += first % 2;
-    if (even == EVEN_AND_NEXT)
-        last -= 1;
-    if (first > last)
-        return 0;
-    count = (last - first) / step + 1;
-    for (unsigned i = 0; i < PORT_GUESSES; i++) {
-        uint32_t port = first + step * ln_rng_below(server->env->rng, count);
-
-        if (claim(server, place, (uint16_t)port, even == EVEN_AND_NEXT))
-            return (uint16_t)port;
-    }
-    start = ln_rng_below(server->env->rng, count); /* nearly full: look at each */
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t port = first + step * ((start + i) % count);
-
-        if (claim(server, place, (uint16_t)port, even == EVEN_AND_NEXT))
-            return (uint16_t)port;
-    }
-    return 0;
-}
-
-/* Asks for the relay's socket at its address. */
-static bool ask_for(struct ln_turn_server *server, struct turn_relay *relay)
-{
-    struct ln_request request = { .kind = relay->allocation->tcp ? LN_REQUEST_LISTEN_TCP
-                                                                 : LN_REQUEST_OPEN_UDP,
-                                  .id = turn_next_id(server),
-                                  .local = relay->local,
-                                  .exclusive = true };
-
-    relay->id = request.id;
-    if (ln_map_set_u64(&server->asked, request.id, &relay->kind) != 0)
-        return false;
-    if (!turn_ask(server, &request)) {
-        ln_map_remove_u64(&server->asked, request.id);
-        return false;
-    }
-    relay->state = TURN_RELAY_ASKED;
-    return true;
-}
-
-static void settle_address(struct ln_turn_server *server, struct turn_relay *relay, size_t place,
-                           uint16_t port)
-{
-    const struct ln_turn_relay *own = &server->relays[place];
-
-    relay->kind = TURN_RELAY;
-    relay->place = (uint8_t)place;
-    relay->local = own->bind;
-    relay->told = own->external.family ? own->external : own->bind;
-    relay->local.port = relay->told.port = port;
-}
-
-/* Chooses a port for the relay, with the next one if that is to be reserved, and asks for it. */
-static bool choose_and_ask(struct ln_turn_server *server, struct turn_relay *relay, size_t place)
-{
-    struct turn_allocation *a = relay->allocation;
-    uint16_t port = choose_port(server, place, (enum turn_even)a->even);
-
-    if (port == 0)
-        return false;
-    settle_address(server, relay, place, port);
-    a->next_port = a->even == EVEN_AND_NEXT ? (uint16_t)(port + 1) : 0;
-    return ask_for(server, relay);
-}
-
-static bool begin_relay(struct ln_turn_server *server, struct turn_allocation *allocation,
-                        size_t index)
-{
-    struct turn_relay *relay = &allocation->relays[index];
-    size_t place = place_of(server, index);
-
-    relay->allocation = allocation;
-    if (place == server->config.relay_count)
-        return false;
-    if (choose_and_ask(server, relay, place))
-        return true;
-    turn_relay_close(server, relay);
-    return false;
-}
-
-void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay)
-{
-    uint8_t key[LN_ADDRESS_KEY_LEN];
-
-    if (relay->local.port == 0)
-        return;
-    if (relay->state == TURN_RELAY_ASKED)
-        ln_map_remove_u64(&server->asked, relay->id);
-    if (relay->state == TURN_RELAY_OPEN) {
-        ln_address_key(&relay->told, key);
-        ln_map_remove(&server->relayed, key, sizeof key);
-        ln_map_remove_u64(&server->links, relay->link);
-        turn_close_link(server, relay->link);
-        if (relay->allocation->tcp)
-            ln_map_remove_u64(&server->accepting, relay->id);
-    }
-    if (server->last_relay == relay)
-        server->last_relay = NULL;
-    ln_turn_port_release(server->config.shared, relay->place, relay->local.port);
-    if (relay->allocation->next_port)
-        ln_turn_port_release(server->config.shared, relay->place, relay->allocation->next_port);
-    relay->allocation->next_port = 0;
-    relay->local.port = 0;
-    relay->state = TURN_RELAY_FAILED;
-}
-
-static bool relay_opened(struct ln_turn_server *server, struct turn_relay *relay, ln_link link)
-{
-    uint8_t key[LN_ADDRESS_KEY_LEN];
-
-    relay->link = link;
-    ln_address_key(&relay->told, key);
-    if (ln_map_set_u64(&server->links, link, relay) != 0) {
-        turn_close_link(server, link);
-        return false;
-    }
-    if (ln_map_set(&server->relayed, key, sizeof key, relay) != 0) {
-        ln_map_remove_u64(&server->links, link);
-        turn_close_link(server, link);
-        return false;
-    }
-    relay->state = TURN_RELAY_OPEN;
-    if (!relay->allocation->tcp)
-        return true;
-    if (ln_map_set_u64(&server->accepting, relay->id, &relay->kind) != 0) {
-        turn_relay_close(server, relay);
-        return false;
-    }
-    ln_turn_port_set_stream(server->config.shared, relay->place, relay->local.port);
-    return true;
 }
 
 /* ---- life ---- */
@@ -492,38 +312,10 @@ static void opening_done(struct ln_turn_server *server, ln_time now, struct turn
     answer_allocated(server, now, a);
 }
 
-static bool opening_waits(const struct turn_allocation *a)
+void turn_allocation_opened(struct ln_turn_server *server, ln_time now, struct turn_allocation *a)
 {
-    return a->relays[0].state == TURN_RELAY_ASKED || a->relays[1].state == TURN_RELAY_ASKED;
-}
-
-/* Another port, unless it had to be this one. False when the relay has failed for good. */
-static bool try_again(struct ln_turn_server *server, struct turn_relay *relay)
-{
-    struct turn_allocation *a = relay->allocation;
-    size_t place = relay->place;
-
-    if (a->redeemed || ++relay->attempts >= OPEN_ATTEMPTS_MAX)
-        return false;
-    turn_relay_close(server, relay);
-    return choose_and_ask(server, relay, place);
-}
-
-void turn_relay_answer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
-                       const struct ln_answer *answer)
-{
-    struct turn_allocation *allocation = relay->allocation;
-
-    ln_map_remove_u64(&server->asked, relay->id);
-    relay->state = TURN_RELAY_FAILED;
-    if (answer->kind == LN_ANSWER_OPENED)
-        (void)relay_opened(server, relay, answer->link);
-    else if (answer->error == LN_ERR_ADDRESS_IN_USE && try_again(server, relay))
-        return;
-    if (relay->state != TURN_RELAY_OPEN)
-        turn_relay_close(server, relay);
-    if (!opening_waits(allocation))
-        opening_done(server, now, allocation);
+    if (a->relays[0].state != TURN_RELAY_ASKED && a->relays[1].state != TURN_RELAY_ASKED)
+        opening_done(server, now, a);
 }
 
 /* ---- requests ---- */
@@ -552,17 +344,11 @@ static bool begin_relays(struct ln_turn_server *server, struct turn_allocation *
 {
     bool any = false;
 
-    if (port != 0) {
-        struct turn_relay *relay = &a->relays[server->relays[place].bind.family == LN_FAMILY_IPV6];
-
-        relay->allocation = a;
-        a->redeemed = true;
-        settle_address(server, relay, place, port);
-        return ask_for(server, relay);
-    }
+    if (port != 0)
+        return turn_relay_redeem(server, a, place, port);
     for (size_t i = 0; i < TURN_FAMILIES; i++)
         if (wish->families[i])
-            any |= begin_relay(server, a, i);
+            any |= turn_relay_begin(server, a, i);
     return any;
 }
 

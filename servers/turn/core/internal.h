@@ -55,6 +55,9 @@ struct turn_client {
 
 enum turn_relay_state { TURN_RELAY_NONE, TURN_RELAY_ASKED, TURN_RELAY_OPEN, TURN_RELAY_FAILED };
 
+/* What a request asks of its port (RFC 8656, 7.2): nothing, an even one, the next one as well. */
+enum turn_even { TURN_EVEN_NO, TURN_EVEN, TURN_EVEN_AND_NEXT };
+
 /* One socket towards peers, of an allocation or of a reservation: of UDP, or one that accepts. */
 struct turn_relay {
     enum turn_kind kind; /* TURN_RELAY, as `links` finds it */
@@ -267,11 +270,25 @@ void turn_allocate(struct turn_request *request);
 void turn_refresh(struct turn_request *request);
 void turn_allocation_end(struct ln_turn_server *server, ln_time now,
                          struct turn_allocation *allocation, enum ln_turn_end end);
+/* One of its sockets has been answered for. */
+void turn_allocation_opened(struct ln_turn_server *server, ln_time now,
+                            struct turn_allocation *allocation);
+void turn_reservation_end(struct ln_turn_server *server, struct turn_reservation *reservation);
+
+/* socket.c */
+/* The relay address of the family, as an index; relay_count when there is none. */
+size_t turn_place_of(const struct ln_turn_server *server, size_t index);
+/* The open one of this family, or NULL. */
 struct turn_relay *turn_relay_of(struct turn_allocation *allocation, uint8_t family);
+/* Asks for a socket of that family. False when there is none to be had. */
+bool turn_relay_begin(struct ln_turn_server *server, struct turn_allocation *allocation,
+                      size_t index);
+/* The same at a port that is claimed already. */
+bool turn_relay_redeem(struct ln_turn_server *server, struct turn_allocation *allocation,
+                       size_t place, uint16_t port);
 void turn_relay_answer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                        const struct ln_answer *answer);
 void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay);
-void turn_reservation_end(struct ln_turn_server *server, struct turn_reservation *reservation);
 
 /* permission.c */
 void turn_create_permission(struct turn_request *request);
