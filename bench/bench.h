@@ -21,6 +21,7 @@ struct bench_options {
 int bench_setup(const struct bench_options *options, json_t *rows);
 int bench_idle(const struct bench_options *options, json_t *rows);
 int bench_data(const struct bench_options *options, json_t *rows);
+int bench_mixed(const struct bench_options *options, json_t *rows);
 int bench_srtp(const struct bench_options *options, json_t *rows);
 int bench_paths(const struct bench_options *options, json_t *rows);
 int bench_turn(const struct bench_options *options, json_t *rows);

@@ -22,14 +22,16 @@ static const struct {
 } benches[] = {
     { "setup", bench_setup }, { "idle", bench_idle },   { "data", bench_data },
     { "srtp", bench_srtp },   { "paths", bench_paths }, { "latency", bench_latency_row },
-    { "turn", bench_turn },
+    { "turn", bench_turn },   { "mixed", bench_mixed },
 };
 
 static const struct cli_option options[] = {
     CLI_FLAG("json", struct arguments, json, "one JSON object instead of a table"),
-    CLI_TEXT("with", "STACK,...", struct arguments, with,
-             "other stacks in the same run (bench/peers): wrtc, pion, datachannel; coturn (turn)"),
-    CLI_TEXT("sizes", "BYTES,...", struct arguments, sizes, "message sizes (data)"),
+    CLI_TEXT(
+        "with", "STACK,...", struct arguments, with,
+        "other stacks in the same run (bench/peers): wrtc, pion, datachannel, chromium; coturn "
+        "(turn)"),
+    CLI_TEXT("sizes", "BYTES,...", struct arguments, sizes, "message sizes (data; mixed: one)"),
     CLI_TEXT("direction", "NAME,...", struct arguments, directions,
              "directions (data): forth, back, both"),
     CLI_TEXT("control", "NAME,...", struct arguments, controls,
@@ -44,7 +46,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_command command = {
     .name = "bench",
-    .synopsis = "setup|idle|data|srtp|paths|latency|turn [options]",
+    .synopsis = "setup|idle|data|mixed|srtp|paths|latency|turn [options]",
     .summary = "Measures this machine with this program.",
     .options = options,
     .arguments_min = 1,
@@ -145,9 +147,9 @@ int cli_bench(int argc, char **argv)
         json_decref(rows);
         return error ? CLI_EXIT_FAILED : CLI_EXIT_OK;
     }
-    fprintf(
-        stderr,
-        "linnet bench: there is no bench \"%s\": setup, idle, data, srtp, paths, latency or turn\n",
-        names.items[0]);
+    fprintf(stderr,
+            "linnet bench: there is no bench \"%s\": setup, idle, data, mixed, srtp, paths, "
+            "latency or turn\n",
+            names.items[0]);
     return CLI_EXIT_USAGE;
 }

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """libdatachannel (node-datachannel from npm: `npm ci --ignore-scripts` in this folder) at the other end of
 `linnet peer`: data in both roles."""
+import json
 import os
+import shutil
+import subprocess
+import tempfile
 
 from cases import close_from_both_sides, converse, too_large
 from lossy import LossyPath
-from support import Lines, Pair, peer, run_all
+from support import LINNET, ROOT, Lines, Pair, peer, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 262144
@@ -59,6 +63,22 @@ def test_datachannel_offers_and_channels_close():
 def test_datachannel_answers_and_channels_close():
     with pair_of(False) as pair:
         close_from_both_sides(pair)
+
+
+def test_bench_measures_us_with_it_at_the_other_end():
+    """The figures are not judged here: the machine is busy with other tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("run", "far.mjs", "datachannel/bench.mjs"):
+            os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+            shutil.copy(os.path.join(ROOT, "bench/peers", name), os.path.join(folder, name))
+        os.symlink(os.path.join(HERE, "node_modules"), os.path.join(folder, "datachannel/node_modules"))
+        ran = subprocess.run([LINNET, "bench", "mixed", "--runs", "1", "--seconds", "1", "--json"], env={**os.environ, "LINNET_BENCH_PEERS": folder},
+                             stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    rows = json.loads(ran.stdout)["rows"]
+    assert [(row["stack"], row["direction"]) for row in rows] == [("linnet and datachannel", "forth"), ("linnet and datachannel", "back")], rows
+    for row in rows:
+        for member in ("mb_per_s", "own_cpu_s_per_gib", "far_cpu_s_per_gib"):
+            assert row[member] > 0, row
 
 
 if __name__ == "__main__":
