@@ -80,6 +80,7 @@ static const struct key keys[] = {
     { "turn.channels", KIND_NUMBER, AT(turn.channels), 1, LN_TURN_CHANNELS_MAX },
     { "turn.strict_channels", KIND_YES_NO, AT(turn.strict_channels), 0, 0 },
     { "turn.tcp_relay", KIND_YES_NO, AT(turn.tcp_relay), 0, 0 },
+    { "turn.mobility", KIND_YES_NO, AT(turn.mobility), 0, 0 },
     { "turn.tcp_connections", KIND_NUMBER, AT(turn.tcp_connections), 1, LN_TURN_CONNECTIONS_MAX },
     { "turn.kbit_per_second", KIND_NUMBER, AT(turn.kbit_per_second), 0, 1000000000 },
     { "turn.user_kbit_per_second", KIND_NUMBER, AT(turn.user_kbit_per_second), 0, 1000000000 },

@@ -60,8 +60,8 @@ void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *ser
 
 static const char *event_name(enum ln_turn_event_kind kind)
 {
-    static const char *const names[] = { "allocated", "ended", "refused", "refused-peer",
-                                         "wrong-credentials" };
+    static const char *const names[] = { "allocated", "moved",        "ended",
+                                         "refused",   "refused-peer", "wrong-credentials" };
 
     return names[kind];
 }

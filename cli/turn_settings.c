@@ -22,6 +22,7 @@ void turn_settings_init(struct turn_settings *settings)
     settings->allocations = 20000;
     settings->permissions = 128;
     settings->channels = 64;
+    settings->mobility = true;
     settings->tcp_connections = 16;
     settings->lifetime_seconds = 3600;
     settings->nonce_seconds = 3600;
@@ -235,6 +236,7 @@ static void read_limits(struct turn_plan *plan, const struct turn_settings *s)
     turn->channels_max = (uint32_t)s->channels;
     turn->strict_channels = s->strict_channels;
     turn->tcp_relay = s->tcp_relay;
+    turn->no_mobility = !s->mobility;
     turn->connections_max = (uint32_t)s->tcp_connections;
     turn->streams_max = (uint32_t)s->streams;
     turn->streams_per_source_max = (uint32_t)s->source_streams;
@@ -377,6 +379,7 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
     print_list(out, "deny_peers", &s->deny_peers, false);
     fprintf(out, "  strict_channels: %s\n", s->strict_channels ? "true" : "false");
     fprintf(out, "  tcp_relay: %s\n", s->tcp_relay ? "true" : "false");
+    fprintf(out, "  mobility: %s\n", s->mobility ? "true" : "false");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         fprintf(out, "  %s: %ld\n", rows[i].name, rows[i].value);
 }

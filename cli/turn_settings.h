@@ -17,7 +17,7 @@ struct turn_texts {
 
 struct turn_settings {
     bool present; /* the section is there */
-    bool strict_channels, tcp_relay;
+    bool strict_channels, tcp_relay, mobility;
     struct turn_texts listen, relay, users, secrets, allow_peers, deny_peers;
     const char *realm, *nonce_key, *check_stun, *users_database;
     long port_min, port_max, workers, allocations, user_allocations, permissions, channels;

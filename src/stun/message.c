@@ -469,6 +469,7 @@ const char *ln_stun_error_phrase(uint16_t code)
         { 400, "Bad Request" },
         { 401, "Unauthenticated" },
         { 403, "Forbidden" },
+        { 405, "Mobility Forbidden" },
         { 420, "Unknown Attribute" },
         { 437, "Allocation Mismatch" },
         { 438, "Stale Nonce" },

@@ -91,7 +91,8 @@ enum ln_stun_attribute {
     LN_STUN_RESPONSE_ORIGIN = 0x802B,
     LN_STUN_OTHER_ADDRESS = 0x802C,
     LN_STUN_THIRD_PARTY_AUTHORIZATION = 0x802E,
-    LN_STUN_NOMINATION = 0xC001, /* browsers' renomination: a counter, the largest wins */
+    LN_STUN_MOBILITY_TICKET = 0x8030, /* RFC 8016, 3.3 */
+    LN_STUN_NOMINATION = 0xC001,      /* browsers' renomination: a counter, the largest wins */
 };
 
 struct ln_stun_id {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Allocations (RFC 8656, 6 to 8; RFC 6156): made, refreshed, ended.
+ * Allocations (RFC 8656, 6 and 7; RFC 6156): made and ended.
  *
  * An allocation is opening until its driver has answered for each socket (socket.c); only then is
  * the request answered, and a repetition of that request gets the same answer again. */
@@ -22,13 +22,13 @@
 struct wish {
     bool families[TURN_FAMILIES];
     bool dual; /* the second family may fail */
-    bool tcp;
+    bool tcp, mobile;
     enum turn_even even;
     uint64_t token; /* 0: none */
     ln_duration lifetime;
 };
 
-static bool family_index(uint32_t value, size_t *ret_index)
+bool turn_family_index(uint32_t value, size_t *ret_index)
 {
     if (value >> 24 != FAMILY_IPV4 && value >> 24 != FAMILY_IPV6)
         return false;
@@ -36,7 +36,7 @@ static bool family_index(uint32_t value, size_t *ret_index)
     return true;
 }
 
-static ln_duration lifetime_of(const struct turn_request *request, ln_duration least)
+ln_duration turn_lifetime_of(const struct turn_request *request, ln_duration least)
 {
     uint32_t seconds;
 
@@ -59,7 +59,7 @@ static uint16_t read_families(const struct turn_request *request, bool reserved,
     if (requested) {
         if (reserved || any.len != 4)
             return 400;
-        if (!family_index(ln_load32(any.data), &index))
+        if (!turn_family_index(ln_load32(any.data), &index))
             return 440;
     }
     wish->families[index] = true;
@@ -67,7 +67,7 @@ static uint16_t read_families(const struct turn_request *request, bool reserved,
         return 440;
     if (ln_stun_find(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &any)) {
         if (!ln_stun_find_u32(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &value) ||
-            !family_index(value, &index) || index != 1 || requested || reserved || even)
+            !turn_family_index(value, &index) || index != 1 || requested || reserved || even)
             return 400; /* RFC 8656, 7.2: only IPv6, only beside the default */
         wish->families[1] = true;
         wish->dual = true;
@@ -83,6 +83,19 @@ static bool asks_for_tcp(const struct turn_request *request)
     return request->server->config.tcp_relay &&
            ln_stun_find_u32(request->message, LN_STUN_REQUESTED_TRANSPORT, &transport) &&
            transport >> 24 == PROTOCOL_TCP;
+}
+
+/* 0, or the code of the error (RFC 8016, 3.1.2). */
+static uint16_t read_mobility(const struct turn_request *request, struct wish *wish)
+{
+    struct ln_bytes ticket;
+
+    wish->mobile = turn_ticket_in(request, &ticket);
+    if (!wish->mobile)
+        return 0;
+    if (!request->server->tickets || request->server->config.no_mobility || wish->tcp)
+        return 405; /* with RFC 6062 the connections would not move along */
+    return ticket.len == 0 ? 0 : 400;
 }
 
 static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
@@ -111,7 +124,7 @@ static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
             return 400;
         wish->token = ln_load64(token.data);
     }
-    wish->lifetime = lifetime_of(request, LN_TURN_LIFETIME_DEFAULT);
+    wish->lifetime = turn_lifetime_of(request, LN_TURN_LIFETIME_DEFAULT);
     return read_families(request, has_token, has_even, wish);
 }
 
@@ -128,8 +141,9 @@ static void allocation_free(struct ln_turn_server *server, ln_time now, struct t
     ln_heap_remove(&server->heap, &a->timer.node);
     ln_list_remove(&a->siblings);
     server->allocation_count--;
-    server->counts.transport[a->client->transport].allocations--;
-    a->client->allocation = NULL;
+    server->counts.transport[a->transport].allocations--;
+    if (a->mobile)
+        ln_map_remove_u64(&server->mobile, a->number);
     if (a->user)
         ln_turn_user_leave(server->config.shared, a->user);
     ln_wipe(&a->key, sizeof a->key);
@@ -149,24 +163,25 @@ void turn_reservation_end(struct ln_turn_server *server, struct turn_reservation
 void turn_allocation_end(struct ln_turn_server *server, ln_time now,
                          struct turn_allocation *allocation, enum ln_turn_end end)
 {
-    struct turn_client *client = allocation->client;
+    struct turn_client *client = allocation->client, *next = allocation->next;
     struct ln_turn_event event = { .kind = LN_TURN_EVENT_ENDED,
-                                   .transport = client->transport,
+                                   .transport = allocation->transport,
                                    .allocation = allocation->number,
-                                   .client = client->path.remote,
                                    .end = end,
                                    .duration = now - allocation->born,
                                    .bytes_from_client = allocation->bytes_from_client,
                                    .bytes_to_client = allocation->bytes_to_client };
 
+    if (client)
+        event.client = client->path.remote;
     turn_event_name(&event, (struct ln_bytes){ (uint8_t *)allocation->name, allocation->name_len });
     if (!allocation->opening)
         turn_tell(server, &event);
     allocation_free(server, now, allocation);
-    if (client->transport == LN_TURN_UDP)
-        turn_client_free(server, client);
-    else
-        turn_stream_has_allocation(server, now, client, false);
+    if (client)
+        turn_client_part(server, now, client);
+    if (next)
+        turn_client_part(server, now, next);
 }
 
 /* A token that nobody guesses for the claimed next port; its end is in the heap. */
@@ -224,9 +239,10 @@ static struct turn_allocation *allocation_create(struct turn_request *request,
     a->number = ++server->next_number;
     a->opening = true;
     a->client->allocation = a;
+    a->transport = (uint8_t)a->client->transport;
     ln_list_append(&server->allocations, &a->siblings);
     server->allocation_count++;
-    server->counts.transport[a->client->transport].allocations++;
+    server->counts.transport[a->transport].allocations++;
     request->client = a->client;
     return a;
 }
@@ -253,6 +269,8 @@ static void answer_allocated(struct ln_turn_server *server, ln_time now,
     ln_stun_add_u32(&b, LN_STUN_LIFETIME, (uint32_t)(a->lifetime / LN_SECONDS(1)));
     if (a->token)
         ln_stun_add_u64(&b, LN_STUN_RESERVATION_TOKEN, a->token);
+    if (a->mobile)
+        turn_ticket_add(&b, server, a);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &a->client->path.remote);
     if (a->dual && a->relays[1].state != TURN_RELAY_OPEN) {
         static const uint8_t value[4] = { FAMILY_IPV6, 0, 4, 40 }; /* 440 (RFC 8656, 18.12) */
@@ -303,7 +321,8 @@ static void opening_done(struct ln_turn_server *server, ln_time now, struct turn
         return;
     }
     a->opening = false;
-    turn_set_timer(server, &a->timer, now + a->lifetime);
+    a->expires = now + a->lifetime;
+    turn_set_timer(server, &a->timer, a->expires);
     server->counts.allocations++;
     event.relayed = first->told;
     turn_event_name(&event, request.name);
@@ -378,6 +397,7 @@ static uint16_t allocate(struct turn_request *request, const struct wish *wish)
     a->dual = wish->dual;
     a->tcp = wish->tcp;
     a->even = (uint8_t)wish->even;
+    a->mobile = wish->mobile && ln_map_set_u64(&server->mobile, a->number, a) == 0;
     if (begin_relays(server, a, wish, place, port))
         return 0;
     turn_allocation_end(server, request->now, a, LN_TURN_END_SERVER);
@@ -409,6 +429,8 @@ void turn_allocate(struct turn_request *request)
         return;
     }
     code = read_wish(request, &wish);
+    if (!code)
+        code = read_mobility(request, &wish);
     if (!code) {
         code = allocate(request, &wish);
         if (code)
@@ -416,42 +438,4 @@ void turn_allocate(struct turn_request *request)
     }
     if (code)
         turn_refuse(request, code);
-}
-
-void turn_refresh(struct turn_request *request)
-{
-    struct turn_allocation *a = request->client->allocation;
-    ln_duration lifetime = lifetime_of(request, 0);
-    struct turn_request answer = *request;
-    struct turn_client client = *request->client;
-    uint8_t data[LN_TURN_ANSWER_MAX];
-    struct ln_stun_builder b;
-    uint32_t family;
-    size_t index = 0;
-
-    if (ln_stun_find_u32(request->message, LN_STUN_REQUESTED_ADDRESS_FAMILY, &family)) {
-        if (!family_index(family, &index) || a->relays[index].state != TURN_RELAY_OPEN) {
-            turn_refuse(request, 443);
-            return;
-        }
-        if (lifetime == 0 && a->relays[1 - index].state == TURN_RELAY_OPEN) {
-            turn_relay_close(request->server, &a->relays[index]); /* the other family goes on */
-            goto done;
-        }
-    }
-    if (lifetime > 0) {
-        lifetime = ln_time_max(lifetime, LN_TURN_LIFETIME_DEFAULT);
-        a->lifetime = lifetime;
-        turn_set_timer(request->server, &a->timer, request->now + lifetime);
-    } else {
-        bool datagram = client.transport == LN_TURN_UDP;
-
-        turn_allocation_end(request->server, request->now, a, LN_TURN_END_DELETED);
-        if (datagram)
-            answer.client = &client; /* the kept one is gone */
-    }
-done:
-    turn_answer_begin(&b, data, &answer, LN_STUN_SUCCESS);
-    ln_stun_add_u32(&b, LN_STUN_LIFETIME, (uint32_t)(lifetime / LN_SECONDS(1)));
-    turn_answer_send(&b, &answer);
 }

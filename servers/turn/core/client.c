@@ -161,7 +161,7 @@ bool turn_is_stream(const struct turn_client *client)
 static void client_remove(struct ln_turn_server *server, ln_time now, struct turn_client *client)
 {
     if (client->allocation)
-        turn_allocation_end(server, now, client->allocation, LN_TURN_END_CLOSED);
+        turn_client_left(server, now, client);
     if (client->connection) {
         client->connection->data = NULL;
         turn_connection_end(server, now, client->connection);
@@ -258,6 +258,15 @@ void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
         return;
     }
     turn_set_patience(server, now, client);
+}
+
+void turn_client_part(struct ln_turn_server *server, ln_time now, struct turn_client *client)
+{
+    client->allocation = NULL;
+    if (client->transport == LN_TURN_UDP)
+        turn_client_free(server, client);
+    else
+        turn_stream_has_allocation(server, now, client, false);
 }
 
 bool turn_stream_bytes(struct ln_turn_server *server, ln_time now, struct turn_client *client,

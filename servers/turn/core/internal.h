@@ -4,9 +4,10 @@
  *   listener or stream --> client (a 5-tuple) --> allocation --> relay (a socket) --> peers
  *   stream --> client <--> connection of a TCP allocation <--> the peer's stream
  *
- * Invariants: a client of UDP exists exactly as long as its allocation, one of a stream as long as
- * the stream; an allocation has one client; every open socket is a listener, a stream or a relay,
- * and `links` finds all but the listeners; whatever has a deadline is in the heap. */
+ * Invariants: a client of UDP exists exactly as long as its allocation is his, one of a stream as
+ * long as the stream; an allocation has one client, a second one while it moves, and none while it
+ * is adrift; every open socket is a listener, a stream or a relay, and `links` finds all but the
+ * listeners; whatever has a deadline is in the heap. */
 #ifndef LN_TURN_INTERNAL_H
 #define LN_TURN_INTERNAL_H
 
@@ -14,6 +15,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/ring.h"
+#include "crypto/aead.h"
 #include "servers/turn/core/turn.h"
 #include "stun/framing.h"
 #include "stun/message.h"
@@ -110,7 +112,8 @@ struct turn_connection {
 struct turn_allocation {
     struct turn_timer timer; /* its expiry; never while it is being opened */
     struct ln_list siblings;
-    struct turn_client *client;
+    struct turn_client *client; /* whom data goes to; NULL: adrift */
+    struct turn_client *next;   /* where it moves to, from his first data on; or NULL */
     struct ln_turn_user *user;
     char *name;
     size_t name_len;
@@ -131,6 +134,12 @@ struct turn_allocation {
     ln_duration lifetime;
     uint64_t token;
     bool opening, strong, dual, redeemed;
+
+    bool mobile;             /* RFC 8016 */
+    uint8_t transport;       /* enum ln_turn_transport, of the last client */
+    uint32_t serial;         /* of the ticket that is good */
+    struct ln_stun_id mover; /* the request that moved it last */
+    ln_time expires;         /* the timer may be set to less */
 
     bool tcp; /* RFC 6062 */
     struct ln_list connections;
@@ -178,6 +187,7 @@ struct ln_turn_server {
     struct ln_map accepting; /* struct turn_relay of TCP, by id of the request it was opened with */
     struct ln_map connections; /* struct turn_connection, by CONNECTION-ID */
     struct ln_map relayed;     /* struct turn_relay, by the address told */
+    struct ln_map mobile;      /* struct turn_allocation, by number */
     struct ln_map sources;     /* streams without an allocation, by address: a count as a pointer */
     struct ln_heap heap;       /* struct turn_timer */
     struct ln_list allocations, streams, due;
@@ -186,6 +196,9 @@ struct ln_turn_server {
     uint64_t next_number;
     struct turn_client *last_client;
     struct turn_relay *last_relay;
+
+    struct ln_aead seal, unseal; /* of tickets */
+    bool tickets;                /* there is a key for them */
 
     uint8_t *scratch;                /* TURN_SCRATCH bytes, once there is a session */
     struct ln_ring requests, events; /* struct ln_request, struct ln_turn_event */
@@ -227,6 +240,8 @@ bool turn_stream_bytes(struct ln_turn_server *server, ln_time now, struct turn_c
 void turn_set_patience(struct ln_turn_server *server, ln_time now, struct turn_client *client);
 void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
                                 struct turn_client *client, bool has);
+/* The allocation is not his any more. */
+void turn_client_part(struct ln_turn_server *server, ln_time now, struct turn_client *client);
 /* Ends a stream or a DTLS session, its allocation too. */
 void turn_client_end(struct ln_turn_server *server, ln_time now, struct turn_client *client);
 /* A message of a client, whatever brought it: STUN or ChannelData. */
@@ -267,7 +282,10 @@ void turn_refuse(const struct turn_request *request, uint16_t code);
 
 /* allocation.c */
 void turn_allocate(struct turn_request *request);
-void turn_refresh(struct turn_request *request);
+/* What LIFETIME asks for, within the limits. */
+ln_duration turn_lifetime_of(const struct turn_request *request, ln_duration least);
+/* The relay's index for a value of REQUESTED-ADDRESS-FAMILY; false when it is none. */
+bool turn_family_index(uint32_t value, size_t *ret_index);
 void turn_allocation_end(struct ln_turn_server *server, ln_time now,
                          struct turn_allocation *allocation, enum ln_turn_end end);
 /* One of its sockets has been answered for. */
@@ -289,6 +307,36 @@ bool turn_relay_redeem(struct ln_turn_server *server, struct turn_allocation *al
 void turn_relay_answer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                        const struct ln_answer *answer);
 void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay);
+
+/* refresh.c */
+void turn_refresh(struct turn_request *request);
+/* A Refresh with a ticket. */
+void turn_move(struct turn_request *request);
+/* Data came from the client: if the allocation is to move to him, it does now. */
+void turn_client_spoke(struct ln_turn_server *server, ln_time now, struct turn_client *client);
+/* The client's stream is no more; his allocation ends, moves or goes adrift. */
+void turn_client_left(struct ln_turn_server *server, ln_time now, struct turn_client *client);
+
+/* ticket.c */
+#define TURN_TICKET_LEN 48u
+enum turn_ticket { TURN_TICKET_GOOD, TURN_TICKET_FORGED, TURN_TICKET_EXPIRED };
+struct turn_ticket_content {
+    uint64_t allocation;
+    uint32_t serial;
+    ln_time expires;
+};
+/* Tickets of a key of this server's. Returns 0 or LN_ERR_NOMEM. */
+int turn_tickets_init(struct ln_turn_server *server);
+void turn_tickets_deinit(struct ln_turn_server *server);
+/* Whether the request wants one, or brings one. */
+bool turn_ticket_in(const struct turn_request *request, struct ln_bytes *ret_ticket);
+enum turn_ticket turn_ticket_read(struct ln_turn_server *server, ln_time now,
+                                  struct ln_bytes ticket, struct turn_ticket_content *ret_content);
+/* The allocation of the ticket that the request brings, good or not; NULL when there is none. */
+struct turn_allocation *turn_ticket_owner(const struct turn_request *request);
+/* Adds the allocation's ticket to an answer. */
+void turn_ticket_add(struct ln_stun_builder *b, struct ln_turn_server *server,
+                     const struct turn_allocation *allocation);
 
 /* permission.c */
 void turn_create_permission(struct turn_request *request);

@@ -67,6 +67,10 @@ static void to_client(struct ln_turn_server *server, ln_time now,
         server->counts.dropped_no_permission++;
         return;
     }
+    if (!client) {
+        server->counts.dropped_no_allocation++; /* adrift */
+        return;
+    }
     if (!ln_turn_user_take(server->config.shared, allocation->user, now, len)) {
         server->counts.dropped_rate++;
         return;
@@ -153,8 +157,8 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
         return;
     }
     allocation->bytes_from_client += len;
-    server->counts.transport[allocation->client->transport].packets_in++;
-    server->counts.transport[allocation->client->transport].bytes_in += len;
+    server->counts.transport[allocation->transport].packets_in++;
+    server->counts.transport[allocation->transport].bytes_in += len;
     if (hand_over(server, now, relay, peer, data, len))
         return;
     buffer = turn_buffer(server, len);
@@ -182,6 +186,7 @@ void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
         server->counts.dropped_malformed++;
         return;
     }
+    turn_client_spoke(server, now, client);
     channel = turn_channel_by_number(client->allocation, now, number);
     if (!channel) {
         server->counts.dropped_no_channel++;
@@ -209,6 +214,7 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
         server->counts.dropped_malformed++;
         return;
     }
+    turn_client_spoke(server, now, client);
     permission = turn_permission_find(allocation, now, &peer);
     if (!permission) {
         server->counts.dropped_no_permission++;

@@ -143,14 +143,21 @@ bool turn_same_name(const struct turn_allocation *allocation, struct ln_bytes na
     return allocation->name_len == name.len && memcmp(allocation->name, name.data, name.len) == 0;
 }
 
+/* The allocation that the request is about, wherever it comes from. */
+static const struct turn_allocation *owner_of(const struct turn_request *request)
+{
+    if (request->client->allocation)
+        return request->client->allocation;
+    return request->message->method == LN_STUN_REFRESH ? turn_ticket_owner(request)
+                                                       : turn_connection_owner(request);
+}
+
 /* Finds the key that the request is signed with. The owner of an allocation goes on with the key it
  * was made with: an ephemeral name may expire during a call. */
 static bool find_key(struct turn_request *request, enum ln_turn_algorithm algorithm)
 {
     struct ln_turn_server *server = request->server;
-    const struct turn_allocation *allocation = request->client->allocation
-                                                   ? request->client->allocation
-                                                   : turn_connection_owner(request);
+    const struct turn_allocation *allocation = owner_of(request);
     struct ln_turn_key keys[LN_TURN_CANDIDATES_MAX];
     size_t count;
     bool found = false;
@@ -286,11 +293,14 @@ static void binding(const struct turn_request *request)
 static void dispatch(struct turn_request *request, const struct method *method)
 {
     struct turn_allocation *allocation = request->client->allocation;
+    struct ln_bytes ticket;
 
     if (!authenticate(request))
         return;
     if (request->message->unknown_count > 0)
         turn_refuse(request, 420);
+    else if (method->number == LN_STUN_REFRESH && turn_ticket_in(request, &ticket))
+        turn_move(request);
     else if (method->needs_allocation && (!allocation || allocation->opening))
         turn_refuse(request, 437);
     else if (method->needs_allocation && !turn_same_name(allocation, request->name))

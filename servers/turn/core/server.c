@@ -117,6 +117,7 @@ static void set_limits(struct ln_turn_server *server, const struct ln_turn_confi
     c->credentials = config->credentials;
     c->policy = config->policy;
     c->certificate = config->certificate;
+    c->no_mobility = config->no_mobility;
 }
 
 static bool config_is_valid(const struct ln_turn_config *config)
@@ -139,6 +140,7 @@ static void init_tables(struct ln_turn_server *server)
     ln_map_init(&server->accepting, env, LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->connections, env, LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->relayed, env, 2 * LN_TURN_CLIENTS_MAX);
+    ln_map_init(&server->mobile, env, LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->sources, env, LN_TURN_CLIENTS_MAX);
     ln_heap_init(&server->heap, env->allocator, 2 * LN_TURN_CLIENTS_MAX);
     ln_ring_init(&server->requests, env->allocator, sizeof(struct ln_request),
@@ -174,6 +176,10 @@ int ln_turn_server_create(struct ln_turn_server **ret_server, const struct ln_tu
     server->config.port_min = config->port_min ? config->port_min : (uint16_t)PORT_MIN;
     server->config.port_max = config->port_max ? config->port_max : UINT16_MAX;
     set_limits(server, config);
+    if (turn_tickets_init(server) != 0) {
+        ln_turn_server_free(server);
+        return LN_ERR_NOMEM;
+    }
     for (i = 0; i < config->listen_count; i++)
         server->listeners[i].what = config->listen[i];
     for (i = 0; i < config->relay_count; i++)
@@ -204,7 +210,9 @@ void ln_turn_server_free(struct ln_turn_server *server)
     ln_map_deinit(&server->accepting);
     ln_map_deinit(&server->connections);
     ln_map_deinit(&server->relayed);
+    ln_map_deinit(&server->mobile);
     ln_map_deinit(&server->sources);
+    turn_tickets_deinit(server);
     ln_heap_deinit(&server->heap);
     ln_ring_deinit(&server->requests);
     ln_ring_deinit(&server->events);

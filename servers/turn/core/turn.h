@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A STUN and TURN server as an endpoint (linnet/endpoint.h): RFC 8489 and 8656 over UDP and
- * streams, RFC 6062 where the operator wants it.
+ * streams, RFC 8016; RFC 6062 where the operator wants it.
  *
  * One object is one worker: it owns the clients whose packets its driver hands it, and their relay
  * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports) and nothing else.
@@ -40,6 +40,8 @@
 #define LN_TURN_RESERVATION_LIFETIME LN_SECONDS(30)  /* RFC 8656, 7.2 */
 #define LN_TURN_CONNECTION_PATIENCE  LN_SECONDS(30)  /* RFC 6062, 5.2 and 5.3 */
 #define LN_TURN_CONNECTIONS_MAX      256u            /* of one allocation, whatever is configured */
+#define LN_TURN_TICKET_KEY_LEN       32u
+#define LN_TURN_ADRIFT               LN_SECONDS(30) /* an allocation whose stream broke may be moved */
 
 enum ln_turn_transport {
     LN_TURN_UDP,
@@ -80,7 +82,9 @@ struct ln_turn_config {
     ln_duration stream_patience; /* until an allocation, or the rest of a frame, is there; 30 s */
     bool tcp_relay;              /* TCP allocations (RFC 6062); else 442 */
     uint32_t connections_max;    /* of one of them; 16 */
-    uint32_t per_second, burst;  /* unauthenticated answers a source prefix: see stun/server.h */
+    bool no_mobility;            /* no tickets (RFC 8016): 405. They need env->crypto */
+    uint8_t ticket_key[LN_TURN_TICKET_KEY_LEN]; /* all zero: one by chance */
+    uint32_t per_second, burst; /* unauthenticated answers a source prefix: see stun/server.h */
 
     struct ln_certificate *certificate; /* for TLS and DTLS; NULL: neither. Borrowed as well */
     struct ln_turn_shared *shared;      /* borrowed, as the next two */
@@ -153,6 +157,11 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
       "Connections refused: as many as an allocation may have, or no memory.")                     \
     X(connections_timed_out, "Connections ended: no client bound them in time.")                   \
     X(connections_broken, "Connections ended: no room for what came.")                             \
+    X(moved, "Allocations moved to another address of their client.")                              \
+    X(tickets_forged, "Mobility tickets refused: not ours, or changed.")                           \
+    X(tickets_expired, "Mobility tickets refused: expired.")                                       \
+    X(tickets_replayed, "Mobility tickets refused: used already, or without need.")                \
+    X(tickets_of_others, "Mobility tickets refused: of another user.")                             \
     X(events_lost, "Log events lost because nobody took them in time.")
 
 struct ln_turn_counts {
@@ -172,6 +181,7 @@ size_t ln_turn_server_allocations(const struct ln_turn_server *server); /* of th
 
 enum ln_turn_event_kind {
     LN_TURN_EVENT_ALLOCATED,
+    LN_TURN_EVENT_MOVED,        /* client: the new address */
     LN_TURN_EVENT_ENDED,        /* with bytes and reason */
     LN_TURN_EVENT_REFUSED,      /* an allocation: code */
     LN_TURN_EVENT_REFUSED_PEER, /* peer, kind */

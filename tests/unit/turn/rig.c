@@ -44,11 +44,13 @@ void rig_start(struct rig *rig)
     rig->config.credentials = rig->credentials;
     rig->config.policy = &rig->policy;
     rig->env = *test_env();
-    if (rig->secure) {
+    if (rig->secure || rig->mobile) {
         CHECK(ln_crypto_create(&rig->crypto, rig->env.allocator) == 0);
+        rig->env.crypto = rig->crypto;
+    }
+    if (rig->secure) {
         CHECK(ln_certificate_generate(&rig->certificate, LN_KEY_ECDSA_P256, INT64_C(1750000000000),
                                       0, rig->crypto) == 0);
-        rig->env.crypto = rig->crypto;
         rig->config.certificate = rig->certificate;
     }
     CHECK(ln_turn_server_create(&rig->server, &rig->config, &rig->env) == 0);

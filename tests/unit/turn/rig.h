@@ -31,6 +31,7 @@ struct rig {
     struct ln_crypto *crypto; /* with `secure` set before rig_start(): TLS and DTLS */
     struct ln_certificate *certificate;
     bool secure;
+    bool mobile; /* tickets; implied by `secure` */
     struct ln_turn_shared *shared;
     struct ln_turn_credentials *credentials;
     struct ln_turn_policy policy;
