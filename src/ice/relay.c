@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Relays: allocating, unpacking and packing (ice/relay.h). */
+ * Relays: made, followed to other servers, kept, given back (ice/relay.h). */
 #include "ice/agent.h"
 
 #include "base/address.h"
 #include "base/alloc.h"
-#include "base/rng.h"
 #include "base/time.h"
 
 #include <string.h>
@@ -14,7 +13,7 @@ static const struct ln_ice_server_entry *server_of(const struct ln_ice_relay *re
     return &relay->generation->servers->entries[relay->server_index];
 }
 
-static struct ln_ice_relay *find(const struct ln_ice *ice, ln_link link)
+struct ln_ice_relay *ln_ice_relay_find(const struct ln_ice *ice, ln_link link)
 {
     size_t i;
 
@@ -26,7 +25,7 @@ static struct ln_ice_relay *find(const struct ln_ice *ice, ln_link link)
 
 bool ln_ice_relays_own(const struct ln_ice *ice, ln_link link)
 {
-    return find(ice, link) != NULL;
+    return ln_ice_relay_find(ice, link) != NULL;
 }
 
 /* --- making and ending --------------------------------------------------------------------- */
@@ -78,7 +77,7 @@ static void discard(struct ln_ice *ice, struct ln_ice_relay *relay)
 }
 
 /* A copy of the model, begun; false when out of memory or at the limit. */
-static bool start_relay(struct ln_ice *ice, const struct ln_ice_relay *model, ln_time now)
+bool ln_ice_relay_start(struct ln_ice *ice, const struct ln_ice_relay *model, ln_time now)
 {
     struct ln_ice_relay *relay = NULL;
 
@@ -114,7 +113,7 @@ static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t
         return;
     if (over == LN_ICE_OVER_TCP || over == LN_ICE_OVER_TLS)
         model.via = 0; /* its stream is its own */
-    (void)start_relay(ice, &model, now);
+    (void)ln_ice_relay_start(ice, &model, now);
 }
 
 void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
@@ -136,7 +135,7 @@ void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
         }
 }
 
-static void free_relay(struct ln_ice *ice, size_t i)
+void ln_ice_relay_free(struct ln_ice *ice, size_t i)
 {
     if (ice->draining == ice->relays[i])
         ice->draining = NULL;
@@ -147,22 +146,13 @@ static void free_relay(struct ln_ice *ice, size_t i)
 void ln_ice_relays_free(struct ln_ice *ice)
 {
     while (ice->relay_count > 0)
-        free_relay(ice, ice->relay_count - 1);
+        ln_ice_relay_free(ice, ice->relay_count - 1);
 }
 
-/* A stream that was never open has nothing to say. */
-static void drop_stream(struct ln_ice_relay *relay)
-{
-    if (relay->stream == LN_ICE_STREAM_WANTED)
-        relay->stream = LN_ICE_STREAM_NONE;
-    else if (relay->stream == LN_ICE_STREAM_ASKED)
-        relay->stream = LN_ICE_STREAM_CANCEL;
-}
-
-static void release(struct ln_ice *ice, struct ln_ice_relay *relay)
+void ln_ice_relay_release(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     relay->generation = NULL;
-    drop_stream(relay);
+    ln_ice_relay_drop_stream(relay);
     ln_turn_client_close(relay->turn, ice->now);
 }
 
@@ -172,7 +162,7 @@ void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g
 
     for (i = 0; i < ice->relay_count; i++)
         if (ice->relays[i]->generation == g)
-            release(ice, ice->relays[i]);
+            ln_ice_relay_release(ice, ice->relays[i]);
 }
 
 bool ln_ice_relays_hold(const struct ln_ice *ice, ln_link via)
@@ -198,8 +188,8 @@ static void fail_pairs(struct ln_ice *ice, const struct ln_ice_relay *relay)
                 ln_ice_pair_fail(ice, generations[g]->list.pairs[i], LN_ICE_FAILURE_RELAY_GONE);
 }
 
-static void relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
-                         enum ln_ice_error_text text)
+void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
+                         unsigned text)
 {
     bool hidden = ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY;
 
@@ -207,7 +197,7 @@ static void relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
         ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->base, code,
                           (uint8_t)text);
     relay->done = relay->failed = true;
-    drop_stream(relay);
+    ln_ice_relay_drop_stream(relay);
     if (relay->stream == LN_ICE_STREAM_OPEN)
         relay->stream = LN_ICE_STREAM_CLOSING;
     fail_pairs(ice, relay);
@@ -220,29 +210,29 @@ static void allocation_failed(struct ln_ice *ice, struct ln_ice_relay *relay)
 
     switch (code) {
     case LN_TURN_CLIENT_CODE_TIMEOUT:
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
+        ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
         break;
     case LN_TURN_CLIENT_CODE_NONSENSE:
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_NONSENSE);
+        ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_NONSENSE);
         break;
     case 401:
     case 441:
-        relay_failed(ice, relay, code, LN_ICE_TEXT_CREDENTIALS);
+        ln_ice_relay_failed(ice, relay, code, LN_ICE_TEXT_CREDENTIALS);
         break;
     case 486:
-        relay_failed(ice, relay, code, LN_ICE_TEXT_QUOTA);
+        ln_ice_relay_failed(ice, relay, code, LN_ICE_TEXT_QUOTA);
         break;
     case 508:
-        relay_failed(ice, relay, code, LN_ICE_TEXT_CAPACITY);
+        ln_ice_relay_failed(ice, relay, code, LN_ICE_TEXT_CAPACITY);
         break;
     default:
-        relay_failed(ice, relay, code, LN_ICE_TEXT_REFUSED);
+        ln_ice_relay_failed(ice, relay, code, LN_ICE_TEXT_REFUSED);
     }
 }
 
 void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
-    relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
+    ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
 }
 
 static bool is_inside(const struct ln_address *address)
@@ -280,16 +270,16 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
         ;
     if (i <= relay->redirects || relay->redirects == LN_ICE_REDIRECTS_MAX ||
         !may_follow(relay, &other)) {
-        relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
+        ln_ice_relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
         return;
     }
     memcpy(model.tried, relay->tried, sizeof model.tried);
     model.server = other;
     model.domain = domain[0] ? domain : relay->domain; /* copied by ln_ice_way_begin() */
-    if (start_relay(ice, &model, now))
-        release(ice, relay);
+    if (ln_ice_relay_start(ice, &model, now))
+        ln_ice_relay_release(ice, relay);
     else
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+        ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
 }
 
 /* A datagram now and then keeps the NATs before the server open; streams live longer than that. */
@@ -306,12 +296,12 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
     if (!relay->generation || relay->failed)
         return;
     if (ln_ice_way_run(relay, now) != 0) {
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_SECURE);
+        ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_SECURE);
         return;
     }
     ln_turn_client_on_timeout(relay->turn, now);
     if (!relay->done && now >= relay->give_up_at) {
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
+        ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
         return;
     }
     switch (ln_turn_client_state(relay->turn)) {
@@ -385,7 +375,7 @@ void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via)
 
     for (i = 0; i < ice->relay_count; i++)
         if (ice->relays[i]->via == via && ice->relays[i]->generation && !ice->relays[i]->failed)
-            relay_failed(ice, ice->relays[i], 701, LN_ICE_TEXT_UNREACHABLE);
+            ln_ice_relay_failed(ice, ice->relays[i], 701, LN_ICE_TEXT_UNREACHABLE);
 }
 
 void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path)
@@ -397,306 +387,6 @@ void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path)
 
         if (relay->via == path->link && ln_address_equal(&relay->server, &path->remote) &&
             relay->generation && !relay->done && ++relay->send_failures >= 2)
-            relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+            ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
     }
-}
-
-/* --- pairs --------------------------------------------------------------------------------- */
-
-bool ln_ice_relay_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
-{
-    struct ln_turn_client *turn;
-
-    if (!pair->base->relay)
-        return true;
-    if (pair->base->relay->failed)
-        return false;
-    turn = pair->base->relay->turn;
-    switch (ln_turn_client_permitted(turn, &pair->path.remote)) {
-    case LN_TURN_CLIENT_PERMIT_GRANTED:
-        return true;
-    case LN_TURN_CLIENT_PERMIT_ASKED:
-        return false;
-    case LN_TURN_CLIENT_PERMIT_REFUSED:
-        ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_RELAY_REFUSED);
-        return false;
-    default:
-        if (ln_turn_client_permit(turn, now, &pair->path.remote) != 0)
-            ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_RELAY_REFUSED);
-        return false;
-    }
-}
-
-void ln_ice_relay_bind(struct ln_ice *ice, struct ln_ice_pair *pair)
-{
-    if (pair->base->relay) /* without a channel indications serve */
-        (void)!ln_turn_client_bind(pair->base->relay->turn, ice->now, &pair->path.remote);
-}
-
-/* --- out ----------------------------------------------------------------------------------- */
-
-static int write_keepalive(struct ln_ice *ice, uint8_t *at, size_t cap)
-{
-    struct ln_stun_builder b;
-    struct ln_stun_id id;
-
-    ln_rng_bytes(ice->env->rng, id.bytes, sizeof id.bytes);
-    ln_stun_begin(&b, at, cap, LN_STUN_INDICATION, LN_STUN_BINDING, &id);
-    ln_stun_add_fingerprint(&b);
-    return ln_stun_finish(&b);
-}
-
-static void fill_path(const struct ln_ice_relay *relay, struct ln_transmit *out)
-{
-    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
-}
-
-static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
-                         struct ln_transmit *out)
-{
-    size_t head = ln_ice_way_head(relay), cap = out->cap - head - LN_ICE_TAILROOM;
-    int len = ln_ice_way_poll(relay, out->data, out->cap);
-
-    if (len == 0 && ln_ice_way_ready(relay)) {
-        len = ln_turn_client_poll(relay->turn, now, out->data + head, cap);
-        if (len == 0 && relay->keepalive_due)
-            len = write_keepalive(ice, out->data + head, cap);
-        if (len > 0)
-            len = ln_ice_way_wrap(relay, now, out->data, (size_t)len, out->cap);
-    }
-    if (len <= 0)
-        return len;
-    relay->keepalive_due = false;
-    relay->sent_at = now;
-    out->len = (size_t)len;
-    fill_path(relay, out);
-    return 1;
-}
-
-int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
-{
-    size_t i;
-    int n;
-
-    for (i = ice->relay_count; i-- > 0;) {
-        ln_transmit_begin(out);
-        n = write_message(ice, ice->relays[i], now, out);
-        if (n != 0)
-            return n;
-        if (ice->relays[i]->stream == LN_ICE_STREAM_OPEN && !ice->relays[i]->generation)
-            ice->relays[i]->stream = LN_ICE_STREAM_CLOSING; /* it has said good-bye */
-        else if (ice->relays[i]->stream == LN_ICE_STREAM_NONE && !ice->relays[i]->generation)
-            free_relay(ice, i);
-    }
-    return 0;
-}
-
-int ln_ice_relays_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
-{
-    size_t i;
-
-    for (i = 0; i < ice->relay_count; i++) {
-        struct ln_ice_relay *relay = ice->relays[i];
-
-        if (relay->stream == LN_ICE_STREAM_WANTED) {
-            relay->stream = LN_ICE_STREAM_ASKED;
-            relay->request = ln_ice_new_request(ice);
-            *ret_request = (struct ln_request){ .kind = LN_REQUEST_OPEN_TCP,
-                                                .id = relay->request,
-                                                .local = relay->base,
-                                                .remote = relay->server };
-            ret_request->local.port = 0;
-            return 1;
-        }
-        if (relay->stream == LN_ICE_STREAM_CLOSING || relay->stream == LN_ICE_STREAM_CANCEL) {
-            *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE, .id = relay->request };
-            ret_request->link = relay->stream == LN_ICE_STREAM_CLOSING ? relay->via : 0;
-            relay->stream = LN_ICE_STREAM_NONE;
-            relay->via = 0;
-            if (!relay->generation)
-                free_relay(ice, i);
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
-                         const struct ln_answer *answer)
-{
-    bool asked = relay->stream == LN_ICE_STREAM_ASKED && relay->request == answer->id;
-    bool open = relay->stream == LN_ICE_STREAM_OPEN && relay->via == answer->link;
-
-    if (answer->kind == LN_ANSWER_OPENED && asked) {
-        relay->stream = LN_ICE_STREAM_OPEN;
-        relay->via = answer->link;
-        relay->room = answer->bytes;
-        if (relay->session)
-            ln_session_start(relay->session, now);
-        else
-            ln_turn_client_start(relay->turn, now);
-        return true;
-    }
-    if (answer->kind == LN_ANSWER_OPENED && relay->stream == LN_ICE_STREAM_CANCEL &&
-        relay->request == answer->id) { /* before the driver heard that it is not wanted any more */
-        relay->stream = LN_ICE_STREAM_CLOSING;
-        relay->via = answer->link;
-        return true;
-    }
-    if (answer->kind == LN_ANSWER_WRITABLE && open) {
-        relay->room = answer->bytes;
-        return true;
-    }
-    if ((answer->kind != LN_ANSWER_FAILED || !asked) && (answer->kind != LN_ANSWER_CLOSED || !open))
-        return false;
-    relay->stream = LN_ICE_STREAM_NONE;
-    relay->via = 0;
-    if (relay->generation && !relay->failed)
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
-    return true;
-}
-
-bool ln_ice_relays_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)
-{
-    size_t i;
-
-    for (i = 0; i < ice->relay_count; i++)
-        if (relay_answer(ice, ice->relays[i], now, answer))
-            return true;
-    return false;
-}
-
-size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
-{
-    const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
-
-    if (ln_ice_is_tcp(path->link))
-        return LN_ICE_TCP_HEAD;
-    return relay ? ln_ice_way_head(relay) + ln_turn_client_head(relay->turn, &path->remote) : 0;
-}
-
-bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
-{
-    const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link) ? find(ice, path->link) : NULL;
-
-    return !relay ||
-           (relay->over == LN_ICE_OVER_UDP &&
-            ln_turn_client_head(relay->turn, &path->remote) == LN_TURN_CLIENT_CHANNEL_HEAD);
-}
-
-int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
-{
-    struct ln_ice_relay *relay;
-    size_t head, way, at, len;
-    int n = 0;
-
-    if (!ln_ice_is_virtual(out->path.link))
-        return 1;
-    if (ln_ice_is_tcp(out->path.link))
-        return ice->tcp ? ln_ice_tcp_wrap(ice, out) : LN_ERR_NOT_FOUND;
-    relay = find(ice, out->path.link);
-    if (!relay || relay->failed || !ln_ice_way_ready(relay))
-        return LN_ERR_NOT_FOUND;
-    if (relay->stream != LN_ICE_STREAM_NONE && relay->room < LN_ICE_RELAY_ROOM_MIN)
-        return LN_ERR_LIMIT; /* the stream is slower than what is to go over it */
-    way = ln_ice_way_head(relay);
-    head = way + ln_turn_client_head(relay->turn, &out->path.remote);
-    for (at = 0; at < out->len; at += len) {
-        len = out->segment > 0 && out->segment < out->len - at ? out->segment : out->len - at;
-        n = ln_turn_client_wrap(relay->turn, now, &out->path.remote, out->data + at + way,
-                                len - head);
-        if (n < 0)
-            return n;
-    }
-    if (out->segment == 0) { /* with its padding, and as a record */
-        n = ln_ice_way_wrap(relay, now, out->data, (size_t)n, out->cap);
-        if (n <= 0)
-            return n < 0 ? n : LN_ERR_AGAIN;
-        out->len = (size_t)n;
-    }
-    relay->sent_at = now;
-    fill_path(relay, out);
-    return 1;
-}
-
-/* --- in ------------------------------------------------------------------------------------ */
-
-/* Binding is ICE's own: checks, and answers to probes of the same server. */
-static bool is_binding(const struct ln_packet *packet)
-{
-    return ln_stun_is_message(packet->data, packet->len) &&
-           (ln_load16(packet->data) & 0x3eefu) == LN_STUN_BINDING;
-}
-
-/* What the server says in one message: a peer's datagram on the relay's own path, or nothing. */
-static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
-                  struct ln_packet *packet, uint8_t *message, size_t message_len)
-{
-    struct ln_address peer;
-    uint8_t *data;
-    size_t len, i;
-    int result = ln_turn_client_receive(relay->turn, now, message, message_len, &peer, &data, &len);
-
-    if (result < 0)
-        return ln_ice_drop(ice, LN_ICE_DROP_RELAY, result);
-    if (result == 0) {
-        ln_ice_run(ice, now);
-        return 0;
-    }
-    packet->buffer = relay->over == LN_ICE_OVER_UDP ? packet->buffer : NULL;
-    packet->data = data;
-    packet->len = len;
-    packet->path.link = relay->link;
-    packet->path.remote = peer;
-    for (i = 0; ln_turn_client_relayed(relay->turn, i, &packet->path.local) &&
-                packet->path.local.family != peer.family;
-         i++)
-        ;
-    return 1;
-}
-
-static struct ln_ice_relay *relay_of(const struct ln_ice *ice, const struct ln_path *path)
-{
-    size_t i;
-
-    for (i = 0; i < ice->relay_count; i++) {
-        struct ln_ice_relay *relay = ice->relays[i];
-
-        if (relay->via == path->link && (relay->stream != LN_ICE_STREAM_NONE ||
-                                         ln_address_equal(&relay->server, &path->remote)))
-            return relay;
-    }
-    return NULL;
-}
-
-int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
-{
-    struct ln_ice_relay *relay = relay_of(ice, &packet->path);
-
-    if (!relay || (relay->over == LN_ICE_OVER_UDP && is_binding(packet)))
-        return 1;
-    if (relay->failed || !relay->generation)
-        return ln_ice_drop(ice, LN_ICE_DROP_RELAY, LN_ERR_NOT_FOUND);
-    if (relay->over == LN_ICE_OVER_UDP)
-        return unpack(ice, relay, now, packet, packet->data, packet->len);
-    relay->rest = (struct ln_bytes){ packet->data, packet->len };
-    ice->draining = relay;
-    return LN_ERR_AGAIN;
-}
-
-int ln_ice_relay_next(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
-{
-    struct ln_ice_relay *relay = ice->draining;
-    struct ln_bytes message;
-    int result = relay->failed ? 0 : ln_ice_way_next(relay, now, &message);
-
-    if (result == 1)
-        return unpack(ice, relay, now, packet, (uint8_t *)(uintptr_t)message.data, message.len);
-    ice->draining = NULL;
-    if (result < 0) { /* it is out of step for good */
-        relay_failed(ice, relay, 701, LN_ICE_TEXT_NONSENSE);
-        ln_ice_drop(ice, LN_ICE_DROP_RELAY, 0);
-    }
-    ln_ice_run(ice, now); /* the session may be further now */
-    return result;
 }

@@ -104,7 +104,23 @@ void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g
 bool ln_ice_relays_hold(const struct ln_ice *ice, ln_link via);
 void ln_ice_relays_free(struct ln_ice *ice);
 
-/* relay_way.c, for relay.c: the way to the server. */
+/* For the files relay*.c. */
+
+/* The relay with this link, or NULL. */
+struct ln_ice_relay *ln_ice_relay_find(const struct ln_ice *ice, ln_link link);
+/* A copy of the model, begun; false when out of memory or at the limit. */
+bool ln_ice_relay_start(struct ln_ice *ice, const struct ln_ice_relay *model, ln_time now);
+/* It leaves by itself. */
+void ln_ice_relay_release(struct ln_ice *ice, struct ln_ice_relay *relay);
+void ln_ice_relay_free(struct ln_ice *ice, size_t i);
+/* It carries nothing any more: its pairs fail, and the reason is told if it never did. `text` is of
+ * enum ln_ice_error_text. */
+void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
+                         unsigned text);
+/* A stream that was never open has nothing to say (relay_stream.c). */
+void ln_ice_relay_drop_stream(struct ln_ice_relay *relay);
+
+/* relay_way.c: the way to the server. */
 
 /* Begins to connect, or to secure, or to allocate. Returns 0, LN_ERR_NOMEM, ... */
 LN_NODISCARD int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
