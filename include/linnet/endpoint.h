@@ -86,7 +86,10 @@ enum ln_request_kind {
     LN_REQUEST_PUBLISH, /* let others on the link find local's address (port 0) under name; answered
                            PUBLISHED or FAILED; until it is taken back */
     LN_REQUEST_WATCH_INTERFACES, /* answered INTERFACES now and at each change */
-    LN_REQUEST_WINDOW, /* of the stream link, reads at most `bytes` more until told otherwise */
+    LN_REQUEST_WINDOW,    /* of the stream link, reads at most `bytes` more until told otherwise */
+    LN_REQUEST_OPEN_PAIR, /* a stream within this program, whose other end goes to whoever takes
+                             what is not for the object, as a connection from `remote`; answered
+                             OPENED or FAILED */
 };
 
 struct ln_request {
@@ -98,7 +101,9 @@ struct ln_request {
     const char *name;   /* RESOLVE, PUBLISH; borrowed until the next call on the object */
     bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
     bool exclusive;     /* OPEN_UDP, LISTEN_TCP: shares its port with no other driver's socket */
-    uint8_t family;     /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
+    bool shared;    /* LISTEN_TCP: not all that connect are for the object; what is not may be taken
+                       away before a byte of it was read, and is then told as CLOSED */
+    uint8_t family; /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */
 };
 
 /* One address of one network interface. */

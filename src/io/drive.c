@@ -181,6 +181,9 @@ static void fulfil(struct ln_loop_endpoint *endpoint, const struct ln_request *r
     case LN_REQUEST_WINDOW:
         set_window(endpoint, request);
         break;
+    case LN_REQUEST_OPEN_PAIR:
+        error = ln_io_pair_open(endpoint, request);
+        break;
     default:
         error = LN_ERR_NOT_SUPPORTED;
     }

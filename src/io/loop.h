@@ -17,7 +17,8 @@
  *  - OPENED for a stream carries `bytes`: what its send queue takes. WRITABLE says how many bytes
  *    it takes from now on (an absolute number), after at least half of that was handed over. A
  *    stream that is given more than its queue takes is closed: CLOSED with LN_ERR_LIMIT.
- *  - Bytes of a stream that are queued when it is closed are still sent, for up to two seconds.
+ *  - Bytes of a stream that are queued when it is closed are still sent, while the other end takes
+ *    some every two seconds, for up to a minute.
  *  - WINDOW is an absolute number as well; a stream without one is read without bound. What is not
  *    read stays with the kernel, which tells the other end to wait. The other end's close is
  *    noticed once the window lets it be read, a reset at once.
@@ -141,6 +142,20 @@ void ln_loop_set_publisher(struct ln_loop *loop, const struct ln_loop_publisher 
                            void *ctx);
 /* error 0: the name can be asked for from now on. Unknown tokens are ignored. */
 void ln_loop_published(struct ln_loop *loop, uint64_t token, int error);
+
+/* ---- what is not for an endpoint ---- */
+
+/* Takes what comes to a port that several share. Called on the loop's thread, between two calls on
+ * the object. */
+struct ln_loop_taker {
+    /* Whether a stream that begins so is his. It is not read before. */
+    bool (*wants)(void *ctx, uint8_t first);
+    /* A connected, non-blocking descriptor, his own from now on. `secure`: the other end of a pair
+     * (LN_REQUEST_OPEN_PAIR), whose object has taken TLS off. */
+    void (*take)(void *ctx, int fd, const struct ln_address *remote, bool secure);
+};
+/* Borrowed. Without one nothing is taken, and a pair is LN_ERR_NOT_SUPPORTED. */
+void ln_loop_set_taker(struct ln_loop *loop, const struct ln_loop_taker *taker, void *ctx);
 
 /* ---- timers, descriptors, signals, messages ---- */
 

@@ -88,7 +88,10 @@ struct ln_io_link {
 
     /* streams */
     bool connecting;
+    bool unseen; /* the loop's taker is to see its first byte before its object does */
+    bool pair;   /* the other end is in this program */
     ln_link listener;
+    ln_time flush_end;
     size_t window; /* bytes that may still be read; SIZE_MAX: no bound */
     uint8_t *out;
     size_t out_cap, out_head, out_len;
@@ -96,6 +99,7 @@ struct ln_io_link {
 
     /* listeners */
     size_t streams;
+    bool shared;
 };
 
 /* A datagram, or a train of them, that waits for its time or for room. */
@@ -175,6 +179,8 @@ struct ln_loop {
     size_t publication_count;
     const struct ln_loop_publisher *publisher;
     void *publisher_ctx;
+    const struct ln_loop_taker *taker;
+    void *taker_ctx;
     struct ln_io_helper *helper;
     struct ln_io_source helper_source;
 
@@ -231,6 +237,16 @@ void ln_io_tcp_transmit(struct ln_io_link *link, const struct ln_transmit *trans
 void ln_io_tcp_close(struct ln_io_link *link); /* after what is queued */
 void ln_io_tcp_set_window(struct ln_io_link *link, size_t bytes);
 void ln_io_tcp_forget(struct ln_io_link *link); /* frees what only streams have */
+/* A link for a connected or connecting descriptor, which is closed when that fails. */
+int ln_io_stream_create(struct ln_loop_endpoint *endpoint, int fd, uint32_t events,
+                        struct ln_io_link **ret_link);
+void ln_io_stream_opened(struct ln_io_link *link);
+
+/* taker.c */
+/* Looks at the first byte of a stream, and gives the stream away if it is the taker's. True if it
+ * did: then the link is gone. */
+bool ln_io_give_away(struct ln_io_link *link);
+int ln_io_pair_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request);
 
 /* resolve.c */
 void ln_io_resolve(struct ln_loop_endpoint *endpoint, const struct ln_request *request);

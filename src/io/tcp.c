@@ -5,6 +5,7 @@
  * that epoll empties. A stream that is closed with bytes in that ring goes on sending for a while
  * without its object. */
 #include "base/alloc.h"
+#include "base/time.h"
 #include "io/loop_internal.h"
 #include "io/sockaddr.h"
 
@@ -22,7 +23,8 @@
 #define BACKLOG          128
 #define ACCEPTS_PER_TURN 16
 #define PIECES_PER_TURN  16
-#define FLUSH_LIMIT      LN_SECONDS(2)
+#define FLUSH_PATIENCE   LN_SECONDS(2)        /* nothing of the rest is taken */
+#define FLUSH_LIMIT      LN_SECONDS(60)       /* of the rest in all */
 #define ACCEPT_PAUSE     LN_MILLISECONDS(100) /* no descriptor is left: others may close theirs */
 #define FIRST_QUEUE      4096u
 
@@ -35,7 +37,7 @@ static void set_stream_options(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-static void answer_stream_opened(struct ln_io_link *link)
+void ln_io_stream_opened(struct ln_io_link *link)
 {
     struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
                                 .id = link->request_id,
@@ -76,7 +78,7 @@ static void connect_done(struct ln_io_link *link)
     ln_loop_timer_set(&link->timer, LN_TIME_NEVER);
     ln_io_bound_address(link->source.fd, &link->local);
     ln_io_source_set(link->loop, &link->source, EPOLLIN);
-    answer_stream_opened(link);
+    ln_io_stream_opened(link);
 }
 
 /* The time is over: of a connect that nobody answers, or of a flush. */
@@ -91,8 +93,8 @@ static void stream_time_is_over(void *ctx, ln_time now)
         ln_io_link_close(link);
 }
 
-static int open_stream(struct ln_loop_endpoint *endpoint, int fd, uint32_t events,
-                       struct ln_io_link **ret_link)
+int ln_io_stream_create(struct ln_loop_endpoint *endpoint, int fd, uint32_t events,
+                        struct ln_io_link **ret_link)
 {
     struct ln_io_link *link;
     int error = ln_io_link_create(endpoint, LN_IO_STREAM, fd, &link);
@@ -135,7 +137,7 @@ int ln_io_tcp_connect(struct ln_loop_endpoint *endpoint, const struct ln_request
         close(fd);
         return error;
     }
-    error = open_stream(endpoint, fd, EPOLLOUT, &link);
+    error = ln_io_stream_create(endpoint, fd, EPOLLOUT, &link);
     if (error)
         return error;
     link->request_id = request->id;
@@ -169,14 +171,15 @@ static void accepted(struct ln_io_link *listener, int fd, const union ln_sockadd
         close(fd);
         return;
     }
-    if (open_stream(listener->endpoint, fd, EPOLLIN, &link) != 0)
+    if (ln_io_stream_create(listener->endpoint, fd, EPOLLIN, &link) != 0)
         return;
     link->request_id = listener->request_id;
     link->listener = listener->id;
+    link->unseen = listener->shared && listener->loop->taker;
     listener->streams++;
     ln_io_bound_address(fd, &link->local);
     ln_sockaddr_get(name, &link->remote);
-    answer_stream_opened(link);
+    ln_io_stream_opened(link);
 }
 
 static void listener_ready(struct ln_io_source *source, uint32_t events)
@@ -250,6 +253,7 @@ int ln_io_tcp_listen(struct ln_loop_endpoint *endpoint, const struct ln_request 
         return error;
     }
     link->request_id = request->id;
+    link->shared = request->shared;
     link->source.ready = listener_ready;
     ln_io_bound_address(fd, &link->local);
     error = ln_loop_timer_init(endpoint->loop, &link->timer, accept_again, link);
@@ -361,11 +365,26 @@ static void announce_room(struct ln_io_link *link)
     ln_io_answer(link->endpoint, &answer);
 }
 
+/* A pair's other end that was closed is told as a hang-up at once, whatever there is still to be
+ * read; EPOLLONESHOT has it told once, until the window is open again. */
 static void await_room(struct ln_io_link *link)
 {
-    uint32_t in = link->endpoint && link->window > 0 ? (uint32_t)EPOLLIN : 0u;
+    uint32_t events = link->endpoint && link->window > 0 ? (uint32_t)EPOLLIN : 0u;
 
-    ln_io_source_set(link->loop, &link->source, link->out_len > 0 ? in | (uint32_t)EPOLLOUT : in);
+    if (link->out_len > 0)
+        events |= (uint32_t)EPOLLOUT;
+    else if (link->pair && events == 0)
+        events = (uint32_t)EPOLLONESHOT;
+    ln_io_source_set(link->loop, &link->source, events);
+}
+
+/* Who closed the other end of a pair may have left something to be read: it goes before the end. */
+static bool write_failed_alone(struct ln_io_link *link, int error)
+{
+    if (!link->pair || !link->endpoint || error == LN_ERR_LIMIT || error == LN_ERR_NOMEM)
+        return false;
+    ln_io_tcp_forget(link);
+    return true;
 }
 
 void ln_io_tcp_transmit(struct ln_io_link *link, const struct ln_transmit *transmit)
@@ -392,14 +411,21 @@ void ln_io_tcp_transmit(struct ln_io_link *link, const struct ln_transmit *trans
         error = write_pieces(link, pieces, count, &sent);
     if (!error && sent < len)
         error = queue_rest(link, pieces, count, sent, len);
-    if (error) {
+    if (error && !write_failed_alone(link, error))
         ln_io_link_fail(link, error);
+    if (error)
         return;
-    }
     link->taken += len;
     link->loop->stats.bytes_sent += len;
     await_room(link);
     announce_room(link);
+}
+
+/* Of a stream that is closed for its object. */
+static void await_flush(struct ln_io_link *link)
+{
+    ln_loop_timer_set(&link->timer,
+                      ln_time_min(ln_loop_now(link->loop) + FLUSH_PATIENCE, link->flush_end));
 }
 
 /* Sends what waits. Returns 0 or an error. */
@@ -423,6 +449,8 @@ static int flush(struct ln_io_link *link)
             break;
         link->out_head = (link->out_head + sent) % link->out_cap;
         link->out_len -= sent;
+        if (!link->endpoint)
+            await_flush(link);
     }
     if (link->out_len == 0)
         ln_io_tcp_forget(link);
@@ -461,6 +489,8 @@ static void read_stream(struct ln_io_link *link)
 {
     struct ln_loop *loop = link->loop;
 
+    if (link->unseen && ln_io_give_away(link))
+        return;
     for (int i = 0; i < PIECES_PER_TURN && link->endpoint && link->window > 0; i++) {
         struct ln_loop_endpoint *endpoint = link->endpoint;
         struct ln_packet packet = { .data = loop->receive->data[0], .path = { .link = link->id } };
@@ -511,13 +541,15 @@ static void stream_ready(struct ln_io_source *source, uint32_t events)
     }
     if (link->out_len > 0)
         error = flush(link);
+    if (error && write_failed_alone(link, error))
+        error = 0;
     if (error || (!link->endpoint && link->out_len == 0)) {
         ln_io_link_fail(link, error);
         return;
     }
     await_room(link);
     announce_room(link);
-    if (events & (EPOLLHUP | EPOLLERR) && link->endpoint && link->window == 0)
+    if (events & (EPOLLHUP | EPOLLERR) && link->endpoint && link->window == 0 && !link->pair)
         closed_window_ready(link);
     else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         read_stream(link);
@@ -537,6 +569,7 @@ void ln_io_tcp_close(struct ln_io_link *link)
     }
     ln_io_link_detach(link);
     ln_list_append(&loop->flushing, &link->siblings);
-    ln_loop_timer_set(&link->timer, ln_loop_now(loop) + FLUSH_LIMIT);
+    link->flush_end = ln_loop_now(loop) + FLUSH_LIMIT;
+    await_flush(link);
     await_room(link);
 }
