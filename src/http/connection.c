@@ -19,6 +19,44 @@ static void set_deadline(struct connection *c, unsigned seconds)
                                     LWS_US_PER_SEC);
 }
 
+/* ------------------------------------------------------------------ limits */
+
+static uint64_t source_of(const struct ln_address *remote)
+{
+    uint8_t key[8] = { remote->family };
+
+    memcpy(key + 1, remote->ip, remote->family == LN_FAMILY_IPV4 ? 4 : 7); /* /32, /56 */
+    return ln_load64(key);
+}
+
+/* Counts one more, in all and of its source; false above a limit. */
+static bool enter(struct ln_http_server *server, const struct ln_address *remote)
+{
+    uint64_t source = source_of(remote);
+    size_t count = (size_t)(uintptr_t)ln_map_get_u64(&server->sources, source);
+
+    if (server->connection_count >= server->config.connections ||
+        count >= server->config.source_connections ||
+        ln_map_set_u64(&server->sources, source, (void *)(uintptr_t)(count + 1)) != 0) {
+        server->figures.refused_connections++;
+        return false;
+    }
+    server->connection_count++;
+    return true;
+}
+
+static void leave(struct ln_http_server *server, const struct ln_address *remote)
+{
+    uint64_t source = source_of(remote);
+    size_t count = (size_t)(uintptr_t)ln_map_get_u64(&server->sources, source);
+
+    server->connection_count--;
+    if (count > 1) /* a value in its place: takes no memory */
+        (void)!ln_map_set_u64(&server->sources, source, (void *)(uintptr_t)(count - 1));
+    else
+        ln_map_remove_u64(&server->sources, source);
+}
+
 /* ------------------------------------------------------------------ life */
 
 static void discard_output(struct connection *c)
@@ -39,7 +77,7 @@ static void destroyed(struct connection *c)
 
     if (server) {
         ln_list_remove(&c->node);
-        server->connection_count--;
+        leave(server, &c->remote);
         if (c->websocket)
             ln_map_remove_u64(&server->websockets, c->websocket);
         if (c->reported && server->config.websocket.closed) {
@@ -54,30 +92,33 @@ static void destroyed(struct connection *c)
     ln_free(allocator, c);
 }
 
-void http_connection_accept(struct ln_http_server *server, int fd, const struct ln_address *remote)
+void http_connection_accept(struct ln_http_server *server, int fd, const struct ln_address *remote,
+                            bool secure)
 {
     struct ln_allocator *allocator = http_loop_allocator(server->loop);
     struct connection *c = ln_alloc_zero(allocator, sizeof *c);
     lws_sock_file_fd_type socket = { .sockfd = fd };
     lws_adopt_desc_t info = {
         .vh = server->vhost,
-        .type = LWS_ADOPT_SOCKET | (server->tls ? LWS_ADOPT_ALLOW_SSL : 0),
+        .type = LWS_ADOPT_SOCKET | (server->tls && !secure ? LWS_ADOPT_ALLOW_SSL : 0),
         .fd = socket,
         .vh_prot_name = HTTP_PROTOCOL_SERVER,
     };
 
     if (c)
         c->head = ln_alloc(allocator, server->config.head_bytes);
-    if (!c || !c->head) {
+    if (!c || !c->head || !enter(server, remote)) {
+        if (c)
+            ln_free(allocator, c->head);
         ln_free(allocator, c);
         close(fd);
         return;
     }
     c->server = server;
     c->remote = *remote;
+    c->secure = secure || server->tls;
     c->close_code = WEBSOCKET_ABNORMAL;
     ln_list_append(&server->connections, &c->node);
-    server->connection_count++;
     ln_ring_init(&c->output, allocator, sizeof(struct chunk), OUTPUT_CHUNKS_MAX);
     websocket_decoder_init(&c->decoder, allocator, server->config.message_bytes);
     info.opaque = c;
@@ -99,7 +140,7 @@ void http_connection_abandon(struct connection *c)
     c->reported = false;
     if (!wsi) { /* was never taken over; its destruction is still to come */
         ln_list_remove(&c->node);
-        c->server->connection_count--;
+        leave(c->server, &c->remote);
         c->server = NULL;
         return;
     }

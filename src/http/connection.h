@@ -24,9 +24,12 @@ struct ln_http_server {
     struct ln_http_server_config config;
     struct lws_vhost *vhost;
     void *listener; /* uv_poll_t with its descriptor, freed by its close callback */
+    struct door *door;
+    void *ssl_ctx; /* of the vhost */
     struct ln_address address;
     bool tls, certificate_loaded;
     struct ln_map websockets; /* by number */
+    struct ln_map sources;    /* connections of a source: a count as a pointer */
     uint64_t next_websocket;
     struct ln_list connections;
     size_t connection_count;
@@ -51,6 +54,7 @@ struct connection {
     struct ln_list node;
     struct ln_http_server *server; /* NULL: the server has gone */
     struct lws *wsi;
+    bool secure;         /* it came, or comes, by TLS */
     bool adopting, gone; /* libwebsockets takes it over; and gave it up while it did */
     struct ln_address remote;
     enum connection_state state;
@@ -66,8 +70,10 @@ struct connection {
     ln_time pings_at;
 };
 
-/* Adopts an accepted socket (closing it on failure). */
-void http_connection_accept(struct ln_http_server *server, int fd, const struct ln_address *remote);
+/* Adopts an accepted socket (closing it on failure), on which libwebsockets is to speak TLS if the
+ * server has it and `secure` does not say that somebody does already. */
+void http_connection_accept(struct ln_http_server *server, int fd, const struct ln_address *remote,
+                            bool secure);
 /* Ends it without a word to the application. */
 void http_connection_abandon(struct connection *c);
 /* Queues output, taking what is owned. Returns 0, LN_ERR_LIMIT or LN_ERR_NOMEM. */
@@ -76,6 +82,10 @@ int http_websocket_send(struct connection *c, enum websocket_opcode opcode, cons
                         size_t len);
 /* Sends a close frame and ends after it. */
 void http_websocket_close(struct connection *c, uint16_t code);
+
+/* door.c: sockets that come from other threads. */
+int http_door_open(struct ln_http_server *server);
+void http_door_close(struct ln_http_server *server);
 
 /* response.c: answers the head in c, or turns it into a WebSocket. Returns 0, or -1 to drop the
  * connection. */

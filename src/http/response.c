@@ -113,7 +113,7 @@ static void describe(const struct connection *c, const struct http_head *head,
         .host = head->host ? head->host : "",
         .origin = head->origin,
         .remote = c->remote,
-        .secure = c->server->tls,
+        .secure = c->secure,
     };
 }
 

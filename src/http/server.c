@@ -12,6 +12,8 @@
 #include <libwebsockets.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -22,6 +24,7 @@ void ln_http_server_config_init(struct ln_http_server_config *config)
 {
     *config = (struct ln_http_server_config){
         .connections = 4096,
+        .source_connections = 256,
         .head_bytes = 8192,
         .message_bytes = 65536,
         .send_queue_bytes = 1048576,
@@ -103,14 +106,9 @@ static void on_listener(uv_poll_t *handle, int status, int events)
 
         if (fd < 0)
             return;
-        if (server->connection_count >= server->config.connections) {
-            server->figures.refused_connections++;
-            close(fd);
-            continue;
-        }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         remote = remote_of(&from);
-        http_connection_accept(server, fd, &remote);
+        http_connection_accept(server, fd, &remote, false);
     }
 }
 
@@ -147,30 +145,38 @@ static int start_listener(struct ln_http_server *server)
 /* ------------------------------------------------------------------ life */
 
 /* libwebsockets takes a certificate from memory only as one RSA pair in DER, so PEM goes to its
- * SSL_CTX by hand (libwebsockets.h brings OpenSSL's names; no other file of ours does). */
-static int load_certificate(struct ln_http_server *server, void *ssl_ctx)
+ * SSL_CTX by hand (libwebsockets.h brings OpenSSL's names; no other file of ours does). What was
+ * there before stays when the new one is not whole. */
+static bool use_certificate(SSL_CTX *ssl_ctx, const char *certificate_pem, const char *key_pem)
 {
-    const char *key_pem = server->config.key_pem;
-    BIO *in = BIO_new_mem_buf(server->config.certificate_pem, -1);
-    BIO *key_in = BIO_new_mem_buf(key_pem ? key_pem : server->config.certificate_pem, -1);
+    BIO *in = BIO_new_mem_buf(certificate_pem, -1);
+    BIO *key_in = BIO_new_mem_buf(key_pem ? key_pem : certificate_pem, -1);
     X509 *leaf = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL, *next;
     EVP_PKEY *key = key_in ? PEM_read_bio_PrivateKey(key_in, NULL, NULL, NULL) : NULL;
-    bool good = leaf && key && SSL_CTX_use_certificate(ssl_ctx, leaf) == 1 &&
-                SSL_CTX_use_PrivateKey(ssl_ctx, key) == 1 &&
-                SSL_CTX_check_private_key(ssl_ctx) == 1;
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    bool good = leaf && key && chain && X509_check_private_key(leaf, key) == 1;
 
     while (good && (next = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL)
-        if (SSL_CTX_add0_chain_cert(ssl_ctx, next) != 1) {
+        if (sk_X509_push(chain, next) <= 0) {
             X509_free(next);
             good = false;
         }
+    good = good && SSL_CTX_use_cert_and_key(ssl_ctx, leaf, key, chain, 1) == 1;
     ERR_clear_error(); /* reading past the last one leaves an error */
+    sk_X509_pop_free(chain, X509_free);
     X509_free(leaf);
     EVP_PKEY_free(key);
     BIO_free(in);
     BIO_free(key_in);
-    server->certificate_loaded = good;
-    return good ? 0 : -1;
+    return good;
+}
+
+static int load_certificate(struct ln_http_server *server, void *ssl_ctx)
+{
+    server->ssl_ctx = ssl_ctx;
+    server->certificate_loaded = use_certificate(ssl_ctx, server->config.certificate_pem,
+                                                 server->config.key_pem);
+    return server->certificate_loaded ? 0 : -1;
 }
 
 int http_server_callback(struct lws_vhost *vhost, void *ssl_ctx)
@@ -232,8 +238,17 @@ static int create_vhost(struct ln_http_server *server)
     return server->vhost ? 0 : LN_ERR_NOMEM;
 }
 
-/* Takes certificate and key from their files, if that is where they are; wiped after use. */
-static int create_vhost_from_files(struct ln_http_server *server)
+static int change_certificate(struct ln_http_server *server)
+{
+    return use_certificate(server->ssl_ctx, server->config.certificate_pem, server->config.key_pem)
+               ? 0
+               : LN_ERR_CRYPTO;
+}
+
+/* Takes certificate and key from their files, if that is where they are, for the call alone; wiped
+ * after use. */
+static int with_certificate(struct ln_http_server *server,
+                            int (*call)(struct ln_http_server *server))
 {
     struct ln_allocator *allocator = http_loop_allocator(server->loop);
     struct ln_http_server_config *config = &server->config;
@@ -241,14 +256,14 @@ static int create_vhost_from_files(struct ln_http_server *server)
     int error;
 
     if (!config->certificate_file)
-        return create_vhost(server);
+        return call(server);
     error = read_file(allocator, config->certificate_file, &certificate);
     if (!error)
         error = read_file(allocator, config->key_file, &key);
     if (!error) {
         config->certificate_pem = certificate;
         config->key_pem = key;
-        error = create_vhost(server);
+        error = call(server);
     }
     config->certificate_pem = config->key_pem = NULL;
     if (key)
@@ -258,15 +273,28 @@ static int create_vhost_from_files(struct ln_http_server *server)
     return error;
 }
 
+int ln_http_server_reload(struct ln_http_server *server, const struct ln_http_server_config *config)
+{
+    if (!server->tls)
+        return LN_ERR_INVALID_STATE;
+    server->config.certificate_file = config->certificate_file;
+    server->config.key_file = config->key_file;
+    server->config.certificate_pem = config->certificate_pem;
+    server->config.key_pem = config->key_pem;
+    return with_certificate(server, change_certificate);
+}
+
 static void free_member(struct http_member *member)
 {
     ln_http_server_free(LN_CONTAINER(member, struct ln_http_server, member));
 }
 
-/* A map wants an environment for its key; the numbers here are ours, nobody chooses collisions. */
-static void fill_zero(struct ln_rng *rng, void *data, size_t len)
+/* A map wants an environment for its key. */
+static void fill_by_system(struct ln_rng *rng, void *data, size_t len)
 {
-    memset(data, 0, len);
+    (void)rng;
+    if (getrandom(data, len, 0) != (ssize_t)len)
+        abort(); /* not before the system's pool is ready, which was long ago */
 }
 
 int ln_http_server_create(struct ln_http_server **ret_server, struct ln_http_loop *loop,
@@ -274,8 +302,8 @@ int ln_http_server_create(struct ln_http_server **ret_server, struct ln_http_loo
 {
     struct ln_allocator *allocator = http_loop_allocator(loop);
     struct ln_http_server *server = ln_alloc_zero(allocator, sizeof *server);
-    struct ln_rng zero = { .fill = fill_zero };
-    struct ln_env env = { .allocator = allocator, .rng = &zero };
+    struct ln_rng rng = { .fill = fill_by_system };
+    struct ln_env env = { .allocator = allocator, .rng = &rng };
     int error;
 
     if (!server)
@@ -287,8 +315,11 @@ int ln_http_server_create(struct ln_http_server **ret_server, struct ln_http_loo
     ln_list_init(&server->member.node);
     ln_list_init(&server->connections);
     ln_map_init(&server->websockets, &env, config->connections);
-    error = create_vhost_from_files(server);
+    ln_map_init(&server->sources, &env, config->connections);
+    error = with_certificate(server, create_vhost);
     if (!error)
+        error = http_door_open(server);
+    if (!error && config->listen.family != LN_FAMILY_NONE)
         error = start_listener(server);
     if (error) {
         ln_http_server_free(server);
@@ -310,11 +341,13 @@ void ln_http_server_free(struct ln_http_server *server)
         uv_poll_stop(&listener->handle);
         uv_close((uv_handle_t *)&listener->handle, on_listener_closed);
     }
+    http_door_close(server);
     while (!ln_list_empty(&server->connections))
         http_connection_abandon(LN_CONTAINER(server->connections.next, struct connection, node));
     if (server->vhost)
         lws_vhost_destroy(server->vhost);
     ln_map_deinit(&server->websockets);
+    ln_map_deinit(&server->sources);
     ln_free(http_loop_allocator(server->loop), server);
 }
 

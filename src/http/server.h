@@ -60,7 +60,8 @@ struct ln_websocket_handlers {
 };
 
 struct ln_http_server_config {
-    struct ln_address listen; /* port 0: any, see ln_http_server_address() */
+    struct ln_address listen; /* port 0: any, see ln_http_server_address(); no family: nowhere, all
+                                 comes by ln_http_server_hand_over() */
     /* TLS if a certificate (its chain behind it) and a key are given, as PEM files or as PEM texts;
      * key_pem NULL: the key stands in the same text. Read during create. */
     const char *certificate_file, *key_file;
@@ -75,6 +76,7 @@ struct ln_http_server_config {
     const char *security_policy; /* Content-Security-Policy of files; NULL: none */
 
     size_t connections;        /* sockets at a time; 4096 */
+    size_t source_connections; /* of them of one source (IPv4 address, IPv6 /56); 256 */
     size_t head_bytes;         /* a request with all its headers, above: 431; 8192 */
     size_t message_bytes;      /* a WebSocket message, above: closed with 1009; 65536 */
     size_t send_queue_bytes;   /* waiting for one WebSocket; 1 MiB */
@@ -97,6 +99,18 @@ void ln_http_server_free(struct ln_http_server *server);
 
 /* The address it is bound to. */
 struct ln_address ln_http_server_address(const struct ln_http_server *server);
+
+/* Another certificate and key for connections to come, from the files or texts that config names
+ * (its other members are not read). Returns 0, LN_ERR_INVALID_STATE when the server has no TLS,
+ * LN_ERR_NOT_READABLE, LN_ERR_CRYPTO or LN_ERR_NOMEM; then the old ones stay. */
+LN_NODISCARD int ln_http_server_reload(struct ln_http_server *server,
+                                       const struct ln_http_server_config *config);
+
+/* Takes over a connected socket that somebody else accepted, without TLS: `secure` says that he
+ * took it off. Any thread, as long as the server lives. The socket is closed when there is no room
+ * for it. */
+void ln_http_server_hand_over(struct ln_http_server *server, int fd,
+                              const struct ln_address *remote, bool secure);
 
 /* Queues a text message. Returns 0, LN_ERR_NOT_FOUND (gone), LN_ERR_LIMIT (queue full: the caller
  * should close it) or LN_ERR_NOMEM. */

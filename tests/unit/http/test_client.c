@@ -187,6 +187,52 @@ LN_TEST(client, trusts_a_self_made_certificate_only_when_told_to)
     ln_free(ln_allocator_libc(), pem);
 }
 
+struct reloading {
+    const char *pem;
+    _Atomic int done, error;
+};
+
+static void reload(void *ctx)
+{
+    struct reloading *r = ctx;
+    struct ln_http_server_config config = { .certificate_pem = r->pem };
+
+    r->error = ln_http_server_reload(h.server, &config);
+    r->done = 1;
+}
+
+static int reload_with(const char *pem)
+{
+    struct reloading r = { .pem = pem };
+
+    CHECK(ln_http_loop_post(h.loop, reload, &r) == 0);
+    while (!r.done)
+        usleep(1000);
+    return r.error;
+}
+
+LN_TEST(client, sees_another_certificate_once_the_server_has_read_it)
+{
+    uint8_t first[32], second[32];
+    char *pem, *next;
+
+    make_certificate(&pem, first);
+    make_certificate(&next, second);
+    host_prepare(&h);
+    h.config.certificate_pem = pem;
+    host_start(&h);
+    CHECK(visit(false, first));
+    CHECK(reload_with("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") ==
+          LN_ERR_CRYPTO);
+    CHECK(visit(false, first)); /* what was in force stays in force */
+    CHECK(reload_with(next) == 0);
+    CHECK(!visit(false, first));
+    CHECK(visit(false, second));
+    host_end(&h);
+    ln_free(ln_allocator_libc(), pem);
+    ln_free(ln_allocator_libc(), next);
+}
+
 LN_TEST(client, is_dropped_with_its_loop)
 {
     struct ln_websocket_client_config config;

@@ -2,6 +2,8 @@
  * The server over plain sockets: pages, and the attacks of ATTACKS 64. */
 #include "tests/unit/http/host.h"
 
+#include <fcntl.h>
+
 static struct host h;
 
 static void get(const char *request, char *text, size_t cap)
@@ -123,6 +125,108 @@ LN_TEST(server, sockets_are_limited)
     ln_http_server_get_figures(h.server, &figures);
     CHECK_EQUAL(figures.refused_connections, 4);
     host_end(&h);
+}
+
+LN_TEST(server, sockets_of_one_source_are_limited)
+{
+    struct ln_http_figures figures;
+    char text[64];
+    int fds[3];
+
+    host_prepare(&h);
+    h.config.source_connections = 2;
+    host_start(&h);
+    for (int i = 0; i < 3; i++)
+        fds[i] = host_connect(&h);
+    CHECK(host_read_all(fds[2], text, sizeof text) == 0);
+    host_say(fds[0], "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    CHECK(host_expect(fds[0], "hello") && host_read_all(fds[0], text, sizeof text) == 0);
+    close(fds[2]);
+    fds[2] = host_connect(&h); /* one has gone: there is room again */
+    host_say(fds[2], "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(host_expect(fds[2], "hello"));
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    ln_http_server_get_figures(h.server, &figures);
+    CHECK_EQUAL(figures.refused_connections, 1);
+    host_end(&h);
+}
+
+/* ---- handed over by another thread ---- */
+
+static int hand_over(const char *remote, bool secure)
+{
+    struct timeval patience = { 5, 0 };
+    struct ln_address address;
+    int ends[2];
+
+    CHECK(ln_address_parse(remote, &address) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    CHECK(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ln_http_server_hand_over(h.server, ends[1], &address, secure);
+    return ends[0];
+}
+
+static void tell_visitor(void *ctx, const struct ln_http_request *request,
+                         struct ln_http_response *response)
+{
+    static char text[LN_ADDRESS_TEXT_MAX + 16], address[LN_ADDRESS_TEXT_MAX];
+
+    (void)ctx;
+    snprintf(text, sizeof text, "%s %s.", ln_address_format(&request->remote, address),
+             request->secure ? "secure" : "plain");
+    response->status = 200;
+    response->body = text;
+    response->body_len = strlen(text);
+}
+
+LN_TEST(server, sockets_handed_over_are_served_with_the_address_beside_them)
+{
+    static const struct ln_http_route routes[] = { { "/me", tell_visitor } };
+    char text[400000];
+    int first, second;
+
+    host_prepare(&h);
+    h.config.routes = routes;
+    h.config.listen.family = LN_FAMILY_NONE; /* all comes that way */
+    host_start(&h);
+    first = hand_over("203.0.113.5:1234", true);
+    second = hand_over("[2001:db8::5]:80", false);
+    host_say(first, "GET /me HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(host_expect(first, "203.0.113.5:1234 secure."));
+    host_say(second, "GET /me HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK(host_expect(second, "[2001:db8::5]:80 plain."));
+    host_say(first, "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    CHECK(host_read_all(first, text, sizeof text) > 300000);
+    close(second);
+    close(first);
+    host_end(&h);
+}
+
+LN_TEST(server, sockets_handed_over_count_and_wait_for_the_loop_or_its_end)
+{
+    struct ln_http_figures figures;
+    char text[64];
+    int fds[4];
+
+    host_prepare(&h);
+    h.config.connections = 2;
+    host_start(&h);
+    for (int i = 0; i < 3; i++)
+        fds[i] = hand_over("203.0.113.5:1234", true);
+    CHECK(host_read_all(fds[2], text, sizeof text) == 0);
+    ln_http_server_get_figures(h.server, &figures);
+    CHECK_EQUAL(figures.refused_connections, 1);
+    ln_http_loop_stop(h.loop);
+    pthread_join(h.thread, NULL);
+    fds[3] = hand_over("203.0.113.5:1234", true); /* nobody comes for it any more */
+    ln_http_server_free(h.server);
+    ln_http_loop_free(h.loop);
+    for (int i = 0; i < 4; i++) {
+        CHECK(host_read_all(fds[i], text, sizeof text) == 0);
+        close(fds[i]);
+    }
 }
 
 LN_TEST(server, names_why_it_cannot_listen)
