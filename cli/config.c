@@ -31,6 +31,7 @@ struct key {
 
 static const struct key keys[] = {
     { "listen", KIND_TEXT, AT(listen), 0, 0 },
+    { "one_port", KIND_YES_NO, AT(one_port), 0, 0 },
     { "tls.certificate", KIND_TEXT, AT(certificate), 0, 0 },
     { "tls.key", KIND_TEXT, AT(key), 0, 0 },
     { "stun.listen", KIND_TEXT, AT(stun_listen), 0, 0 },
@@ -56,6 +57,7 @@ static const struct key keys[] = {
     { "signal.grace_seconds", KIND_NUMBER, AT(grace_seconds), 0, 3600 },
     { "http.metrics", KIND_YES_NO, AT(metrics), 0, 0 },
     { "http.connections", KIND_NUMBER, AT(http_connections), 1, 100000 },
+    { "http.source_connections", KIND_NUMBER, AT(http_source_connections), 1, 100000 },
     { "http.head_bytes", KIND_NUMBER, AT(head_bytes), 1024, 65536 },
     { "http.head_seconds", KIND_NUMBER, AT(head_seconds), 1, 3600 },
     { "http.keep_alive_seconds", KIND_NUMBER, AT(keep_alive_seconds), 1, 3600 },
@@ -133,6 +135,7 @@ void serve_config_init(struct serve_config *config)
         .idle_seconds = (long)(s.idle_time / LN_SECONDS(1)),
         .grace_seconds = (long)(s.grace_time / LN_SECONDS(1)),
         .http_connections = (long)h.connections,
+        .http_source_connections = (long)h.source_connections,
         .head_bytes = (long)h.head_bytes,
         .head_seconds = (long)h.head_seconds,
         .keep_alive_seconds = (long)h.idle_seconds,
@@ -181,6 +184,7 @@ void serve_config_apply(const struct serve_config *c, struct ln_signal_service_c
     s->ice_servers = c->ice_servers;
     s->ice_server_count = c->ice_server_count;
     h->connections = (size_t)c->http_connections;
+    h->source_connections = (size_t)c->http_source_connections;
     h->head_bytes = (size_t)c->head_bytes;
     h->head_seconds = (unsigned)c->head_seconds;
     h->idle_seconds = (unsigned)c->keep_alive_seconds;

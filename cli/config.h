@@ -17,11 +17,12 @@
 struct serve_config {
     const char *listen, *certificate, *key, *stun_listen; /* NULL: not set */
     long stun_per_second, stun_burst;
-    bool metrics;
+    bool metrics, one_port;
     long rooms, room_participants, connections, source_connections, message_bytes;
     long messages_per_second, message_burst, queue_messages, queue_bytes, name_bytes, room_bytes;
     long join_seconds, idle_seconds, grace_seconds;
-    long http_connections, head_bytes, head_seconds, keep_alive_seconds, stall_seconds;
+    long http_connections, http_source_connections, head_bytes, head_seconds, keep_alive_seconds,
+        stall_seconds;
     long pings_per_minute;
     const char *token;
     struct ln_signal_room_token room_tokens[CONFIG_ROOMS_MAX];

@@ -41,14 +41,17 @@ static const struct cli_option options[] = {
     CLI_TEXT("tls-key", "FILE", struct serve_arguments, tls_key, "HTTPS: its private key, in PEM"),
     CLI_TEXT("stun", "ADDR:PORT|none", struct serve_arguments, stun,
              "the STUN server (the address of --listen, UDP port 3478)"),
+    CLI_FLAG("one-port", struct serve_arguments, one_port,
+             "STUN and TURN at the address and port of --listen too, over UDP, TCP, TLS and DTLS"),
+    CLI_FLAG("check-config", struct serve_arguments, check, "only look whether all of it is right"),
     CLI_TEXT("config", "FILE", struct serve_arguments, config, "YAML, as docs/linnet.yaml shows"),
     CLI_END,
 };
 
 static const struct cli_command command = {
     .name = "serve",
-    .synopsis = "[--dev] [--studio] [--listen ADDR:PORT] [--tls-cert FILE --tls-key FILE] [--stun "
-                "ADDR:PORT|none] [--config FILE]",
+    .synopsis = "[--dev] [--studio] [--listen ADDR:PORT] [--tls-cert FILE --tls-key FILE] "
+                "[--one-port] [--stun ADDR:PORT|none] [--config FILE] [--check-config]",
     .summary = "Serves the page, the signalling of rooms and STUN, until Ctrl-C.",
     .details =
         "Paths: / the page, /receive files, /linnet.js the browser library, /ws signalling,\n"
@@ -94,6 +97,30 @@ static int choose_tls(struct serving *s)
     return 0;
 }
 
+/* Where STUN is, and whether that is where the pages are. */
+static int choose_stun(struct serving *s)
+{
+    const char *stun = s->config.stun_listen;
+    int error;
+
+    s->one_port = s->arguments.one_port || s->config.one_port;
+    s->stun_wanted = !stun || strcmp(stun, "none") != 0;
+    s->stun_given = s->stun_wanted && stun;
+    s->stun_listen = s->listen;
+    s->stun_listen.port = STUN_PORT;
+    if (s->stun_given) {
+        error = parse_address("--stun", stun, STUN_PORT, &s->stun_listen);
+        if (error)
+            return error;
+    }
+    if (!s->one_port || (s->stun_wanted && s->listen.port != 0))
+        return 0;
+    fprintf(stderr, "linnet serve: one port for all needs %s\n",
+            s->stun_wanted ? "a port that is not 0 (--listen ADDR:PORT)"
+                           : "a STUN server; leave \"none\" out");
+    return CLI_EXIT_USAGE;
+}
+
 /* Command line over file over defaults. Returns 0 or the exit code. */
 static int settle(struct serving *s)
 {
@@ -112,16 +139,8 @@ static int settle(struct serving *s)
     error = parse_address("--listen", c->listen, HTTP_PORT, &s->listen);
     if (error)
         return error;
-    s->stun_wanted = !c->stun_listen || strcmp(c->stun_listen, "none") != 0;
-    if (s->stun_wanted && c->stun_listen) {
-        error = parse_address("--stun", c->stun_listen, STUN_PORT, &s->stun_listen);
-        if (error)
-            return error;
-    } else {
-        s->stun_listen = s->listen;
-        s->stun_listen.port = STUN_PORT;
-    }
-    return choose_tls(s);
+    error = choose_stun(s);
+    return error ? error : choose_tls(s);
 }
 
 /* ------------------------------------------------------------------ starting */
@@ -199,10 +218,12 @@ static int start_service(struct serving *s)
 
     ln_signal_service_config_init(&config);
     serve_config_apply(&s->config, &config);
-    config.http.listen = s->listen;
-    config.http.certificate_file = s->own_certificate ? NULL : s->config.certificate;
-    config.http.key_file = s->own_certificate ? NULL : s->config.key;
-    config.http.certificate_pem = s->certificate_pem;
+    if (!s->one_port) { /* else TURN's threads listen, and take TLS off */
+        config.http.listen = s->listen;
+        config.http.certificate_file = s->own_certificate ? NULL : s->config.certificate;
+        config.http.key_file = s->own_certificate ? NULL : s->config.key;
+        config.http.certificate_pem = s->certificate_pem;
+    }
     config.http.files = cli_page;
     config.http.file_count = cli_page_count;
     config.http.security_policy = SECURITY_POLICY;
@@ -220,7 +241,9 @@ static int start_service(struct serving *s)
         error = ln_signal_service_create(&s->service, s->loop, &config, &s->env);
     if (error)
         return serve_failed("pages", &s->listen, error, "--listen");
-    s->listen = ln_signal_service_address(s->service);
+    if (!s->one_port)
+        s->listen = ln_signal_service_address(s->service);
+    s->door = s->service;
     return 0;
 }
 
@@ -268,6 +291,10 @@ static void print_start(const struct serving *s)
     print_urls(s);
     if (s->turn)
         printf("  stun   stun:%s\n", ln_address_format(&s->stun_bound, text));
+    if (s->one_port)
+        printf("  port   %u is for all: %s and signalling, STUN%s over %s\n", s->listen.port,
+               s->tls ? "HTTPS" : "HTTP", s->turn_wanted ? " and TURN" : "",
+               s->tls ? "UDP, TCP, TLS and DTLS" : "UDP and TCP");
     if (s->turn_wanted)
         serve_turn_print(s);
     fflush(stdout);
@@ -305,11 +332,11 @@ static int start_studio(struct serving *s)
 static void end(struct serving *s)
 {
     studio_stop(s->studio);
+    ln_turn_service_stop(s->turn); /* its threads hand over no more */
     ln_signal_service_free(s->service);
     ln_http_timer_free(s->drain_timer);
     ln_http_loop_free(s->loop);
     serve_config_free(&s->turn_config);
-    ln_turn_service_stop(s->turn);
     ln_wipe(s->turn_secret, sizeof s->turn_secret);
     ln_wipe(s->next_secret, sizeof s->next_secret);
     if (s->certificate_pem) {
@@ -335,6 +362,13 @@ int cli_serve(int argc, char **argv)
     ln_crypto_rng(&s.rng);
     s.env = (struct ln_env){ ln_allocator_libc(), NULL, &s.rng, NULL };
     code = settle(&s);
+    if (!code && s.arguments.check) {
+        code = serve_turn_check_config(&s);
+        if (!code)
+            printf("the configuration is right\n");
+        serve_config_free(&s.config);
+        return code;
+    }
     if (!code && s.own_certificate)
         code = make_certificate(&s);
     if (!code)

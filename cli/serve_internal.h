@@ -10,7 +10,7 @@
 #include "http/loop.h"
 
 struct serve_arguments {
-    bool dev, studio;
+    bool dev, studio, one_port, check;
     const char *listen, *tls_cert, *tls_key, *config, *stun;
 };
 
@@ -19,6 +19,7 @@ struct serving {
     struct serve_config config;
     struct ln_address listen, stun_listen, stun_bound;
     bool tls, own_certificate, stun_wanted;
+    bool one_port, stun_given; /* STUN and TURN are where the pages are; and elsewhere as well */
     struct ln_rng rng;
     struct ln_env env;
     char *certificate_pem;
@@ -35,12 +36,14 @@ struct serving {
     struct studio *studio;
     struct ln_http_loop *loop;
     struct ln_signal_service *service;
+    _Atomic(struct ln_signal_service *) door; /* the same, for the threads of TURN; NULL: not yet */
 };
 
 /* serve.c: one sentence about what could not be bound, and the exit code. */
 int serve_failed(const char *what, const struct ln_address *address, int error, const char *option);
 
-/* serve_turn.c. Returns 0 or the exit code after one sentence. */
+/* serve_turn.c. Both return 0 or the exit code after one sentence. */
+int serve_turn_check_config(struct serving *s);
 int serve_turn_start(struct serving *s);
 /* What participants are told. */
 void serve_turn_tell(const struct serving *s, struct ln_signal_config *signal);

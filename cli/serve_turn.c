@@ -3,18 +3,22 @@
  * SIGTERM (cli/turn_keeper.h). The control loop carries the signals, so that what participants are
  * told changes on the thread that tells it. */
 #include "base/address.h"
+#include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/rng.h"
 #include "cli/options.h"
 #include "cli/self_test.h"
 #include "cli/serve_internal.h"
 #include "cli/turn_metrics.h"
+#include "crypto/certificate.h"
+#include "crypto/crypto.h"
 #include "stun/ephemeral.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DRAIN_LOOK LN_MILLISECONDS(100) /* how often a drain is looked at */
 
@@ -82,6 +86,37 @@ static void prepare_dev(struct serving *s, struct turn_settings *t)
     }
 }
 
+/* Where STUN and TURN are: with one port for all there, and where STUN was asked for besides. */
+static size_t usual_addresses(const struct serving *s, struct ln_address usual[TURN_USUAL_MAX])
+{
+    size_t count = 0;
+
+    if (!s->one_port || s->stun_given)
+        usual[count++] = s->stun_listen;
+    if (s->one_port && (count == 0 || !ln_address_equal(&usual[0], &s->listen)))
+        usual[count++] = s->listen;
+    if (count == 2) { /* what participants are told of is the first */
+        usual[0] = s->listen;
+        usual[1] = s->stun_listen;
+    }
+    if (s->one_port && s->listen.family == LN_FAMILY_IPV6 &&
+        ln_address_is_unspecified(&s->listen)) /* pages are served by both families there */
+        usual[count++] = ln_address_ipv4(0, 0, 0, 0, s->listen.port);
+    return count;
+}
+
+/* What comes to the one port and is no STUN. On a thread of TURN. */
+static void hand_over(void *ctx, int fd, const struct ln_address *remote, bool secure)
+{
+    struct serving *s = ctx;
+    struct ln_signal_service *service = s->door;
+
+    if (service)
+        ln_signal_service_hand_over(service, fd, remote, secure);
+    else
+        close(fd); /* it is only starting */
+}
+
 /* Of TURN, from this configuration; the secret that is to sign for participants in next_secret. The
  * plan is to be freed in any case. */
 static int make_turn_plan(struct serving *s, struct serve_config *config, struct turn_plan *plan)
@@ -89,17 +124,24 @@ static int make_turn_plan(struct serving *s, struct serve_config *config, struct
     struct turn_settings *t = &config->turn;
     const char *secret;
 
+    struct ln_address usual[TURN_USUAL_MAX];
+    size_t usual_count = usual_addresses(s, usual);
+
     t->listen.count = 0; /* where STUN is */
-    if (turn_plan_make(plan, t, &s->stun_listen, &s->env, stderr) != 0)
+    if (turn_plan_make(plan, t, usual, usual_count, &s->env, stderr) != 0)
         return CLI_EXIT_FAILED;
     plan->config.turn.per_second = (uint32_t)config->stun_per_second;
     plan->config.turn.burst = (uint32_t)config->stun_burst;
-    if (!s->turn_wanted) {
+    if (!s->turn_wanted && !s->one_port) {
         plan->config.turn.listen_count = 1; /* UDP */
         plan->config.workers = 1;
         return 0;
     }
-    if (s->own_certificate)
+    if (s->one_port) {
+        plan->config.take = hand_over;
+        plan->config.take_ctx = s;
+    }
+    if (s->own_certificate && s->certificate_pem)
         plan->config.certificate_pem = (struct ln_bytes){ (const uint8_t *)s->certificate_pem,
                                                           strlen(s->certificate_pem) };
     else if (turn_plan_read_certificate(plan, config->certificate, config->key, stderr) != 0)
@@ -135,11 +177,47 @@ static int read_again(void *ctx, struct serve_config *config, struct turn_plan *
     return CLI_EXIT_FAILED;
 }
 
+/* The pages' own TLS, where they have one. Returns 0 or an error after one sentence. */
+static int reload_pages(struct serving *s, const struct serve_config *config)
+{
+    struct ln_http_server_config http = { .certificate_file = config->certificate,
+                                          .key_file = config->key };
+    int error;
+
+    if (!s->tls || s->own_certificate || s->one_port)
+        return 0;
+    error = ln_signal_service_reload(s->service, &http);
+    if (error)
+        fprintf(stderr,
+                "linnet serve: the pages' certificate and key: %s; what was in force stays "
+                "in force\n",
+                ln_error_sentence(error));
+    return error;
+}
+
+/* Without TURN there is but the certificate. */
+static void reload_certificate(struct serving *s)
+{
+    const struct serve_arguments *a = &s->arguments;
+    struct serve_config config;
+
+    if (!s->tls || s->own_certificate)
+        fprintf(stderr, "linnet serve: a certificate and what TURN needs are read again, and there "
+                        "is neither here\n");
+    else if (serve_config_load(&config, a->config, a->tls_cert, a->tls_key, stderr) != 0)
+        fprintf(stderr, "linnet serve: what was in force stays in force\n");
+    else if (reload_pages(s, &config) == 0)
+        fprintf(stderr, "linnet serve: the certificate was read again\n");
+    if (s->tls && !s->own_certificate)
+        serve_config_free(&config);
+}
+
 /* Participants get their credentials from the secret that is in force. */
 static void reloaded(void *ctx)
 {
     struct serving *s = ctx;
 
+    (void)reload_pages(s, &s->turn_config);
     if (s->turn_secret[0])
         memcpy(s->turn_secret, s->next_secret, sizeof s->turn_secret);
 }
@@ -148,12 +226,11 @@ static void on_signal(void *ctx, int number)
 {
     struct serving *s = ctx;
 
-    if (!s->turn_wanted) {
+    if (!s->turn_wanted && !s->one_port) {
         if (number != SIGHUP)
             ln_http_loop_stop(s->loop);
         else
-            fprintf(stderr, "linnet serve: only what TURN needs is read again, and there is no "
-                            "TURN here\n");
+            reload_certificate(s);
         return;
     }
     if (turn_keeper_signal(&s->keeper, number))
@@ -183,6 +260,43 @@ int serve_turn_watch_signals(struct serving *s)
                                               on_signal, s);
 }
 
+/* Whether certificate and key are right, and belong together. */
+static int try_certificate(struct serving *s, const struct turn_plan *plan)
+{
+    struct ln_certificate *certificate = NULL;
+    struct ln_crypto *crypto = NULL;
+    int error;
+
+    if (plan->config.certificate_pem.len == 0)
+        return 0;
+    error = ln_crypto_create(&crypto, ln_allocator_libc());
+    if (!error)
+        error = ln_certificate_import(&certificate, plan->config.certificate_pem,
+                                      plan->config.key_pem, crypto);
+    ln_certificate_unref(certificate);
+    ln_crypto_free(crypto);
+    return error ? serve_failed("pages", &s->listen, LN_ERR_CRYPTO, "--listen") : 0;
+}
+
+int serve_turn_check_config(struct serving *s)
+{
+    struct turn_plan plan = { .credentials = NULL };
+    int code;
+
+    if (s->arguments.dev)
+        prepare_dev(s, &s->config.turn);
+    s->turn_wanted = s->stun_wanted && turn_settings_usable(&s->config.turn);
+    code = make_turn_plan(s, &s->config, &plan);
+    if (!code && !s->turn_wanted && !s->one_port) /* it was not looked at */
+        code = turn_plan_read_certificate(&plan, s->config.certificate, s->config.key, stderr) == 0
+                   ? 0
+                   : CLI_EXIT_FAILED;
+    if (!code)
+        code = try_certificate(s, &plan);
+    turn_plan_free(&plan);
+    return code;
+}
+
 int serve_turn_start(struct serving *s)
 {
     struct turn_plan plan = { .credentials = NULL };
@@ -208,10 +322,15 @@ int serve_turn_start(struct serving *s)
     memcpy(s->turn_secret, s->next_secret, sizeof s->turn_secret);
     s->turn_config = s->config;
     s->turn_config.texts = NULL; /* they stay with the first */
+    if (error == LN_ERR_SYNTAX || error == LN_ERR_INVALID_ACCESS)
+        error = LN_ERR_CRYPTO; /* as of the pages' certificate */
+    if (error && s->one_port && failed_listener < s->turn_listen_count)
+        return serve_failed("one port for all", &s->turn_listen[failed_listener].address, error,
+                            "--listen");
     if (error)
         return serve_failed("STUN", &s->stun_listen, error, "--stun");
     s->stun_bound = ln_turn_service_listening(s->turn, 0);
-    if (s->turn_wanted)
+    if (s->turn_wanted || s->one_port)
         s->turn_tcp_port = ln_turn_service_listening(s->turn, 1).port;
     return 0;
 }

@@ -147,7 +147,7 @@ static int make_plan(struct turning *t, struct turn_plan *plan, const struct ser
 {
     struct ln_address any = ln_address_ipv4(0, 0, 0, 0, 3478);
 
-    if (turn_plan_make(plan, &config->turn, &any, &t->env, stderr) != 0)
+    if (turn_plan_make(plan, &config->turn, &any, 1, &t->env, stderr) != 0)
         return CLI_EXIT_FAILED;
     plan->config.turn.per_second = (uint32_t)config->stun_per_second;
     plan->config.turn.burst = (uint32_t)config->stun_burst;

@@ -98,11 +98,11 @@ static void add_alternates(struct turn_plan *plan, const struct turn_settings *s
 }
 
 static int read_listeners(struct turn_plan *plan, const struct turn_settings *settings,
-                          const struct ln_address *fallback, FILE *errors)
+                          const struct ln_address *usual, size_t usual_count, FILE *errors)
 {
     plan->config.turn.listen = plan->listen;
-    if (settings->listen.count == 0)
-        return add_listener(plan, fallback);
+    for (size_t i = 0; i < usual_count && settings->listen.count == 0; i++)
+        (void)add_listener(plan, &usual[i]); /* there is room for so few */
     for (size_t i = 0; i < settings->listen.count; i++) {
         const char *text = settings->listen.items[i], *port = strrchr(text, ':');
         struct ln_address address;
@@ -251,7 +251,8 @@ static void read_limits(struct turn_plan *plan, const struct turn_settings *s)
 }
 
 int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
-                   const struct ln_address *fallback, const struct ln_env *env, FILE *errors)
+                   const struct ln_address *usual, size_t usual_count, const struct ln_env *env,
+                   FILE *errors)
 {
     struct ln_turn_policy *policy = &plan->config.policy;
 
@@ -261,7 +262,7 @@ int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
         fprintf(errors, "turn: port_min is above port_max\n");
         return -1;
     }
-    if (read_listeners(plan, settings, fallback, errors) != 0 ||
+    if (read_listeners(plan, settings, usual, usual_count, errors) != 0 ||
         read_relays(plan, settings, errors) != 0 ||
         read_prefixes(&settings->allow_peers, "allow_peers", policy->allow, &policy->allow_count,
                       errors) != 0 ||

@@ -39,11 +39,14 @@ struct turn_plan {
     char *certificate_pem, *key_pem;         /* what config.certificate_pem and key_pem stand in */
 };
 
-/* `env` outlives the credentials. Without `listen` in the settings the caller's addresses are
- * taken (each for UDP and TCP). Returns 0, or -1 after one sentence to `errors`; then nothing is
- * left behind. */
+#define TURN_USUAL_MAX 3
+
+/* `env` outlives the credentials. Without `listen` in the settings the `usual` addresses, at most
+ * TURN_USUAL_MAX, are taken (each for UDP and TCP). Returns 0, or -1 after one sentence to
+ * `errors`; then nothing is left behind. */
 int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
-                   const struct ln_address *fallback, const struct ln_env *env, FILE *errors);
+                   const struct ln_address *usual, size_t usual_count, const struct ln_env *env,
+                   FILE *errors);
 
 /* Reads certificate and key from their files. Returns 0, or -1 after one sentence. */
 int turn_plan_read_certificate(struct turn_plan *plan, const char *certificate, const char *key,

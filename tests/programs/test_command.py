@@ -31,7 +31,7 @@ def test_help_names_every_subcommand():
 
 
 def test_help_of_a_subcommand_is_that_of_its_option():
-    options = {"serve": ("dev", "studio", "listen", "tls-cert", "tls-key", "config", "stun"),
+    options = {"serve": ("dev", "studio", "listen", "tls-cert", "tls-key", "config", "stun", "one-port", "check-config"),
                "join": ("name", "video", "audio", "chat", "snapshot", "duration", "stats"),
                "peer": ("offer", "answer", "video", "audio", "data", "echo", "no-trickle", "ice-server", "policy",
                         "loopback", "duration", "trace"),

@@ -196,6 +196,18 @@ void ln_signal_service_drain(struct ln_signal_service *service, bool drain)
     service->draining = drain;
 }
 
+int ln_signal_service_reload(struct ln_signal_service *service,
+                             const struct ln_http_server_config *config)
+{
+    return ln_http_server_reload(service->http, config);
+}
+
+void ln_signal_service_hand_over(struct ln_signal_service *service, int fd,
+                                 const struct ln_address *remote, bool secure)
+{
+    ln_http_server_hand_over(service->http, fd, remote, secure);
+}
+
 struct ln_address ln_signal_service_address(const struct ln_signal_service *service)
 {
     return ln_http_server_address(service->http);

@@ -35,6 +35,13 @@ void ln_signal_service_free(struct ln_signal_service *service);
 /* /healthz says 503 and "draining" from now on, or "ok" again. Nothing else changes. */
 void ln_signal_service_drain(struct ln_signal_service *service, bool drain);
 
+/* Another certificate: as ln_http_server_reload(). */
+LN_NODISCARD int ln_signal_service_reload(struct ln_signal_service *service,
+                                          const struct ln_http_server_config *config);
+/* As ln_http_server_hand_over(). Any thread. */
+void ln_signal_service_hand_over(struct ln_signal_service *service, int fd,
+                                 const struct ln_address *remote, bool secure);
+
 struct ln_address ln_signal_service_address(const struct ln_signal_service *service);
 
 /* metrics.c: one metric of the text format, appended at *len as far as there is room. */

@@ -275,6 +275,12 @@ bool turn_stream_bytes(struct ln_turn_server *server, ln_time now, struct turn_c
     struct ln_bytes frame;
     int result;
 
+    if (!client->heard && piece.len > 0) {
+        client->heard = true;
+        if (server->config.shared_port && client->session && ln_turn_is_http(piece.data[0]) &&
+            !turn_page_begin(server, now, client))
+            return false;
+    }
     if (client->connection)
         return turn_connection_from_client(server, now, client, piece);
     while ((result = ln_stun_stream_next(&client->frames, &piece, &frame)) == 1) {

@@ -12,13 +12,14 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "crypto/session.h"
 #include "servers/turn/core/internal.h"
 
 #include <string.h>
 
 /* ---- life ---- */
 
-static void make_due(struct ln_turn_server *server, struct turn_connection *c)
+void turn_connection_make_due(struct ln_turn_server *server, struct turn_connection *c)
 {
     c->client_told = false;
     ln_list_remove(&c->due);
@@ -89,8 +90,14 @@ void turn_connection_end(struct ln_turn_server *server, ln_time now, struct turn
     ln_heap_remove(&server->heap, &c->timer.node);
     ln_list_remove(&c->siblings);
     ln_list_remove(&c->due);
-    c->allocation->connection_count--;
-    server->counts.connections_open--;
+    if (c->allocation) {
+        c->allocation->connection_count--;
+        server->counts.connections_open--;
+    } else {
+        turn_page_deinit(c);
+        if (data)
+            ln_session_close(data->session, now);
+    }
     ln_free(server->env->allocator, c);
     if (data) {
         data->connection = NULL;
@@ -111,7 +118,7 @@ static bool take_stream(struct ln_turn_server *server, ln_time now, struct turn_
     }
     server->counts.connections++;
     turn_set_timer(server, &c->timer, now + LN_TURN_CONNECTION_PATIENCE);
-    make_due(server, c); /* nothing is to be read yet */
+    turn_connection_make_due(server, c); /* nothing is to be read yet */
     return true;
 }
 
@@ -238,7 +245,9 @@ void turn_connection_answer(struct ln_turn_server *server, ln_time now, struct t
 void turn_connection_on_timeout(struct ln_turn_server *server, ln_time now,
                                 struct turn_connection *c)
 {
-    if (c->ask) {
+    if (!c->allocation) {
+        turn_connection_end(server, now, c); /* nobody took it */
+    } else if (c->ask) {
         connect_failed(server, now, c);
     } else if (!c->data) {
         server->counts.connections_timed_out++;
@@ -246,7 +255,7 @@ void turn_connection_on_timeout(struct ln_turn_server *server, ln_time now,
     } else {
         turn_set_timer(server, &c->timer, LN_TIME_NEVER); /* a pause is over */
         c->paused = false;
-        make_due(server, c);
+        turn_connection_make_due(server, c);
     }
 }
 
@@ -328,7 +337,7 @@ void turn_connection_bind(struct turn_request *request)
     request->server->counts.connections_bound++;
     turn_stream_has_allocation(request->server, request->now, client, true);
     turn_set_timer(request->server, &c->timer, LN_TIME_NEVER);
-    make_due(request->server, c);
+    turn_connection_make_due(request->server, c);
 }
 
 /* ---- data (RFC 6062, 5.4 and 5.5) ---- */
@@ -353,6 +362,10 @@ bool turn_connection_poll_window(struct ln_turn_server *server, struct ln_reques
         return false;
     c = LN_CONTAINER(server->due.next, struct turn_connection, due);
     of_client = c->data && !c->client_told;
+    if (!of_client && c->path.link == 0) { /* a pair that is not open yet */
+        ln_list_remove(&c->due);
+        return turn_connection_poll_window(server, ret_request);
+    }
     *ret_request = (struct ln_request){ .kind = LN_REQUEST_WINDOW,
                                         .link = of_client ? c->data->path.link : c->path.link };
     if (c->data && !c->paused)
@@ -367,14 +380,16 @@ bool turn_connection_poll_window(struct ln_turn_server *server, struct ln_reques
 static void charge(struct ln_turn_server *server, ln_time now, struct turn_connection *c,
                    size_t len)
 {
-    ln_time next = ln_turn_user_charge(server->config.shared, c->allocation->user, now, len);
+    ln_time next = c->allocation
+                       ? ln_turn_user_charge(server->config.shared, c->allocation->user, now, len)
+                       : now;
 
     if (next > now) {
         c->paused = true;
         turn_set_timer(server, &c->timer, next);
     }
     if (next > now || c->data->session)
-        make_due(server, c);
+        turn_connection_make_due(server, c);
 }
 
 bool turn_connection_from_client(struct ln_turn_server *server, ln_time now,
@@ -385,6 +400,8 @@ bool turn_connection_from_client(struct ln_turn_server *server, ln_time now,
 
     if (piece.len == 0)
         return true;
+    if (c->ask && !c->allocation)
+        return turn_page_keep(server, c, piece);
     buffer = piece.len <= c->room ? turn_stream_buffer(server, piece.len) : NULL;
     if (!buffer) {
         server->counts.connections_broken++;
@@ -392,8 +409,10 @@ bool turn_connection_from_client(struct ln_turn_server *server, ln_time now,
     }
     memcpy(ln_buffer_bytes(buffer), piece.data, piece.len);
     c->room -= piece.len;
-    c->allocation->bytes_from_client += piece.len;
-    server->counts.transport[client->transport].bytes_in += piece.len;
+    if (c->allocation) {
+        c->allocation->bytes_from_client += piece.len;
+        server->counts.transport[client->transport].bytes_in += piece.len;
+    }
     charge(server, now, c, piece.len);
     return turn_send(server, &c->path, true, buffer);
 }
@@ -408,8 +427,10 @@ static bool to_client(struct ln_turn_server *server, ln_time now, struct turn_co
     memcpy(ln_buffer_bytes(buffer), piece.data, piece.len);
     if (!turn_send_to_client(server, now, c->data, buffer))
         return false;
-    c->allocation->bytes_to_client += piece.len;
-    server->counts.transport[c->data->transport].bytes_out += piece.len;
+    if (c->allocation) {
+        c->allocation->bytes_to_client += piece.len;
+        server->counts.transport[c->data->transport].bytes_out += piece.len;
+    }
     charge(server, now, c, piece.len);
     return true;
 }
@@ -433,5 +454,5 @@ void turn_connection_from_peer(struct ln_turn_server *server, ln_time now,
 void turn_connection_writable(struct ln_turn_server *server, struct turn_connection *c)
 {
     if (c->data)
-        make_due(server, c);
+        turn_connection_make_due(server, c);
 }

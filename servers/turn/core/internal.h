@@ -3,6 +3,7 @@
  *
  *   listener or stream --> client (a 5-tuple) --> allocation --> relay (a socket) --> peers
  *   stream --> client <--> connection of a TCP allocation <--> the peer's stream
+ *   stream --> client <--> connection without an allocation <--> a pair to who serves pages
  *
  * Invariants: a client of UDP exists exactly as long as its allocation is his, one of a stream as
  * long as the stream; an allocation has one client, a second one while it moves, and none while it
@@ -27,6 +28,7 @@ struct ln_session;
 #define TURN_SCRATCH      16640u /* plaintext of one record */
 #define TURN_TLS_OVERHEAD 256u   /* of the records of one message */
 #define TURN_RECORD       16384u /* plain bytes of one record (RFC 8446, 5.1) */
+#define TURN_PAGE_EARLY   65536u /* plain bytes of a page's client before its pair is open */
 #define TURN_TLS_SLACK    20480u /* a record that has begun, and what records add in one turn */
 
 /* What a deadline, and what a link, belongs to. */
@@ -49,6 +51,7 @@ struct turn_client {
     uint8_t hello[8];           /* DTLS: the beginning of the ClientHello's random value */
     ln_time leave_at;           /* when patience ends */
     bool spoke;                 /* a stream: its first byte has been seen */
+    bool heard;                 /* the same of its plain bytes */
     struct ln_stun_stream frames;
     size_t room;                        /* what the driver's queue takes */
     bool guest;                         /* without an allocation, and counted as such */
@@ -90,7 +93,8 @@ struct turn_channel {
 };
 
 /* One connection of a TCP allocation to a peer (RFC 6062). Connecting: `ask`; then there is
- * path.link; bound: `data` as well. */
+ * path.link; bound: `data` as well. Or, without an allocation, of a client who speaks HTTP: bound
+ * from the beginning. */
 struct turn_connection {
     struct turn_timer timer; /* connecting and unbound: its end; bound: that of a pause */
     enum turn_kind kind;     /* TURN_CONNECTION, as `links` and `asked` find it */
@@ -105,6 +109,8 @@ struct turn_connection {
     uint32_t ask;
     struct ln_stun_id request; /* the Connect that made it */
     bool strong, paused, client_told;
+    struct ln_buffer *early, **early_end; /* of a page: what came before its pair was open */
+    size_t early_bytes;
 };
 
 #define TURN_FAMILIES 2u
@@ -392,6 +398,18 @@ void turn_connection_from_peer(struct ln_turn_server *server, ln_time now,
 /* One of its sides takes more again. */
 void turn_connection_writable(struct ln_turn_server *server, struct turn_connection *c);
 bool turn_connection_poll_window(struct ln_turn_server *server, struct ln_request *ret_request);
+
+void turn_connection_make_due(struct ln_turn_server *server, struct turn_connection *c);
+
+/* page.c */
+/* The first plain bytes of this client are HTTP's: opens a pair. False if it cannot. */
+bool turn_page_begin(struct ln_turn_server *server, ln_time now, struct turn_client *client);
+void turn_page_answer(struct ln_turn_server *server, ln_time now, struct turn_connection *c,
+                      const struct ln_answer *answer);
+/* Keeps what comes before the pair is open. False when it is too much. */
+bool turn_page_keep(struct ln_turn_server *server, struct turn_connection *c,
+                    struct ln_bytes piece);
+void turn_page_deinit(struct turn_connection *c);
 
 /* transmit.c */
 /* Bytes that wait to be sent on this stream. */

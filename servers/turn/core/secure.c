@@ -17,7 +17,8 @@
 #define RECORD_HANDSHAKE 22u
 #define OUTPUT_PIECE     1500u
 
-static const char *const protocols[] = { "stun.turn", "stun.nat-discovery" };
+/* The last one on a shared port alone. What is agreed is a hint: the first plain byte decides. */
+static const char *const protocols[] = { "stun.turn", "stun.nat-discovery", "http/1.1" };
 
 static bool create_session(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                            bool datagram)
@@ -25,7 +26,8 @@ static bool create_session(struct ln_turn_server *server, ln_time now, struct tu
     struct ln_session_config config = { .is_datagram = datagram,
                                         .certificate = server->config.certificate,
                                         .alpn = protocols,
-                                        .alpn_count = sizeof protocols / sizeof *protocols,
+                                        .alpn_count = server->config.shared_port && !datagram ? 3
+                                                                                              : 2,
                                         .after_cookie = datagram };
 
     if (!server->scratch)

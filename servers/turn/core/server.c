@@ -360,7 +360,8 @@ static bool ask_for_listener(struct ln_turn_server *server, struct ln_request *r
         *ret_request = (struct ln_request){ .kind = l->what.stream ? LN_REQUEST_LISTEN_TCP
                                                                    : LN_REQUEST_OPEN_UDP,
                                             .id = (uint32_t)i,
-                                            .local = l->what.address };
+                                            .local = l->what.address,
+                                            .shared = server->config.shared_port };
         return true;
     }
     return false;
@@ -408,10 +409,12 @@ static bool answer_asked(struct ln_turn_server *server, ln_time now, const struc
 {
     enum turn_kind *kind = ln_map_get_u64(&server->asked, answer->id);
 
-    if (kind && *kind == TURN_CONNECTION)
-        turn_connection_answer(server, now, LN_CONTAINER(kind, struct turn_connection, kind),
-                               answer);
-    else if (kind)
+    struct turn_connection *c;
+
+    if (kind && *kind == TURN_CONNECTION) {
+        c = LN_CONTAINER(kind, struct turn_connection, kind);
+        (c->allocation ? turn_connection_answer : turn_page_answer)(server, now, c, answer);
+    } else if (kind)
         turn_relay_answer(server, now, LN_CONTAINER(kind, struct turn_relay, kind), answer);
     return kind != NULL;
 }

@@ -82,6 +82,7 @@ struct ln_turn_config {
     ln_duration stream_patience; /* until an allocation, or the rest of a frame, is there; 30 s */
     bool tcp_relay;              /* TCP allocations (RFC 6062); else 442 */
     uint32_t connections_max;    /* of one of them; 16 */
+    bool shared_port;            /* HTTP comes to the same streams: see ln_turn_is_http() */
     bool no_mobility;            /* no tickets (RFC 8016): 405. They need env->crypto */
     uint8_t ticket_key[LN_TURN_TICKET_KEY_LEN]; /* all zero: one by chance */
     uint32_t per_second, burst; /* unauthenticated answers a source prefix: see stun/server.h */
@@ -91,6 +92,15 @@ struct ln_turn_config {
     const struct ln_turn_credentials *credentials; /* see ln_turn_server_reload() */
     const struct ln_turn_policy *policy;
 };
+
+/* Whether a stream that begins so, or whose plain bytes do, is HTTP's: a method's first letter
+ * (RFC 9110, 9.1). STUN begins with two bits that are zero, TLS with 22, and a channel's data is
+ * never the first. Plain streams of a shared port may be the driver's taker's (io/loop.h); what
+ * this server finds inside TLS goes through a pair (LN_REQUEST_OPEN_PAIR). */
+static inline bool ln_turn_is_http(uint8_t first)
+{
+    return first >= 'A' && first <= 'Z';
+}
 
 struct ln_turn_server;
 
@@ -149,6 +159,8 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
     X(streams_refused, "Streams and sessions refused: too many without an allocation.")            \
     X(streams_timed_out, "Streams closed: no allocation, or half a frame, for too long.")          \
     X(streams_broken, "Streams closed: out of step, or their handshake failed.")                   \
+    X(pages, "TLS streams handed on as HTTP.")                                                     \
+    X(pages_refused, "TLS streams that nobody took, or that said too much before.")                \
     X(connections, "TCP connections to or from peers made.")                                       \
     X(connections_open, "TCP connections to or from peers: being made, waiting, bound.")           \
     X(connections_bound, "Connections bound to a stream of their client.")                         \

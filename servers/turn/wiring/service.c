@@ -50,6 +50,7 @@ struct ln_turn_service {
     struct ln_turn_credentials *credentials;
     struct ln_turn_policy policy;
     struct ln_bytes certificate_pem, key_pem; /* own copies */
+    bool secure;                              /* there was one from the beginning */
     unsigned worker_count;
     struct worker workers[LN_TURN_WORKERS_MAX];
     pthread_mutex_t event_lock;
@@ -205,6 +206,22 @@ static int take_certificate(struct worker *w)
     return 0;
 }
 
+static bool wants(void *ctx, uint8_t first)
+{
+    const struct ln_turn_service *s = ctx;
+
+    return !s->secure && ln_turn_is_http(first); /* where there is TLS, no page comes without it */
+}
+
+static void take(void *ctx, int fd, const struct ln_address *remote, bool secure)
+{
+    const struct ln_turn_service *s = ctx;
+
+    s->config.take(s->config.take_ctx, fd, remote, secure);
+}
+
+static const struct ln_loop_taker taker = { wants, take };
+
 static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *ret_failed)
 {
     struct ln_loop_config loop = { .rng = &w->rng,
@@ -233,6 +250,9 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
         return error;
     turn = s->config.turn;
     turn.certificate = w->certificate;
+    turn.shared_port = s->config.take != NULL;
+    if (turn.shared_port)
+        ln_loop_set_taker(w->loop, &taker, s);
     error = ln_turn_server_create(&w->server, &turn, &w->env);
     if (error)
         return error;
@@ -466,6 +486,7 @@ int ln_turn_service_start(struct ln_turn_service **ret_service,
     pthread_mutex_init(&s->event_lock, NULL);
     pthread_mutex_init(&s->order_lock, NULL);
     pthread_cond_init(&s->order_done, NULL);
+    s->secure = config->certificate_pem.len > 0;
     s->worker_count = choose_workers(config);
     error = set_up(s);
     for (unsigned i = 0; i < s->worker_count && !error; i++)

@@ -22,6 +22,10 @@ struct ln_turn_service_config {
     /* TLS and DTLS: PEM texts, the chain behind the certificate; {NULL, 0}: neither. Copied. The
      * key may stand in the certificate's text. */
     struct ln_bytes certificate_pem, key_pem;
+    /* Takes the streams that are HTTP's (see ln_turn_is_http()), on the thread of a worker: plain
+     * ones, or with a certificate those that come by TLS. NULL: there are none. */
+    void (*take)(void *ctx, int fd, const struct ln_address *remote, bool secure);
+    void *take_ctx;
     bool no_offload; /* neither UDP_SEGMENT nor UDP_GRO */
     /* Events for the log, on the thread of a worker, one at a time. May be NULL. */
     void (*event)(void *ctx, const struct ln_turn_event *event);

@@ -11,12 +11,11 @@ struct secure_client {
     size_t inbox_len;
 };
 
-static void open_client(struct secure_client *c, struct rig *rig, bool datagram, const char *from,
-                        ln_link link)
+static void open_client_for(struct secure_client *c, struct rig *rig, const char *protocol,
+                            bool datagram, const char *from, ln_link link)
 {
-    static const char *const alpn[] = { "stun.turn" };
     struct ln_session_config config = {
-        .is_client = true, .is_datagram = datagram, .alpn = alpn, .alpn_count = 1
+        .is_client = true, .is_datagram = datagram, .alpn = &protocol, .alpn_count = 1
     };
 
     memset(c, 0, sizeof *c);
@@ -24,6 +23,12 @@ static void open_client(struct secure_client *c, struct rig *rig, bool datagram,
     c->path = (struct ln_path){ link, rig->listen[0].address, rig_address(from) };
     CHECK(ln_session_create(&c->session, &config, rig->crypto, &rig->env) == 0);
     ln_session_start(c->session, rig->now);
+}
+
+static void open_client(struct secure_client *c, struct rig *rig, bool datagram, const char *from,
+                        ln_link link)
+{
+    open_client_for(c, rig, "stun.turn", datagram, from, link);
 }
 
 static void take(struct secure_client *c)
@@ -34,7 +39,7 @@ static void take(struct secure_client *c)
         enum ln_session_state before;
         int len;
 
-        if (!ln_address_equal(&p->path.remote, &c->path.remote))
+        if (!ln_address_equal(&p->path.remote, &c->path.remote) || p->path.link != c->path.link)
             continue;
         do {
             before = ln_session_state(c->session);
@@ -258,5 +263,211 @@ LN_TEST(secure, what_is_no_tls_ends_the_stream)
     rig_receive(&rig, &path, "\x16\x03\x01\x00\x05hello", 10);
     CHECK_EQUAL(rig.closed_stream, path.link);
     CHECK_EQUAL(rig_counts(&rig).streams_broken, 1);
+    rig_end(&rig);
+}
+
+/* ---- a shared port: HTTP inside TLS ---- */
+
+#define GET "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+static void start_shared(struct rig *rig)
+{
+    rig_init(rig);
+    rig->secure = true;
+    rig->listen[1] = rig->listen[0];
+    rig->listen[1].stream = true;
+    rig->config.listen_count = 2;
+    rig->config.streams_per_source_max = 2;
+    rig->config.shared_port = true;
+    rig_start(rig);
+}
+
+/* A client who has agreed on this protocol, his handshake done. */
+static void visit(struct secure_client *c, struct rig *rig, const char *protocol, const char *from)
+{
+    open_client_for(c, rig, protocol, false, from, open_stream(rig, from));
+    pump(c);
+    CHECK(ln_session_state(c->session) == LN_SESSION_ESTABLISHED);
+    CHECK_TEXT(ln_session_alpn(c->session), protocol);
+}
+
+/* The pair that was opened last. */
+static struct ln_path pair_of(const struct rig *rig, const struct secure_client *c)
+{
+    return (struct ln_path){ rig->next_link - 1, rig->listen[1].address, c->path.remote };
+}
+
+static bool sent_on(const struct rig *rig, size_t i, ln_link link, const char *text)
+{
+    return i < rig->packet_count && rig->packets[i].path.link == link &&
+           rig->packets[i].len == strlen(text) &&
+           memcmp(rig->packets[i].data, text, strlen(text)) == 0;
+}
+
+LN_TEST(shared_port, http_inside_tls_goes_to_a_pair_and_the_answer_comes_back)
+{
+    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
+    struct secure_client c;
+    struct ln_path pair;
+    struct rig rig;
+
+    start_shared(&rig);
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
+    say(&c, GET, strlen(GET));
+    pair = pair_of(&rig, &c); /* told with the client's address */
+    CHECK(sent_on(&rig, 0, pair.link, GET));
+    rig_receive(&rig, &pair, "HTTP/1.1 204 x\r\n\r\n", 18);
+    take(&c);
+    CHECK(c.inbox_len == 18 && memcmp(c.inbox, "HTTP/1.1 204 x", 14) == 0);
+    say(&c, "more", 4);
+    CHECK(sent_on(&rig, 0, pair.link, "more"));
+    closed.link = pair.link;
+    rig.e.ops->answer(rig.server, rig.now, &closed);
+    rig_drive(&rig);
+    take(&c);
+    CHECK(ln_session_state(c.session) == LN_SESSION_CLOSED); /* by a close_notify */
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    CHECK_EQUAL(rig_counts(&rig).pages, 1);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TLS].sessions, 0);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+LN_TEST(shared_port, the_end_of_a_client_ends_his_pair)
+{
+    struct secure_client c;
+    struct ln_path pair;
+    struct rig rig;
+
+    start_shared(&rig);
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
+    say(&c, GET, strlen(GET));
+    pair = pair_of(&rig, &c);
+    ln_session_close(c.session, rig.now);
+    pump(&c);
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    CHECK(rig.sockets[rig.socket_count - 1].link == 0); /* the pair's */
+    CHECK(pair.link != 0);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+LN_TEST(shared_port, what_was_agreed_is_a_hint_and_the_first_byte_decides)
+{
+    struct secure_client c, d;
+    struct rig rig;
+
+    start_shared(&rig);
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
+    allocate(&c);
+    CHECK_EQUAL(rig_counts(&rig).pages, 0);
+    visit(&d, &rig, "stun.turn", "198.51.100.7:4001");
+    say(&d, GET, strlen(GET));
+    CHECK_EQUAL(rig_counts(&rig).pages, 1);
+    ln_session_free(c.session);
+    ln_session_free(d.session);
+    rig_end(&rig);
+}
+
+LN_TEST(shared_port, what_comes_before_the_pair_is_open_waits_for_it)
+{
+    struct secure_client c;
+    struct ln_path pair;
+    struct rig rig;
+
+    start_shared(&rig);
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
+    rig.hold = true;
+    say(&c, GET, strlen(GET));
+    CHECK_EQUAL(rig.windows[c.path.link], 1); /* nothing more is wanted meanwhile */
+    say(&c, "and", 3);
+    CHECK_EQUAL(rig_counts(&rig).pages, 0);
+    rig.hold = false;
+    rig_answer_held(&rig, 0);
+    pair = pair_of(&rig, &c);
+    CHECK(sent_on(&rig, 0, pair.link, GET));
+    CHECK(sent_on(&rig, 1, pair.link, "and"));
+    CHECK(rig.windows[c.path.link] > 1);
+    CHECK(rig.windows[pair.link] <= 65536 - 20480); /* what fits once it is sealed */
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+LN_TEST(shared_port, who_says_too_much_too_early_or_is_taken_by_nobody_is_ended)
+{
+    struct secure_client c;
+    struct rig rig;
+    char text[3000];
+
+    start_shared(&rig);
+    memset(text, 'A', sizeof text);
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
+    rig.hold = true;
+    for (int i = 0; i < 21; i++)
+        say(&c, text, sizeof text);
+    CHECK_EQUAL(rig_counts(&rig).pages_refused, 0);
+    say(&c, text, sizeof text);
+    CHECK_EQUAL(rig_counts(&rig).pages_refused, 1);
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    CHECK_EQUAL(rig.cancelled, rig.held[0].id);
+    ln_session_free(c.session);
+
+    rig.held_count = 0;
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4001"); /* never answered */
+    say(&c, text, 3);
+    rig_advance(&rig, LN_SECONDS(10));
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    ln_session_free(c.session);
+
+    rig.held_count = 0;
+    visit(&c, &rig, "http/1.1", "198.51.100.7:4002"); /* refused */
+    say(&c, text, 3);
+    rig_answer_held(&rig, LN_ERR_LIMIT);
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    CHECK_EQUAL(rig_counts(&rig).pages, 0);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TLS].sessions, 0);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+LN_TEST(shared_port, alone_for_stun_takes_no_http)
+{
+    struct secure_client c;
+    struct rig rig;
+
+    start(&rig);
+    open_client(&c, &rig, false, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    pump(&c);
+    say(&c, GET, strlen(GET)); /* half a message of a channel, by its look */
+    rig_advance(&rig, LN_SECONDS(30));
+    CHECK_EQUAL(rig_counts(&rig).streams_timed_out, 1);
+    CHECK_EQUAL(rig.closed_stream, c.path.link);
+    ln_session_free(c.session);
+    rig_end(&rig);
+}
+
+/* ATTACKS 19: before it is known what a connection is, it is one of a few, for a short while; a
+ * page is no longer one of them. */
+LN_TEST(attack_19, who_says_nothing_inside_tls_is_one_of_a_few_and_leaves)
+{
+    struct secure_client silent[2], page;
+    struct rig rig;
+
+    start_shared(&rig);
+    visit(&silent[0], &rig, "http/1.1", "198.51.100.7:4000");
+    visit(&silent[1], &rig, "stun.turn", "198.51.100.7:4001");
+    open_stream(&rig, "198.51.100.7:4002");
+    CHECK_EQUAL(rig_counts(&rig).streams_refused, 1);
+    say(&silent[0], GET, strlen(GET));
+    visit(&page, &rig, "http/1.1", "198.51.100.7:4003");
+    say(&page, GET, strlen(GET));
+    CHECK_EQUAL(rig_counts(&rig).pages, 2);
+    rig_advance(&rig, LN_SECONDS(30));
+    CHECK_EQUAL(rig_counts(&rig).streams_timed_out, 1);
+    CHECK_EQUAL(rig.closed_stream, silent[1].path.link);
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TLS].sessions, 2);
+    ln_session_free(silent[0].session);
+    ln_session_free(silent[1].session);
+    ln_session_free(page.session);
     rig_end(&rig);
 }
