@@ -25,6 +25,12 @@ void ln_ring_deinit(struct ln_ring *ring)
     ring->capacity = ring->count = ring->head = 0;
 }
 
+void ln_ring_trim(struct ln_ring *ring)
+{
+    if (ring->count == 0)
+        ln_ring_deinit(ring);
+}
+
 void *ln_ring_at(const struct ln_ring *ring, size_t i)
 {
     if (i >= ring->count)

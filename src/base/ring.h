@@ -18,6 +18,8 @@ void ln_ring_deinit(struct ln_ring *ring);
 
 /* Copies the element to the end. Returns 0, LN_ERR_LIMIT or LN_ERR_NOMEM. */
 LN_NODISCARD int ln_ring_push(struct ln_ring *ring, const void *element);
+/* Gives the memory of an empty one back until the next push. */
+void ln_ring_trim(struct ln_ring *ring);
 /* The i-th element from the front, to read or change in place; NULL past the end. */
 void *ln_ring_at(const struct ln_ring *ring, size_t i);
 /* Copies the first element out and removes it; false when empty. `ret_element` may be NULL. */

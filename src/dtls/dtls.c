@@ -24,8 +24,8 @@ struct early {
 };
 
 struct remote {
-    struct ln_fingerprint fingerprints[LN_DTLS_FINGERPRINTS_MAX];
-    size_t count;
+    struct ln_fingerprint *fingerprints;
+    size_t count, capacity; /* at most LN_DTLS_FINGERPRINTS_MAX */
 };
 
 struct ln_dtls {
@@ -112,7 +112,8 @@ static void remote_deinit(struct remote *remote, struct ln_allocator *allocator)
     /* One block holds the texts of a fingerprint; it begins at the algorithm. */
     for (size_t i = 0; i < remote->count; i++)
         ln_free(allocator, (char *)(uintptr_t)remote->fingerprints[i].algorithm);
-    remote->count = 0;
+    ln_free(allocator, remote->fingerprints);
+    memset(remote, 0, sizeof *remote);
 }
 
 void ln_dtls_free(struct ln_dtls *d)
@@ -182,7 +183,9 @@ static int copy_remote(struct remote *remote, const struct ln_fingerprint *finge
 
         if (ln_fingerprint_strength(fingerprints[i].algorithm) == 0)
             continue;
-        if (!(text = ln_alloc(allocator, a + v)))
+        if (ln_grow(allocator, &remote->fingerprints, sizeof *remote->fingerprints, remote->count,
+                    &remote->capacity, LN_DTLS_FINGERPRINTS_MAX) != 0 ||
+            !(text = ln_alloc(allocator, a + v)))
             return LN_ERR_NOMEM;
         memcpy(text, fingerprints[i].algorithm, a);
         memcpy(text + a, fingerprints[i].value, v);

@@ -113,6 +113,9 @@ void ln_ice_free(struct ln_ice *ice)
     ln_ice_servers_unref(ice, ice->servers);
     ln_ring_deinit(&ice->answers);
     ln_ring_deinit(&ice->events);
+    ln_free(ice->env->allocator, ice->links);
+    ln_free(ice->env->allocator, ice->known);
+    ln_free(ice->env->allocator, ice->early);
     ln_free(ice->env->allocator, ice->filter);
     ln_free(ice->env->allocator, ice->externals);
     ln_free(ice->env->allocator, ice);
@@ -154,7 +157,7 @@ bool ln_ice_owns_link(const struct ln_ice *ice, ln_link link)
 {
     size_t i;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < ice->link_count; i++)
         if (ice->links[i].state == LN_ICE_LINK_OPEN && ice->links[i].link == link)
             return true;
     return ln_ice_is_tcp(link) ? ln_ice_tcp_owns(ice, link) : ln_ice_relays_own(ice, link);
@@ -179,6 +182,7 @@ void ln_ice_run(struct ln_ice *ice, ln_time now)
         ln_ice_tcp_run(ice, now);
         ln_ice_gather_run(ice, now);
         ln_ice_checks_run(ice, now);
+        ln_ice_rest_run(ice, now);
         ln_ice_nominate_run(ice, now);
         ln_ice_state_run(ice, now);
         ln_ice_quiet_run(ice, now); /* of the path that was just chosen */

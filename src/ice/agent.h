@@ -40,6 +40,7 @@
 #define LN_ICE_STANDBY_MAX    4u
 #define LN_ICE_MOVED_MIN      LN_MILLISECONDS(60) /* of silence: the other side has moved on */
 #define LN_ICE_LINGER         LN_SECONDS(3)  /* the old generation's life after the new selects */
+#define LN_ICE_REST           LN_SECONDS(20) /* without news of any pair (rest.c) */
 #define LN_ICE_KEEPALIVE      LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
 #define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
 #define LN_ICE_PORT_TRIES_MAX 64u
@@ -95,8 +96,8 @@ struct ln_ice_servers {
     unsigned references;
     uint8_t policy; /* enum ln_ice_transport_policy */
     bool relays;    /* there is a TURN server among them */
-    struct ln_ice_server_entry entries[LN_ICE_SERVERS_MAX];
-    size_t count;
+    size_t count;   /* at most LN_ICE_SERVERS_MAX */
+    struct ln_ice_server_entry entries[];
 };
 
 /* One binding transaction: from a link to a server. */
@@ -139,7 +140,7 @@ struct ln_ice_generation {
     uint8_t gathering;            /* enum ln_ice_gathering_state */
     struct ln_ice_pair *selected; /* nominated */
     struct ln_ice_pair *nominating;
-    uint64_t nominations; /* asked for by the other side */
+    uint32_t nominations; /* asked for by the other side */
     bool consent_lost;    /* of the selected pair */
     uint8_t role_switches;
     unsigned ordinary_count;
@@ -149,6 +150,9 @@ struct ln_ice_generation {
     ln_time patience_from; /* LN_TIME_NEVER: checks have not begun */
     ln_time gather_from;   /* LN_TIME_NEVER: it has not begun */
     bool restamp;          /* patience starts anew at the next `now` */
+    bool stirred;          /* a pair has failed or was selected */
+    bool resting;          /* pairs that did nothing were let go */
+    ln_time rest_at;       /* not before */
 };
 
 struct ln_ice_known_address {
@@ -171,7 +175,7 @@ struct ln_ice_early {
     struct ln_path path;
     uint32_t priority;
     bool use_candidate;
-    uint64_t requests;
+    uint32_t requests;
 };
 
 struct ln_ice_event_entry {
@@ -195,9 +199,11 @@ struct ln_ice {
     bool permits_wanted;           /* there are new pairs on relays */
     struct ln_ice_relay *draining; /* it has more of the packet in hand, or NULL */
     struct ln_ice_tcp *tcp;        /* NULL: none is wanted */
-    struct ln_ice_link links[LN_ICE_LINKS_MAX];
-    struct ln_ice_known_address known[LN_ICE_ADDRESSES_MAX];
-    size_t known_count;
+    /* As many as were needed: most hosts have few addresses. Sockets that were closed leave their
+     * places, which are taken again first. */
+    struct ln_ice_link *links;
+    struct ln_ice_known_address *known;
+    size_t link_count, link_capacity, known_count, known_capacity;
     bool watch_wanted, watch_asked, known_once;
     uint32_t watch_request;
 
@@ -216,10 +222,10 @@ struct ln_ice {
     uint32_t selected_changes;
 
     struct ln_list busy, outbox, probe_outbox, names_to_withdraw;
-    struct ln_ring answers; /* struct ln_ice_answer_intent */
-    struct ln_ring events;  /* struct ln_ice_event_entry */
-    struct ln_ice_early early[LN_ICE_EARLY_MAX];
-    size_t early_count;
+    struct ln_ring answers;     /* struct ln_ice_answer_intent */
+    struct ln_ring events;      /* struct ln_ice_event_entry */
+    struct ln_ice_early *early; /* until the credentials come */
+    size_t early_count, early_capacity;
     uint64_t drops[LN_ICE_DROPS];
     uint32_t last_id, last_request;
     ln_time now; /* of the latest call that had one, for traces */
@@ -371,6 +377,9 @@ bool ln_ice_may_recover(const struct ln_ice_generation *g);
 struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice);
 /* Data came on a pair that is not selected. */
 void ln_ice_standby_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
+
+/* rest.c; before what looks for other pairs */
+void ln_ice_rest_run(struct ln_ice *ice, ln_time now);
 
 /* state.c */
 void ln_ice_state_run(struct ln_ice *ice, ln_time now);

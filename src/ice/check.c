@@ -51,6 +51,7 @@ void ln_ice_pair_fail(struct ln_ice *ice, struct ln_ice_pair *pair, enum ln_ice_
     if (pair->generation->nominating == pair)
         pair->generation->nominating = NULL;
     pair->nominating = false;
+    pair->generation->stirred = true;
     ln_ice_pair_set_state(ice, pair, LN_ICE_PAIR_FAILED, failure);
     ice->wake = true;
 }

@@ -69,6 +69,19 @@ void ln_ice_check_list_remove(struct ln_ice_check_list *list, const struct ln_ic
     memmove(&list->pairs[i], &list->pairs[i + 1], (list->count - i) * sizeof *list->pairs);
 }
 
+void ln_ice_check_list_trim(struct ln_ice_check_list *list, struct ln_allocator *allocator)
+{
+    struct ln_ice_pair **pairs;
+
+    if (list->count == 0 || list->count == list->capacity)
+        return;
+    pairs = ln_realloc(allocator, list->pairs, list->count * sizeof *pairs);
+    if (!pairs)
+        return;
+    list->pairs = pairs;
+    list->capacity = list->count;
+}
+
 static void insert(struct ln_ice_check_list *list, struct ln_ice_pair *pair)
 {
     size_t i = list->count;

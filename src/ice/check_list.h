@@ -31,6 +31,8 @@ LN_NODISCARD int ln_ice_check_list_add(struct ln_ice_check_list *list,
                                        bool keep, struct ln_ice_pair **ret_evicted);
 /* Takes a pair out that is in it; it is then the caller's. */
 void ln_ice_check_list_remove(struct ln_ice_check_list *list, const struct ln_ice_pair *pair);
+/* Gives back what is not needed for the pairs that it has. */
+void ln_ice_check_list_trim(struct ln_ice_check_list *list, struct ln_allocator *allocator);
 /* After priorities changed. */
 void ln_ice_check_list_sort(struct ln_ice_check_list *list);
 

@@ -6,6 +6,8 @@
 #include "base/rng.h"
 #include "base/time.h"
 
+#include <string.h>
+
 /* Checks are spread over 0.8..1.2 of the period, else many peers send in step (RFC 7675, 5.1); but
  * in small steps, so that many peers of one loop share its wake-ups. */
 static ln_time after(ln_time from, ln_duration period, struct ln_rng *rng)
@@ -13,6 +15,16 @@ static ln_time after(ln_time from, ln_duration period, struct ln_rng *rng)
     ln_time at = from + period / 1000 * (800 + ln_rng_below(rng, 401));
 
     return at - at % LN_CONSENT_STEP;
+}
+
+void ln_consent_init(struct ln_consent *c)
+{
+    size_t i;
+
+    memset(c, 0, sizeof *c);
+    c->valid_until = LN_TIME_IMMEDIATE;
+    for (i = 0; i < LN_CONSENT_OUTSTANDING; i++)
+        c->sent[i] = LN_TIME_NEVER;
 }
 
 void ln_consent_renew(struct ln_consent *c, ln_time now)
@@ -80,10 +92,9 @@ bool ln_consent_take(struct ln_consent *c, struct ln_rng *rng, ln_time now,
         return false;
     c->due = false;
     c->next_slot = (uint8_t)((slot + 1) % LN_CONSENT_OUTSTANDING);
-    ln_rng_bytes(rng, c->outstanding[slot].id.bytes, LN_STUN_ID_LEN);
-    c->outstanding[slot].sent = now;
-    c->outstanding[slot].used = true;
-    *ret_id = c->outstanding[slot].id;
+    ln_rng_bytes(rng, c->ids[slot].bytes, LN_STUN_ID_LEN);
+    c->sent[slot] = now;
+    *ret_id = c->ids[slot];
     return true;
 }
 
@@ -92,7 +103,7 @@ static int find(const struct ln_consent *c, const struct ln_stun_id *id)
     int i;
 
     for (i = 0; i < (int)LN_CONSENT_OUTSTANDING; i++)
-        if (c->outstanding[i].used && ln_stun_id_equal(&c->outstanding[i].id, id))
+        if (c->sent[i] != LN_TIME_NEVER && ln_stun_id_equal(&c->ids[i], id))
             return i;
     return -1;
 }
@@ -109,7 +120,7 @@ bool ln_consent_answer(struct ln_consent *c, const struct ln_stun_id *id, ln_tim
 
     if (i < 0)
         return false;
-    c->outstanding[i].used = false;
-    *ret_rtt = now - c->outstanding[i].sent;
+    *ret_rtt = now - c->sent[i];
+    c->sent[i] = LN_TIME_NEVER;
     return true;
 }

@@ -20,11 +20,9 @@
 struct ln_consent {
     ln_time valid_until; /* LN_TIME_IMMEDIATE before the first answer */
     ln_time next_check;
-    struct {
-        struct ln_stun_id id;
-        ln_time sent;
-        bool used;
-    } outstanding[LN_CONSENT_OUTSTANDING];
+    /* The last checks. */
+    ln_time sent[LN_CONSENT_OUTSTANDING]; /* LN_TIME_NEVER: none, or answered */
+    struct ln_stun_id ids[LN_CONSENT_OUTSTANDING];
     uint8_t next_slot;
     bool active;   /* checks are sent */
     bool due;      /* one is to be sent now */
@@ -32,6 +30,7 @@ struct ln_consent {
     bool for_ever; /* consent is switched off: it never expires, checks are keepalives */
 };
 
+void ln_consent_init(struct ln_consent *c);
 /* An answer to a check of ours arrived. */
 void ln_consent_renew(struct ln_consent *c, ln_time now);
 /* From now on checks are sent, at the usual pace; harmless while they are. */

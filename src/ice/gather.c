@@ -59,7 +59,7 @@ static bool links_settled(const struct ln_ice *ice)
 {
     size_t i;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < ice->link_count; i++)
         if (ice->links[i].generation == ice->current &&
             (ice->links[i].state == LN_ICE_LINK_WANTED || ice->links[i].state == LN_ICE_LINK_ASKED))
             return false;
@@ -117,7 +117,7 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
 
     if (goes_on(ice->current)) {
         ln_ice_want_links(ice);
-        for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+        for (i = 0; i < ice->link_count; i++)
             if (ln_ice_link_is_ours(ice, &ice->links[i]) && ln_ice_open_to_all(ice) &&
                 !ln_ice_find_host(ice->current, ice->links[i].link))
                 ln_ice_add_host_of(ice, &ice->links[i]);

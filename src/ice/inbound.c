@@ -7,6 +7,7 @@
 #include "ice/agent.h"
 
 #include "base/address.h"
+#include "base/alloc.h"
 #include "base/time.h"
 
 #include <string.h>
@@ -127,7 +128,8 @@ static void remember_early(struct ln_ice *ice, const struct ln_path *path, uint3
         if (ln_path_equal(&ice->early[i].path, path))
             early = &ice->early[i];
     if (!early) {
-        if (ice->early_count >= LN_ICE_EARLY_MAX) {
+        if (ln_grow(ice->env->allocator, &ice->early, sizeof *ice->early, ice->early_count,
+                    &ice->early_capacity, LN_ICE_EARLY_MAX) != 0) {
             ln_ice_drop(ice, LN_ICE_DROP_LIMIT, 0);
             return;
         }
@@ -142,7 +144,7 @@ static void remember_early(struct ln_ice *ice, const struct ln_path *path, uint3
 
 static void check_received(struct ln_ice *ice, struct ln_ice_generation *g,
                            const struct ln_path *path, uint32_t priority, bool use_candidate,
-                           uint64_t requests, ln_time now)
+                           uint32_t requests, ln_time now)
 {
     struct ln_ice_pair *pair = ln_ice_pair_for_check(ice, g, path, priority);
 
@@ -168,7 +170,9 @@ void ln_ice_process_early(struct ln_ice *ice, ln_time now)
     for (i = 0; i < ice->early_count; i++)
         check_received(ice, ice->current, &ice->early[i].path, ice->early[i].priority,
                        ice->early[i].use_candidate, ice->early[i].requests, now);
-    ice->early_count = 0;
+    ln_free(ice->env->allocator, ice->early);
+    ice->early = NULL;
+    ice->early_count = ice->early_capacity = 0;
 }
 
 static int receive_request(struct ln_ice *ice, ln_time now, const struct ln_path *path,

@@ -5,6 +5,7 @@
 #include "ice/agent.h"
 
 #include "base/address.h"
+#include "base/alloc.h"
 #include "base/rng.h"
 
 #include <string.h>
@@ -95,7 +96,7 @@ void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g)
 {
     size_t i;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++) {
+    for (i = 0; i < ice->link_count; i++) {
         struct ln_ice_link *link = &ice->links[i];
 
         if (link->state == LN_ICE_LINK_FREE || link->state == LN_ICE_LINK_CLOSING)
@@ -116,7 +117,7 @@ void ln_ice_close_links(struct ln_ice *ice)
     size_t i;
 
     ice->known_count = 0;
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < ice->link_count; i++)
         if (ice->links[i].state != LN_ICE_LINK_CLOSING)
             close_link(ice, &ice->links[i], LN_ICE_FAILURE_LINK_CLOSED);
 }
@@ -131,7 +132,9 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
         const struct ln_interface *in = &answer->interfaces[i];
 
         if (!address_wanted(ice, in) || has_temporary_twin(ice, answer, in) ||
-            ln_ice_knows(ice, &in->address))
+            ln_ice_knows(ice, &in->address) ||
+            ln_grow(ice->env->allocator, &ice->known, sizeof *ice->known, ice->known_count,
+                    &ice->known_capacity, LN_ICE_ADDRESSES_MAX) != 0)
             continue;
         ice->known[ice->known_count] = (struct ln_ice_known_address){
             in->address, in->index, in->loopback || ln_address_is_loopback(&in->address),
@@ -139,7 +142,7 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
         };
         ice->known[ice->known_count++].address.port = 0;
     }
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < ice->link_count; i++)
         if ((ice->links[i].state == LN_ICE_LINK_OPEN || ice->links[i].state == LN_ICE_LINK_ASKED ||
              ice->links[i].state == LN_ICE_LINK_WANTED) &&
             !ln_ice_knows(ice, &ice->links[i].address))
@@ -151,7 +154,7 @@ static struct ln_ice_link *link_of_address(struct ln_ice *ice, const struct ln_i
 {
     size_t i;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX && g; i++)
+    for (i = 0; i < ice->link_count && g; i++)
         if (ice->links[i].state != LN_ICE_LINK_FREE && ice->links[i].state != LN_ICE_LINK_CLOSING &&
             !ice->links[i].gone && ice->links[i].generation == g &&
             ln_address_equal_ip(&ice->links[i].address, address))
@@ -168,27 +171,42 @@ uint16_t ln_ice_address_preference(const struct ln_ice_known_address *known, siz
     return (uint16_t)(value - index);
 }
 
+/* A place for one more; NULL at the limit or out of memory. */
+static struct ln_ice_link *free_link(struct ln_ice *ice)
+{
+    size_t i;
+
+    for (i = 0; i < ice->link_count; i++)
+        if (ice->links[i].state == LN_ICE_LINK_FREE)
+            return &ice->links[i];
+    if (ln_grow(ice->env->allocator, &ice->links, sizeof *ice->links, ice->link_count,
+                &ice->link_capacity, LN_ICE_LINKS_MAX) != 0)
+        return NULL;
+    return &ice->links[ice->link_count++];
+}
+
 /* Sockets for addresses that have none yet. */
 void ln_ice_want_links(struct ln_ice *ice)
 {
-    size_t i, slot;
+    size_t i;
 
     for (i = 0; i < ice->known_count; i++) {
-        struct ln_ice_link *link = link_of_address(ice, ice->current, &ice->known[i].address);
+        struct ln_ice_link *link;
 
-        for (slot = 0; !link && slot < LN_ICE_LINKS_MAX; slot++)
-            if (ice->links[slot].state == LN_ICE_LINK_FREE) {
-                link = &ice->links[slot];
-                memset(link, 0, sizeof *link);
-                link->state = LN_ICE_LINK_WANTED;
-                link->address = ice->known[i].address;
-                link->generation = ice->current;
-                link->interface = ice->known[i].interface;
-                link->preference = ln_ice_address_preference(&ice->known[i], i);
-                if (ln_ice_port_count(ice) > 0)
-                    link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
-                                                              (uint32_t)ln_ice_port_count(ice));
-            }
+        if (link_of_address(ice, ice->current, &ice->known[i].address))
+            continue;
+        link = free_link(ice);
+        if (!link)
+            return;
+        memset(link, 0, sizeof *link);
+        link->state = LN_ICE_LINK_WANTED;
+        link->address = ice->known[i].address;
+        link->generation = ice->current;
+        link->interface = ice->known[i].interface;
+        link->preference = ln_ice_address_preference(&ice->known[i], i);
+        if (ln_ice_port_count(ice) > 0)
+            link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
+                                                      (uint32_t)ln_ice_port_count(ice));
     }
 }
 
@@ -212,7 +230,7 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
                                             .id = ice->watch_request };
         return 1;
     }
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++) {
+    for (i = 0; i < ice->link_count; i++) {
         struct ln_ice_link *link = &ice->links[i];
 
         if (link->state == LN_ICE_LINK_WANTED) {
@@ -333,7 +351,7 @@ bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answe
             take_interfaces(ice, answer);
         return true;
     }
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < ice->link_count; i++)
         if (link_answer(ice, &ice->links[i], answer))
             return true;
     for (i = 0; i < set->count; i++)

@@ -56,6 +56,7 @@ void ln_ice_select(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
     g->selected = pair;
     g->nominating = NULL;
     g->consent_lost = false;
+    g->stirred = true;
     for (i = 0; i < g->list.count; i++) {
         struct ln_ice_pair *other = g->list.pairs[i];
 

@@ -30,7 +30,7 @@ struct ln_ice_pair *ln_ice_pair_create(struct ln_allocator *allocator,
     if (ln_address_is_link_local(&remote->address) && remote->address.scope == 0)
         pair->path.remote.scope = base->base.scope;
     pair->state = LN_ICE_PAIR_FROZEN;
-    pair->consent.valid_until = LN_TIME_IMMEDIATE;
+    ln_consent_init(&pair->consent);
     pair->alive_at = LN_TIME_IMMEDIATE;
     pair->awaits_since = LN_TIME_NEVER;
     pair->last_sent = pair->last_received = LN_TIME_NEVER;

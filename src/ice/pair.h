@@ -62,12 +62,12 @@ struct ln_ice_remote {
 };
 
 struct ln_ice_pair {
-    uint32_t id;
     struct ln_ice_generation *generation;
     struct ln_ice_local *base;  /* the host or relayed candidate that checks leave from */
     struct ln_ice_local *local; /* what the other side sees; base until an answer tells otherwise */
     struct ln_ice_remote *remote;
     struct ln_path path;
+    uint32_t id;
     uint64_t priority;
     uint8_t state;   /* enum ln_ice_pair_state */
     uint8_t failure; /* enum ln_ice_failure */
@@ -77,7 +77,6 @@ struct ln_ice_pair {
     bool nominating;         /* the running check carries USE-CANDIDATE */
     bool nominate_requested; /* the other side, controlling, wants this pair */
     bool sent_controlling;   /* the role that the last check claimed */
-    uint64_t nominate_order; /* of the request: the latest wins */
 
     struct ln_list busy;      /* in the agent's list of pairs with a deadline */
     struct ln_list triggered; /* in the check list's queue */
@@ -89,8 +88,9 @@ struct ln_ice_pair {
     ln_duration usual_gap; /* what such a sign takes, while data goes here */
 
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received;
-    uint64_t requests_sent, requests_received, responses_sent, responses_received;
-    uint64_t consent_requests_sent;
+    uint32_t requests_sent, requests_received, responses_sent, responses_received;
+    uint32_t consent_requests_sent;
+    uint32_t nominate_order; /* of the other side's request: the latest wins */
     uint64_t packets_discarded, bytes_discarded;
     ln_time last_sent, last_received;
     ln_duration current_rtt, total_rtt;

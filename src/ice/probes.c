@@ -58,7 +58,7 @@ void ln_ice_want_probes(struct ln_ice *ice, ln_time now)
     const struct ln_ice_servers *set = ice->current->servers;
     size_t i, s, a;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX; i++)
+    for (i = 0; i < ice->link_count; i++)
         for (s = 0; ln_ice_link_is_ours(ice, &ice->links[i]) && s < set->count; s++) {
             const struct ln_ice_server_entry *server = &set->entries[s];
 

@@ -121,7 +121,7 @@ void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
     const struct ln_ice_servers *set = ice->current->servers;
     size_t i, s, a;
 
-    for (i = 0; i < LN_ICE_LINKS_MAX && set->relays; i++)
+    for (i = 0; i < ice->link_count && set->relays; i++)
         for (s = 0; s < set->count; s++) {
             const struct ln_ice_server_entry *server = &set->entries[s];
 

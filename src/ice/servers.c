@@ -40,14 +40,17 @@ struct ln_ice_servers *ln_ice_servers_create(struct ln_ice *ice,
                                              const struct ln_ice_server_address *from, size_t count,
                                              enum ln_ice_transport_policy policy)
 {
-    struct ln_ice_servers *set = ln_alloc_zero(ice->env->allocator, sizeof *set);
+    struct ln_ice_servers *set;
     size_t i;
 
+    if (count > LN_ICE_SERVERS_MAX)
+        count = LN_ICE_SERVERS_MAX;
+    set = ln_alloc_zero(ice->env->allocator, sizeof *set + count * sizeof set->entries[0]);
     if (!set)
         return NULL;
     set->references = 1;
     set->policy = (uint8_t)policy;
-    for (i = 0; i < count && i < LN_ICE_SERVERS_MAX; i++) {
+    for (i = 0; i < count; i++) {
         set->count++;
         if (copy_server(&set->entries[i], ice->env->allocator, &from[i]) != 0) {
             ln_ice_servers_unref(ice, set);

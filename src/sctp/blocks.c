@@ -33,7 +33,7 @@ void ln_blocks_init(struct ln_blocks *blocks, struct ln_allocator *allocator, si
 
 void ln_blocks_trim(struct ln_blocks *blocks)
 {
-    for (size_t i = 0; i < LN_BLOCK_CLASSES; i++) {
+    for (size_t i = 0; blocks->kept && i < LN_BLOCK_CLASSES; i++) {
         while (blocks->kept[i]) {
             void *block = blocks->kept[i];
 
@@ -41,6 +41,8 @@ void ln_blocks_trim(struct ln_blocks *blocks)
             ln_free(blocks->allocator, block);
         }
     }
+    ln_free(blocks->allocator, blocks->kept);
+    blocks->kept = NULL;
     blocks->kept_bytes = 0;
 }
 
@@ -57,7 +59,7 @@ void *ln_blocks_get(struct ln_blocks *blocks, size_t size, size_t *ret_cap)
         return block;
     }
     class = class_of(size, &cap);
-    block = blocks->kept[class];
+    block = blocks->kept ? blocks->kept[class] : NULL;
     if (block) {
         memcpy(&blocks->kept[class], block, sizeof(void *));
         blocks->kept_bytes -= cap;
@@ -69,6 +71,13 @@ void *ln_blocks_get(struct ln_blocks *blocks, size_t size, size_t *ret_cap)
     return block;
 }
 
+static bool may_keep(struct ln_blocks *blocks)
+{
+    if (!blocks->kept)
+        blocks->kept = ln_alloc_array(blocks->allocator, LN_BLOCK_CLASSES, sizeof *blocks->kept);
+    return blocks->kept != NULL;
+}
+
 void ln_blocks_put(struct ln_blocks *blocks, void *block, size_t cap)
 {
     size_t size;
@@ -76,7 +85,7 @@ void ln_blocks_put(struct ln_blocks *blocks, void *block, size_t cap)
 
     if (!block)
         return;
-    if (cap > LARGEST || blocks->kept_bytes + cap > blocks->limit) {
+    if (cap > LARGEST || blocks->kept_bytes + cap > blocks->limit || !may_keep(blocks)) {
         ln_free(blocks->allocator, block);
         return;
     }

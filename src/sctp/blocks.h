@@ -10,8 +10,8 @@
 
 struct ln_blocks {
     struct ln_allocator *allocator;
-    void *kept[LN_BLOCK_CLASSES]; /* each a chain through its first word */
-    size_t kept_bytes, limit;     /* limit 0: nothing is kept (for sanitizers) */
+    void **kept; /* LN_BLOCK_CLASSES chains through first words; NULL while nothing is kept */
+    size_t kept_bytes, limit; /* limit 0: nothing is kept (for sanitizers) */
 };
 
 void ln_blocks_init(struct ln_blocks *blocks, struct ln_allocator *allocator, size_t limit);

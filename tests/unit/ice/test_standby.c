@@ -118,6 +118,47 @@ LN_TEST(standby, one_pair_of_each_interface_is_kept_warm_and_one_beside_the_sele
     }
 }
 
+static size_t pairs_of(const struct side *side)
+{
+    struct ln_ice_pair_info info;
+    size_t count = 0;
+
+    while (ln_ice_pair(side->ice, count, &info))
+        count++;
+    return count;
+}
+
+LN_TEST(standby, pairs_that_did_nothing_are_let_go_at_rest_and_are_there_when_one_fails)
+{
+    static const char *const addresses[2][4] = {
+        { "192.168.1.2", "192.168.1.4", "192.168.1.6", "192.168.1.8" },
+        { "192.168.1.3", "192.168.1.5", "192.168.1.7", "192.168.1.9" },
+    };
+
+    agents_init(&s);
+    s.wire.delay = LN_MILLISECONDS(10);
+    CHECK(agents_create(&s));
+    for (size_t i = 0; i < 4; i++) {
+        wire_interface(&s.wire, s.a.node, addresses[0][i]);
+        wire_interface(&s.wire, s.b.node, addresses[1][i]);
+    }
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(3)));
+    CHECK_EQUAL(pairs_of(&s.a), 16);
+    agents_run(&s, LN_SECONDS(60));
+    CHECK(pairs_of(&s.a) < 12 && pairs_of(&s.b) < 12);
+    for (size_t i = 0; i < 3; i++)
+        wire_remove_interface(&s.wire, s.a.node, addresses[0][i]);
+    agents_run(&s, LN_SECONDS(1));
+    CHECK_EQUAL(pairs_of(&s.a), 16);
+    CHECK(agents_complete(&s, LN_SECONDS(2)));
+    CHECK(!side_was(&s.a, LN_ICE_CONNECTION_STATE_FAILED));
+    CHECK(!side_was(&s.b, LN_ICE_CONNECTION_STATE_FAILED));
+    agents_run(&s, LN_SECONDS(60));
+    CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
+    agents_free(&s);
+}
+
 LN_TEST(standby, an_interface_that_goes_costs_less_than_300_ms_on_the_controlling_side)
 {
     connected(true);
