@@ -81,6 +81,7 @@ static const struct key keys[] = {
     { "turn.permissions", KIND_NUMBER, AT(turn.permissions), 1, LN_TURN_PERMISSIONS_MAX },
     { "turn.channels", KIND_NUMBER, AT(turn.channels), 1, LN_TURN_CHANNELS_MAX },
     { "turn.strict_channels", KIND_YES_NO, AT(turn.strict_channels), 0, 0 },
+    { "turn.shared_ports", KIND_NUMBER, AT(turn.shared_ports), 0, LN_TURN_SHARED_PORTS_MAX },
     { "turn.tcp_relay", KIND_YES_NO, AT(turn.tcp_relay), 0, 0 },
     { "turn.mobility", KIND_YES_NO, AT(turn.mobility), 0, 0 },
     { "turn.tcp_connections", KIND_NUMBER, AT(turn.tcp_connections), 1, LN_TURN_CONNECTIONS_MAX },

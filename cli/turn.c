@@ -28,7 +28,7 @@ struct arguments {
     struct cli_texts listen, relay, users, secrets, allow, deny;
     const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key, *check_stun;
     const char *database;
-    long workers, ttl;
+    long workers, ttl, shared_ports;
     bool check, print, addresses, tcp_relay;
 };
 
@@ -47,6 +47,8 @@ static const struct cli_option options[] = {
     CLI_TEXT("check-stun", "HOST:PORT", struct arguments, check_stun,
              "a STUN server elsewhere: the start compares what it sees with what is told"),
     CLI_TEXT("ports", "MIN-MAX", struct arguments, ports, "relay ports (49152-65535)"),
+    CLI_INTEGER("shared-ports", "N", 0, LN_TURN_SHARED_PORTS_MAX, struct arguments, shared_ports,
+                "so many of them for all relays that need none of their own (0: one a relay)"),
     CLI_LIST("allow-peer", "PREFIX", struct arguments, allow,
              "peers that are refused otherwise: private, loopback, own addresses"),
     CLI_LIST("deny-peer", "PREFIX", struct arguments, deny, "peers that are refused in any case"),
@@ -127,6 +129,8 @@ static int settle(struct turning *t, struct serve_config *config)
         s->users_database = a->database;
     if (a->check_stun)
         s->check_stun = a->check_stun;
+    if (a->shared_ports)
+        s->shared_ports = a->shared_ports;
     if (a->workers)
         s->workers = a->workers;
     if (a->ports && (sscanf(a->ports, "%ld-%ld%c", &s->port_min, &s->port_max, &dummy) != 2 ||
@@ -311,7 +315,10 @@ static void print_start(struct turning *t)
         printf("  relay  %s", ln_address_format_ip(&relays[i].bind, text));
         if (relays[i].external.family)
             printf(", told as %s", ln_address_format_ip(&relays[i].external, text));
-        printf(", ports %ld to %ld\n", t->config.turn.port_min, t->config.turn.port_max);
+        printf(", ports %ld to %ld", t->config.turn.port_min, t->config.turn.port_max);
+        if (t->config.turn.shared_ports)
+            printf(", %ld of them shared", t->config.turn.shared_ports);
+        printf("\n");
     }
     fflush(stdout);
     check_itself(t);

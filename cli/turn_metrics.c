@@ -44,6 +44,11 @@ void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *ser
     write_transports(out, &c);
     ln_metrics_head(out, "turn_users", "gauge", "Users with an allocation.");
     ln_metrics_value(out, "turn_users", NULL, NULL, ln_turn_service_users(service));
+    ln_metrics_head(out, "turn_shared_ports", "gauge", "Relay ports that allocations share.");
+    ln_metrics_value(out, "turn_shared_ports", NULL, NULL, c.shared_ports);
+    ln_metrics_head(out, "turn_shared_port_relays", "gauge",
+                    "Relays on them: of one family, as many allocations.");
+    ln_metrics_value(out, "turn_shared_port_relays", NULL, NULL, c.shared_relays);
 #define ROW(name_, help_)                                                                          \
     ln_metrics_head(out, "turn_" #name_ "_total", "counter", help_);                               \
     ln_metrics_value(out, "turn_" #name_ "_total", NULL, NULL, c.name_);

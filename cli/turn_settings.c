@@ -235,6 +235,7 @@ static void read_limits(struct turn_plan *plan, const struct turn_settings *s)
     turn->permissions_max = (uint32_t)s->permissions;
     turn->channels_max = (uint32_t)s->channels;
     turn->strict_channels = s->strict_channels;
+    turn->relay_ports = (uint16_t)s->shared_ports;
     turn->tcp_relay = s->tcp_relay;
     turn->no_mobility = !s->mobility;
     turn->connections_max = (uint32_t)s->tcp_connections;
@@ -260,6 +261,13 @@ int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
     read_limits(plan, settings);
     if (settings->port_min > settings->port_max) {
         fprintf(errors, "turn: port_min is above port_max\n");
+        return -1;
+    }
+    if (settings->shared_ports > settings->port_max - settings->port_min + 1) {
+        fprintf(errors,
+                "turn: shared_ports is %ld, and there are %ld ports; give it fewer or the "
+                "relays more\n",
+                settings->shared_ports, settings->port_max - settings->port_min + 1);
         return -1;
     }
     if (read_listeners(plan, settings, usual, usual_count, errors) != 0 ||
@@ -348,6 +356,7 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
     } rows[] = {
         { "port_min", s->port_min },
         { "port_max", s->port_max },
+        { "shared_ports", s->shared_ports },
         { "workers", s->workers },
         { "allocations", s->allocations },
         { "user_allocations", s->user_allocations },

@@ -23,7 +23,7 @@ struct turn_settings {
     long port_min, port_max, workers, allocations, user_allocations, permissions, channels;
     long kbit_per_second, user_kbit_per_second, lifetime_seconds, nonce_seconds;
     long credential_seconds, streams, source_streams, stream_seconds, drain_seconds;
-    long tcp_connections;
+    long tcp_connections, shared_ports;
 };
 
 void turn_settings_init(struct turn_settings *settings); /* all defaults */

@@ -8,7 +8,7 @@
  *   7      time: so many seconds
  *   8      the driver's answer: kind, id, link
  *
- * and from 0xf0 on, for TCP relays (RFC 6062), on a second stream and a peer's:
+ * and from 0xf0 on, for TCP relays (RFC 6062), on a second stream and a peer's, and shared ports:
  *
  *   0xf0   the second stream is opened (again)        0xf1   a piece on it
  *   0xf2   a signed request on it: method, attributes
@@ -16,7 +16,11 @@
  *   0xf4   a peer connects to the newest TCP relay    0xf5   a piece of the newest peer's stream
  *   0xf6   that stream is closed                      0xf7   WRITABLE: of peer or client, bytes
  *   0xf8   from now on connects fail, or do again not
- * What the server sends must be well-formed, and what it opens it must close. */
+ *   0xf9   the server starts anew, with so many shared ports (one byte, at most 3)
+ *   0xfa   a datagram of one of 16 peers to one of the relays' sockets (the halves of one byte): at
+ *          most one client is sent what it brought
+ *   0xfb   a client permits a relay of ours           0xfc   sends to it: client, socket (one byte
+ * each) What the server sends must be well-formed, and what it opens it must close. */
 #include "servers/turn/core/turn.h"
 #include "base/alloc.h"
 #include "base/pool.h"
@@ -50,6 +54,7 @@ struct fuzz {
     struct ln_address locals[SOCKETS_MAX];
     uint32_t next_id;
     bool refuses;           /* connects fail */
+    unsigned to_clients;    /* datagrams and pieces, of the last step */
     uint32_t relay_ask;     /* the request of the newest TCP relay */
     struct ln_path peer;    /* the newest stream to or from a peer */
     uint32_t connection_id; /* the newest that was told */
@@ -95,6 +100,8 @@ static void check_sent(struct fuzz *f, const struct ln_transmit *out)
         struct ln_bytes payload;
         uint16_t channel;
 
+        for (unsigned c = 0; c < 4; c++)
+            f->to_clients += ln_address_equal(&out->path.remote, &f->clients[c].remote);
         if (out->path.link == f->clients[0].link && ln_stun_parse(s->base, s->len, &m) != 0 &&
             ln_channel_data_read(s->base, s->len, &channel, &payload) != 0)
             abort();
@@ -193,6 +200,53 @@ static void from_peer(struct fuzz *f, const uint8_t *data, size_t len)
     }
 }
 
+static void from_any_peer(struct fuzz *f, const uint8_t *data, size_t len)
+{
+    struct ln_path path = { .remote = { .family = LN_FAMILY_IPV4, .ip = { 198, 51, 100, 9 } } };
+    size_t i = len > 0 ? data[0] % 16 + 2u : 2; /* behind the listeners */
+
+    if (!f->sockets[i])
+        return;
+    path.link = f->sockets[i];
+    path.local = f->locals[i];
+    path.remote.ip[3] = (uint8_t)(9 + (len > 0 ? data[0] / 16 : 0));
+    path.remote.port = 9;
+    receive(f, &path, data, len);
+    f->to_clients = 0;
+    drive(f);
+    if (f->to_clients > 1)
+        abort(); /* a peer's datagram is one client's */
+}
+
+/* A client and a relay's socket: a request or an indication that names its address. */
+static void to_relay(struct fuzz *f, const uint8_t *data, size_t len, bool permit)
+{
+    unsigned client = len > 0 ? data[0] % 4 : 0;
+    size_t i = len > 1 ? data[1] % 16 + 2u : 2;
+    struct ln_stun_id id = { { 1 } };
+    struct ln_stun_builder b;
+    uint8_t out[128];
+    int out_len;
+
+    ln_stun_begin(&b, out, sizeof out, LN_STUN_INDICATION, LN_STUN_SEND, &id);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &f->locals[i]);
+    if (permit) { /* the attribute alone, behind the method */
+        out[LN_STUN_HEADER_LEN - 1] = LN_STUN_CREATE_PERMISSION;
+        out_len = ln_stun_finish(&b);
+        if (out_len > 0)
+            receive_signed(f, client, out + LN_STUN_HEADER_LEN - 1,
+                           (size_t)out_len - LN_STUN_HEADER_LEN + 1);
+        return;
+    }
+    ln_stun_add(&b, LN_STUN_DATA_VALUE, "x", 1);
+    out_len = ln_stun_finish(&b);
+    if (out_len > 0)
+        receive(f, &f->clients[client], out, (size_t)out_len);
+}
+
+static void start(struct fuzz *f, uint16_t shared_ports);
+static void end(struct fuzz *f);
+
 static void answer(struct fuzz *f, const uint8_t *data, size_t len)
 {
     struct ln_answer a = { .kind = LN_ANSWER_CLOSED };
@@ -237,7 +291,7 @@ static void answer_stream(struct fuzz *f, enum ln_answer_kind kind, ln_link link
         close_socket(f, link);
 }
 
-static void step_of_tcp(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
+static void special_step(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
 {
     switch (kind) {
     case 0xf0:
@@ -268,6 +322,17 @@ static void step_of_tcp(struct fuzz *f, uint8_t kind, const uint8_t *data, size_
         answer_stream(f, LN_ANSWER_WRITABLE, len > 0 && data[0] ? f->clients[3].link : f->peer.link,
                       len > 1 ? data[1] * 64u : 0);
         break;
+    case 0xf9:
+        end(f);
+        start(f, len > 0 ? data[0] % 4 : 1);
+        break;
+    case 0xfa:
+        from_any_peer(f, data, len);
+        break;
+    case 0xfb:
+    case 0xfc:
+        to_relay(f, data, len, kind == 0xfb);
+        break;
     default:
         f->refuses = !f->refuses;
     }
@@ -276,7 +341,7 @@ static void step_of_tcp(struct fuzz *f, uint8_t kind, const uint8_t *data, size_
 static void step(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
 {
     if (kind >= 0xf0)
-        step_of_tcp(f, kind, data, len);
+        special_step(f, kind, data, len);
     else if (kind % 9 < 3)
         receive(f, &f->clients[kind % 9], data, len);
     else if (kind % 9 < 6)
@@ -290,13 +355,18 @@ static void step(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
     drive(f);
 }
 
-static void start(struct fuzz *f)
+static void start(struct fuzz *f, uint16_t shared_ports)
 {
     struct ln_turn_listen listen[2] = { { .stream = false }, { .stream = true } };
     struct ln_turn_relay relays[2];
     struct ln_turn_limits limits = { .allocations = 8, .bytes_per_second_per_user = 100000 };
     struct ln_turn_config config = {
-        .listen = listen, .listen_count = 2, .relays = relays, .relay_count = 2, .tcp_relay = true
+        .listen = listen,
+        .listen_count = 2,
+        .relays = relays,
+        .relay_count = 2,
+        .tcp_relay = true,
+        .relay_ports = shared_ports,
     };
     struct ln_answer stream = { .kind = LN_ANSWER_OPENED, .id = 1, .bytes = 4096 };
 
@@ -336,21 +406,26 @@ static void start(struct fuzz *f)
     f->e.ops->answer(f->server, f->now, &stream);
 }
 
+static void end(struct fuzz *f)
+{
+    ln_turn_server_free(f->server);
+    ln_turn_credentials_free(f->credentials);
+    ln_turn_shared_free(f->shared);
+    ln_pool_deinit(&f->pool); /* every packet has come back */
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct fuzz f;
     size_t at = 0;
 
-    start(&f);
+    start(&f, 0);
     while (at + 2 <= len) {
         size_t size = data[at + 1] < len - at - 2 ? data[at + 1] : len - at - 2;
 
         step(&f, data[at], data + at + 2, size);
         at += 2 + size;
     }
-    ln_turn_server_free(f.server);
-    ln_turn_credentials_free(f.credentials);
-    ln_turn_shared_free(f.shared);
-    ln_pool_deinit(&f.pool); /* every packet has come back */
+    end(&f);
     return 0;
 }

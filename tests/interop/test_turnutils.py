@@ -138,6 +138,14 @@ def test_turnutils_with_workers_that_share_a_port():
     client("-y", more=("--workers", "4"), port=free_port())
 
 
+def test_turnutils_with_shared_ports():
+    """Two clients, two ports: the same peer is permitted on both. From client to client as well. A pair of ports, which
+    coturn's client asks for without -c, stays one allocation's."""
+    client("-c", more=("--shared-ports", "2", "--workers", "1"))
+    client("-c", "-y", more=("--shared-ports", "2", "--workers", "1"))
+    client(more=("--shared-ports", "1", "--workers", "1"))
+
+
 def test_turnutils_with_tcp_relays_and_workers_that_share_a_port():
     """A data connection comes to the worker of its allocation."""
     tcp_client("-c", more=("--workers", "4"), port=free_port())

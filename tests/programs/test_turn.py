@@ -374,6 +374,51 @@ def test_turn_takes_users_from_a_database():
         assert code == 1 and out == "" and path in sentence(err), (code, err)
 
 
+def relayed_address(answer):
+    return address_of(answer[0x16])
+
+
+def udp_peer(host):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(SECONDS)
+    sock.bind((host, 0))
+    return sock
+
+
+def permit(client, address):
+    return client.request(PERMISSION, attribute(0x12, peer_value(address)))[0]
+
+
+def test_turn_shares_ports_among_clients_whose_peers_differ():
+    metrics = unused_port()
+    with turn("--allow-peer", "127.0.0.0/8", "--shared-ports", "1", "--workers", "1", "--metrics",
+              f"127.0.0.1:{metrics}") as server, contextlib.closing(udp_peer("127.0.0.2")) as one, \
+            contextlib.closing(udp_peer("127.0.0.3")) as two:
+        clients = [Client(server.port) for _ in range(3)]
+        relayed = {relayed_address(client.allocate()[1]) for client in clients}
+        assert len(relayed) == 1, relayed
+        port = relayed.pop()
+        assert permit(clients[0], one.getsockname()) == permit(clients[1], two.getsockname()) == 0
+        assert permit(clients[2], one.getsockname()) == 508
+        for client, peer, data in ((clients[0], one, b"to one"), (clients[1], two, b"to two")):
+            client.send(peer.getsockname(), data)
+            assert peer.recvfrom(100) == (data, port)
+            peer.sendto(data[::-1], port)
+            kind, attributes = parse(client.receive())
+            assert kind == DATA | 0x10 and attributes[0x13] == data[::-1], attributes
+        assert permit(clients[2], port) == permit(clients[0], port) == 0  # to each other, at the same address
+        clients[2].send(port, b"to the first")
+        assert parse(clients[0].receive())[1][0x13] == b"to the first"
+        assert permit(clients[1], port) == 508
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=SECONDS) as answer:
+            text = answer.read().decode()
+        for line in ("turn_shared_ports 1", "turn_shared_port_relays 3", "turn_collisions_total 2",
+                     "turn_handed_over_total 1"):
+            assert f"linnet_{line}\n" in text, (line, text)
+        for client in clients:
+            client.close()
+
+
 def test_turn_drains_and_takes_it_back():
     port = unused_port()
     health = f"http://127.0.0.1:{port}/healthz"
@@ -570,6 +615,8 @@ def test_turn_explains_its_policy_and_checks_its_configuration():
     code, out, _ = run("turn", "--user", "a:secret-word", "--print-config")
     assert code == 0 and "a:***" in out and "secret-word" not in out, out
     assert run("turn", "--user", "a:b", "--check-config")[0] == 0
+    code, out, _ = run("turn", "--user", "a:b", "--shared-ports", "8", "--print-config")
+    assert code == 0 and "  shared_ports: 8\n" in out, out
 
 
 def test_turn_says_what_is_wrong_with_its_command_line():
@@ -578,6 +625,7 @@ def test_turn_says_what_is_wrong_with_its_command_line():
                           (("turn", "--user", "a:b", "--relay", "10.0.0.1:3"), "relay"),
                           (("turn", "--user", "a:b", "--allow-peer", "10.0.0.0/40"), "prefix"),
                           (("turn", "--user", "a:b", "--listen", "nowhere"), "listen"),
+                          (("turn", "--user", "a:b", "--ports", "50000-50003", "--shared-ports", "5"), "shared_ports"),
                           (("turn", "credential"), "credentials"),
                           (("turn", "credentials"), "--secret")):
         code, out, err = run(*words)

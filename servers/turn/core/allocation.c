@@ -398,8 +398,10 @@ static uint16_t allocate(struct turn_request *request, const struct wish *wish)
     a->tcp = wish->tcp;
     a->even = (uint8_t)wish->even;
     a->mobile = wish->mobile && ln_map_set_u64(&server->mobile, a->number, a) == 0;
-    if (begin_relays(server, a, wish, place, port))
+    if (begin_relays(server, a, wish, place, port)) {
+        turn_allocation_opened(server, request->now, a); /* at once, on a shared port */
         return 0;
+    }
     turn_allocation_end(server, request->now, a, LN_TURN_END_SERVER);
     request->client = original;
     return 508;

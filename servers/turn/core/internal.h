@@ -2,13 +2,14 @@
  * What the files of the TURN server share. Not for other folders.
  *
  *   listener or stream --> client (a 5-tuple) --> allocation --> relay (a socket) --> peers
+ *   relays of several allocations --> port (a socket) --> peers
  *   stream --> client <--> connection of a TCP allocation <--> the peer's stream
  *   stream --> client <--> connection without an allocation <--> a pair to who serves pages
  *
  * Invariants: a client of UDP exists exactly as long as its allocation is his, one of a stream as
  * long as the stream; an allocation has one client, a second one while it moves, and none while it
- * is adrift; every open socket is a listener, a stream or a relay, and `links` finds all but the
- * listeners; whatever has a deadline is in the heap. */
+ * is adrift; every open socket is a listener, a stream, a relay or a port, and `links` finds all
+ * but the listeners; whatever has a deadline is in the heap. */
 #ifndef LN_TURN_INTERNAL_H
 #define LN_TURN_INTERNAL_H
 
@@ -32,7 +33,14 @@ struct ln_session;
 #define TURN_TLS_SLACK    20480u /* a record that has begun, and what records add in one turn */
 
 /* What a deadline, and what a link, belongs to. */
-enum turn_kind { TURN_ALLOCATION, TURN_CLIENT, TURN_RESERVATION, TURN_RELAY, TURN_CONNECTION };
+enum turn_kind {
+    TURN_ALLOCATION,
+    TURN_CLIENT,
+    TURN_RESERVATION,
+    TURN_RELAY,
+    TURN_PORT,
+    TURN_CONNECTION
+};
 
 struct turn_timer {
     struct ln_heap_node node;
@@ -72,6 +80,24 @@ struct turn_relay {
     uint8_t place;                 /* in server->relays */
     uint8_t attempts;
     uint32_t id; /* of the request, while asked */
+    ln_link link;
+    /* on a port that is shared */
+    struct turn_port *port;
+    struct ln_list on_port;
+    struct ln_list claims; /* struct turn_claim (port.c) */
+    size_t claim_count;
+};
+
+/* A socket towards peers that relays of several allocations share. */
+struct turn_port {
+    enum turn_kind kind; /* TURN_PORT, as `links`, `asked` and `relayed` find it */
+    enum turn_relay_state state;
+    struct ln_list siblings; /* of this worker */
+    struct ln_list relays;   /* by turn_relay.on_port */
+    size_t relay_count;
+    struct ln_address local, told;
+    uint8_t place, attempts;
+    uint32_t id;
     ln_link link;
 };
 
@@ -188,15 +214,16 @@ struct ln_turn_server {
     struct ln_stun_rate_limit limit;
 
     struct ln_map clients;   /* struct turn_client of UDP, by 5-tuple */
-    struct ln_map links;     /* struct turn_relay, struct turn_client of streams; by link */
-    struct ln_map asked;     /* struct turn_relay, struct turn_connection; by id of the request */
+    struct ln_map links;     /* enum turn_kind of relays, ports, streams, connections; by link */
+    struct ln_map asked;     /* the same of relays, ports, connections; by id of the request */
     struct ln_map accepting; /* struct turn_relay of TCP, by id of the request it was opened with */
     struct ln_map connections; /* struct turn_connection, by CONNECTION-ID */
-    struct ln_map relayed;     /* struct turn_relay, by the address told */
+    struct ln_map relayed;     /* enum turn_kind of relays and ports, by the address told */
+    struct ln_map claims;      /* struct turn_claim, by port and peer */
     struct ln_map mobile;      /* struct turn_allocation, by number */
     struct ln_map sources;     /* streams without an allocation, by address: a count as a pointer */
     struct ln_heap heap;       /* struct turn_timer */
-    struct ln_list allocations, streams, due;
+    struct ln_list allocations, streams, due, ports;
     size_t allocation_count, waiting_streams;
     uint32_t next_id;
     uint64_t next_number;
@@ -313,6 +340,30 @@ bool turn_relay_redeem(struct ln_turn_server *server, struct turn_allocation *al
 void turn_relay_answer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                        const struct ln_answer *answer);
 void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay);
+/* A free port of the range for this relay address, claimed; 0 when there is none. */
+uint16_t turn_choose_port(struct ln_turn_server *server, size_t place, enum turn_even even);
+void turn_place_address(const struct ln_turn_server *server, size_t place, uint16_t port,
+                        struct ln_address *ret_local, struct ln_address *ret_told);
+
+/* port.c */
+/* Puts the relay on one of the shared ports; it is open then, or asked for. */
+bool turn_port_join(struct ln_turn_server *server, struct turn_relay *relay, size_t place);
+void turn_port_leave(struct ln_turn_server *server, struct turn_relay *relay);
+void turn_port_answer(struct ln_turn_server *server, ln_time now, struct turn_port *port,
+                      const struct ln_answer *answer);
+void turn_port_closed(struct ln_turn_server *server, ln_time now, struct turn_port *port);
+/* Whether what the peer sends to the relay's port may become the relay's, and makes it so for the
+ * life of a permission; true where the port is the relay's alone. False when it is another's
+ * (counted), or there is no room. */
+bool turn_claim_free(const struct ln_turn_server *server, ln_time now,
+                     const struct turn_relay *relay, const struct ln_address *peer);
+bool turn_claim_take(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
+                     const struct ln_address *peer);
+/* Whose it is, what this peer sends to the port: not `from`'s, who is the sender where that is a
+ * relay of this worker. NULL: nobody's. */
+struct turn_relay *turn_port_receiver(const struct ln_turn_server *server, ln_time now,
+                                      const struct turn_port *port, const struct turn_relay *from,
+                                      const struct ln_address *peer);
 
 /* refresh.c */
 void turn_refresh(struct turn_request *request);
@@ -369,6 +420,9 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
                            const struct ln_stun_message *message);
 void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                     const struct ln_address *peer, const uint8_t *data, size_t len);
+/* The same at a port that several share. */
+void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct turn_port *port,
+                            const struct ln_packet *packet);
 
 /* A peer's address as clients know it, and as this machine reaches it: they differ for relays of
  * this server behind a 1:1 NAT. */

@@ -3,7 +3,8 @@
  *
  * Both are short arrays of their allocation, looked up from where the last look-up ended, as
  * packets come in runs. An expired entry is as good as none: it is found by nobody, and the next
- * new one takes its place. */
+ * new one takes its place. On a shared port a permission is also a claim on what its peer sends
+ * there (port.c). */
 #include "base/address.h"
 #include "base/alloc.h"
 #include "servers/turn/core/internal.h"
@@ -150,30 +151,48 @@ static void *place_for(const struct turn_request *request, void *array, size_t s
 static bool install_permission(const struct turn_request *request, const struct ln_address *peer)
 {
     struct turn_allocation *a = request->client->allocation;
+    struct turn_relay *relay = turn_relay_of(a, peer->family);
     struct turn_permission *p = NULL;
+    bool fresh;
 
     for (size_t i = 0; i < a->permission_count && !p; i++)
         if (a->permissions[i].peer.family == peer->family &&
             memcmp(a->permissions[i].peer.ip, peer->ip, 16) == 0)
             p = &a->permissions[i];
-    if (!p)
+    fresh = !p;
+    if (fresh)
         p = place_for(request, &a->permissions, sizeof *p,
                       offsetof(struct turn_permission, expires), &a->permission_count,
                       &a->permission_cap, request->server->config.permissions_max);
     if (!p)
         return false;
-    p->peer = *peer;
+    if (fresh)
+        *p = (struct turn_permission){ .peer = *peer, .expires = request->now }; /* none yet */
     p->peer.port = 0;
+    if (!turn_claim_take(request->server, request->now, relay, peer))
+        return false;
     p->expires = request->now + LN_TURN_PERMISSION_LIFETIME;
     return true;
 }
 
-/* 0, or the code of the error. */
-static uint16_t check_peer(const struct turn_request *request, const struct ln_address *peer)
+/* 0, or the code of the error. A permission is of the address, whatever the port (RFC 8656, 10.2).
+ */
+static uint16_t check_peer(const struct turn_request *request, const struct ln_address *peer,
+                           bool any_port)
 {
-    if (!turn_relay_of(request->client->allocation, peer->family))
+    const struct turn_relay *relay = turn_relay_of(request->client->allocation, peer->family);
+    struct ln_address asked = *peer;
+
+    if (!relay)
         return 443;
-    return turn_peer_allowed(request, peer) ? 0 : 403;
+    if (any_port)
+        asked.port = 0;
+    if (!turn_peer_allowed(request, &asked))
+        return 403;
+    if (turn_claim_free(request->server, request->now, relay, peer))
+        return 0;
+    request->server->counts.collisions++;
+    return 508;
 }
 
 /* The next peer of the request: 1, 0 at the end, -1 when it is no address. */
@@ -186,7 +205,6 @@ static int next_peer(const struct ln_stun_message *message, size_t *cursor,
         return 0;
     if (!ln_stun_read_xor_address(message, value, ret_peer))
         return -1;
-    ret_peer->port = 0; /* ignored (RFC 8656, 10.2) */
     return 1;
 }
 
@@ -200,7 +218,7 @@ void turn_create_permission(struct turn_request *request)
     int more;
 
     while ((more = next_peer(request->message, &cursor, &peer)) > 0) {
-        uint16_t code = check_peer(request, &peer);
+        uint16_t code = check_peer(request, &peer, true);
 
         if (code) {
             turn_refuse(request, code);
@@ -262,7 +280,7 @@ void turn_channel_bind(struct turn_request *request)
         turn_refuse(request, 400);
         return;
     }
-    code = check_peer(request, &peer);
+    code = check_peer(request, &peer, false);
     if (!code && !install_permission(request, &peer))
         code = 508;
     if (!code && !channel)

@@ -127,7 +127,7 @@ static bool config_is_valid(const struct ln_turn_config *config)
     if (config->relay_count == 0 || config->relay_count > LN_TURN_RELAYS_MAX)
         return false;
     return config->shared && config->credentials && config->policy &&
-           config->port_min <= config->port_max;
+           config->port_min <= config->port_max && config->relay_ports <= LN_TURN_SHARED_PORTS_MAX;
 }
 
 static void init_tables(struct ln_turn_server *server)
@@ -141,6 +141,7 @@ static void init_tables(struct ln_turn_server *server)
     ln_map_init(&server->connections, env, LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->relayed, env, 2 * LN_TURN_CLIENTS_MAX);
     ln_map_init(&server->mobile, env, LN_TURN_CLIENTS_MAX);
+    ln_map_init(&server->claims, env, LN_TURN_CLAIMS_MAX);
     ln_map_init(&server->sources, env, LN_TURN_CLIENTS_MAX);
     ln_heap_init(&server->heap, env->allocator, 2 * LN_TURN_CLIENTS_MAX);
     ln_ring_init(&server->requests, env->allocator, sizeof(struct ln_request),
@@ -149,6 +150,7 @@ static void init_tables(struct ln_turn_server *server)
     ln_list_init(&server->allocations);
     ln_list_init(&server->streams);
     ln_list_init(&server->due);
+    ln_list_init(&server->ports);
 }
 
 int ln_turn_server_create(struct ln_turn_server **ret_server, const struct ln_turn_config *config,
@@ -211,6 +213,7 @@ void ln_turn_server_free(struct ln_turn_server *server)
     ln_map_deinit(&server->connections);
     ln_map_deinit(&server->relayed);
     ln_map_deinit(&server->mobile);
+    ln_map_deinit(&server->claims);
     ln_map_deinit(&server->sources);
     turn_tickets_deinit(server);
     ln_heap_deinit(&server->heap);
@@ -294,6 +297,10 @@ static void server_receive(void *object, ln_time now, struct ln_packet *packet)
                                   (struct ln_bytes){ packet->data, packet->len });
         return;
     }
+    if (*kind == TURN_PORT) {
+        turn_from_peer_to_port(server, now, LN_CONTAINER(kind, struct turn_port, kind), packet);
+        return;
+    }
     server->last_relay = LN_CONTAINER(kind, struct turn_relay, kind);
     turn_from_peer(server, now, server->last_relay, &packet->path.remote, packet->data,
                    packet->len);
@@ -322,7 +329,8 @@ static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer
         turn_connection_on_timeout(server, now, LN_CONTAINER(timer, struct turn_connection, timer));
         break;
     case TURN_RELAY:
-        break; /* has no deadline */
+    case TURN_PORT:
+        break; /* have no deadline */
     }
 }
 
@@ -408,14 +416,16 @@ static void listener_answered(struct turn_listener *l, const struct ln_answer *a
 static bool answer_asked(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer)
 {
     enum turn_kind *kind = ln_map_get_u64(&server->asked, answer->id);
-
     struct turn_connection *c;
 
     if (kind && *kind == TURN_CONNECTION) {
         c = LN_CONTAINER(kind, struct turn_connection, kind);
         (c->allocation ? turn_connection_answer : turn_page_answer)(server, now, c, answer);
-    } else if (kind)
+    } else if (kind && *kind == TURN_PORT) {
+        turn_port_answer(server, now, LN_CONTAINER(kind, struct turn_port, kind), answer);
+    } else if (kind) {
         turn_relay_answer(server, now, LN_CONTAINER(kind, struct turn_relay, kind), answer);
+    }
     return kind != NULL;
 }
 
@@ -460,6 +470,8 @@ static void closed(struct ln_turn_server *server, ln_time now, const struct ln_a
         turn_client_end(server, now, LN_CONTAINER(kind, struct turn_client, kind));
     } else if (kind && *kind == TURN_CONNECTION) {
         turn_connection_end(server, now, LN_CONTAINER(kind, struct turn_connection, kind));
+    } else if (kind && *kind == TURN_PORT) {
+        turn_port_closed(server, now, LN_CONTAINER(kind, struct turn_port, kind));
     } else if (kind) {
         relay = LN_CONTAINER(kind, struct turn_relay, kind);
         turn_allocation_end(server, now, relay->allocation, LN_TURN_END_CLOSED);

@@ -3,7 +3,8 @@
  * next one.
  *
  * Ports come by chance from the range (RFC 8656, 21.1: a peer must not guess them); one that
- * another program holds is passed over a few times. */
+ * another program holds is passed over a few times. Where ports are shared (port.c), those that are
+ * to be even, reserved or of TCP are still of one relay alone. */
 #include "base/rng.h"
 #include "servers/turn/core/internal.h"
 
@@ -43,8 +44,7 @@ static bool claim(struct ln_turn_server *server, size_t place, uint16_t port, bo
     return false;
 }
 
-/* A free port of the range for this relay address, claimed; 0 when there is none. */
-static uint16_t choose_port(struct ln_turn_server *server, size_t place, enum turn_even even)
+uint16_t turn_choose_port(struct ln_turn_server *server, size_t place, enum turn_even even)
 {
     uint32_t first = server->config.port_min, last = server->config.port_max;
     uint32_t step = even == TURN_EVEN_NO ? 1 : 2, count, start;
@@ -94,23 +94,29 @@ static bool ask_for(struct ln_turn_server *server, struct turn_relay *relay)
     return true;
 }
 
-static void settle_address(struct ln_turn_server *server, struct turn_relay *relay, size_t place,
-                           uint16_t port)
+void turn_place_address(const struct ln_turn_server *server, size_t place, uint16_t port,
+                        struct ln_address *ret_local, struct ln_address *ret_told)
 {
     const struct ln_turn_relay *own = &server->relays[place];
 
+    *ret_local = own->bind;
+    *ret_told = own->external.family ? own->external : own->bind;
+    ret_local->port = ret_told->port = port;
+}
+
+static void settle_address(struct ln_turn_server *server, struct turn_relay *relay, size_t place,
+                           uint16_t port)
+{
     relay->kind = TURN_RELAY;
     relay->place = (uint8_t)place;
-    relay->local = own->bind;
-    relay->told = own->external.family ? own->external : own->bind;
-    relay->local.port = relay->told.port = port;
+    turn_place_address(server, place, port, &relay->local, &relay->told);
 }
 
 /* Chooses a port for the relay, with the next one if that is to be reserved, and asks for it. */
 static bool choose_and_ask(struct ln_turn_server *server, struct turn_relay *relay, size_t place)
 {
     struct turn_allocation *a = relay->allocation;
-    uint16_t port = choose_port(server, place, (enum turn_even)a->even);
+    uint16_t port = turn_choose_port(server, place, (enum turn_even)a->even);
 
     if (port == 0)
         return false;
@@ -128,6 +134,8 @@ bool turn_relay_begin(struct ln_turn_server *server, struct turn_allocation *all
     relay->allocation = allocation;
     if (place == server->config.relay_count)
         return false;
+    if (server->config.relay_ports > 0 && allocation->even == TURN_EVEN_NO && !allocation->tcp)
+        return turn_port_join(server, relay, place);
     if (choose_and_ask(server, relay, place))
         return true;
     turn_relay_close(server, relay);
@@ -152,6 +160,12 @@ void turn_relay_close(struct ln_turn_server *server, struct turn_relay *relay)
 
     if (relay->local.port == 0)
         return;
+    if (relay->port) {
+        turn_port_leave(server, relay);
+        relay->local.port = 0;
+        relay->state = TURN_RELAY_FAILED;
+        return;
+    }
     if (relay->state == TURN_RELAY_ASKED)
         ln_map_remove_u64(&server->asked, relay->id);
     if (relay->state == TURN_RELAY_OPEN) {
@@ -178,11 +192,11 @@ static bool relay_opened(struct ln_turn_server *server, struct turn_relay *relay
 
     relay->link = link;
     ln_address_key(&relay->told, key);
-    if (ln_map_set_u64(&server->links, link, relay) != 0) {
+    if (ln_map_set_u64(&server->links, link, &relay->kind) != 0) {
         turn_close_link(server, link);
         return false;
     }
-    if (ln_map_set(&server->relayed, key, sizeof key, relay) != 0) {
+    if (ln_map_set(&server->relayed, key, sizeof key, &relay->kind) != 0) {
         ln_map_remove_u64(&server->links, link);
         turn_close_link(server, link);
         return false;

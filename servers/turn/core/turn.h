@@ -30,7 +30,9 @@
 #define LN_TURN_QUEUE_MAX            4096u /* packets that wait to be sent */
 #define LN_TURN_TRAINS_MAX           1024u /* destinations among them */
 #define LN_TURN_CLIENTS_MAX          131072u
-#define LN_TURN_REQUESTS_MAX         4096u /* sockets to be opened and closed */
+#define LN_TURN_SHARED_PORTS_MAX     1024u    /* of one family */
+#define LN_TURN_CLAIMS_MAX           1048576u /* of peers on them */
+#define LN_TURN_REQUESTS_MAX         4096u    /* sockets to be opened and closed */
 #define LN_TURN_EVENTS_MAX           1024u
 #define LN_TURN_ANSWER_MAX           1024u
 #define LN_TURN_LIFETIME_DEFAULT     LN_SECONDS(600) /* RFC 8656, 7.2 */
@@ -70,6 +72,8 @@ struct ln_turn_config {
     const struct ln_turn_relay *relays; /* read during create */
     size_t relay_count;
     uint16_t port_min, port_max; /* relay ports; 49152 to 65535 */
+    uint16_t relay_ports; /* so many of each family carry all relays that need no port of their own
+                              (see core/port.c); 0: one port a relay */
     uint8_t nonce_key[LN_TURN_NONCE_KEY_LEN];
     ln_duration nonce_lifetime; /* 1 h */
     ln_duration lifetime_max;   /* of an allocation between refreshes; 1 h */
@@ -144,6 +148,8 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
     X(errors, "Other error answers.")                                                              \
     X(refused_user_quota, "Allocations refused: the user holds as many as he may.")                \
     X(refused_capacity, "Allocations refused: limit of all, no port, or draining.")                \
+    X(collisions,                                                                                  \
+      "Permissions, and data to other clients, refused: the peer is another's on that port.")      \
     X(refused_peers, "Peer addresses refused by the policy.")                                      \
     X(dropped_malformed, "Dropped: not well-formed.")                                              \
     X(dropped_limited, "Dropped: unauthenticated requests above the limit of their source.")       \
@@ -185,6 +191,7 @@ struct ln_turn_counts {
         uint64_t allocations;                                  /* now */
         uint64_t sessions;                                     /* streams and DTLS sessions now */
     } transport[LN_TURN_TRANSPORT_COUNT];
+    uint64_t shared_ports, shared_relays;        /* now: ports that are shared, relays on them */
     uint64_t refused_class[LN_TURN_CLASS_COUNT]; /* refused_peers by kind of address */
 };
 

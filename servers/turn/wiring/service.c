@@ -253,6 +253,7 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
     turn.shared_port = s->config.take != NULL;
     if (turn.shared_port)
         ln_loop_set_taker(w->loop, &taker, s);
+    turn.relay_ports = (uint16_t)((turn.relay_ports + s->worker_count - 1) / s->worker_count);
     error = ln_turn_server_create(&w->server, &turn, &w->env);
     if (error)
         return error;
@@ -402,6 +403,7 @@ int ln_turn_service_reload(struct ln_turn_service *service,
     next.relays = s->relays;
     next.relay_count = s->config.turn.relay_count;
     next.tcp_relay = s->config.turn.tcp_relay;
+    next.relay_ports = s->config.turn.relay_ports;
     next.shared = s->shared;
     next.credentials = s->credentials = credentials;
     next.policy = &s->policy;

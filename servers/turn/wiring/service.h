@@ -14,7 +14,8 @@ struct ln_turn_service;
 
 struct ln_turn_service_config {
     /* Limits, listeners, relays. shared, credentials and policy are not read. nonce_key all zero:
-     * one by chance. Without relays: the listening address, or those of the interfaces. */
+     * one by chance. Without relays: the listening address, or those of the interfaces.
+     * relay_ports: of all workers together, at least one each. */
     struct ln_turn_config turn;
     struct ln_turn_limits limits;
     struct ln_turn_policy policy; /* allow and deny; own and listening addresses are added */
