@@ -252,6 +252,9 @@ static void perform(struct call *call, const struct act *act)
     case ACT_REBIND:
         net_rebind_nat(&call->net, act->host);
         break;
+    case ACT_RESET:
+        net_reset_streams(&call->net, act->host);
+        break;
     case ACT_MARK:
         call->mark = call->net.now;
         call->figures_at_mark = hosts[0].up_figures;
@@ -382,18 +385,20 @@ static void put_behind_nats(struct call *call)
 {
     struct net_nat nats[2];
     bool wanted = call->scenario->nat == NAT_REACHABLE;
+    bool firewalls = call->scenario->nat == NAT_FIREWALLS || call->scenario->nat == NAT_NO_UDP;
 
     do {
         for (int i = 0; i < 2; i++) {
             nats[i] = any_nat(call);
             if (call->scenario->nat == NAT_UNREACHABLE)
                 nats[i].filtering = NET_ADDRESS_AND_PORT;
-            if (call->scenario->nat == NAT_FIREWALLS) {
+            if (firewalls) {
                 nats[i].firewall_only = true;
                 nats[i].mapping = NET_INDEPENDENT;
+                nats[i].udp_blocked = call->scenario->nat == NAT_NO_UDP;
             }
         }
-    } while (call->scenario->nat != NAT_FIREWALLS && is_reachable(nats) != wanted);
+    } while (!firewalls && is_reachable(nats) != wanted);
     net_set_nat(&call->net, 0, &nats[0], "198.51.100.1");
     net_set_nat(&call->net, 1, &nats[1], "198.51.100.2");
 }
@@ -447,6 +452,7 @@ static int create_parties(struct call *call)
     int error = 0;
 
     ln_configuration_init(&configuration);
+    configuration.ice_tcp = call->scenario->ice_tcp;
     if (call->scenario->nat != NAT_NONE) {
         configuration.ice_servers = servers;
         configuration.ice_server_count = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The network of net.h. */
-#include "tests/sim/net.h"
+ * The network of net.h: hosts, lines, NATs, datagrams, and the driver. */
+#include "tests/sim/net_internal.h"
 
 #include "base/address.h"
 #include "base/alloc.h"
@@ -40,6 +40,7 @@ void net_deinit(struct net *net)
     struct ln_heap_node *node;
     struct net_packet *p;
 
+    net_streams_deinit(net);
     while ((node = ln_heap_first(&net->heap)) != NULL) {
         ln_heap_remove(&net->heap, node);
         free(node);
@@ -83,16 +84,17 @@ void net_set_nat(struct net *net, int host, const struct net_nat *nat, const cha
 
 /* --- what endpoints ask for */
 
-static void answer(struct net *net, int host, const struct ln_answer *a)
+void net_answer(struct net *net, int host, const struct ln_answer *a)
 {
     struct ln_endpoint *e = &net->hosts[host].endpoint;
 
     e->ops->answer(e->object, net->now, a);
 }
 
-static void fail_request(struct net *net, int host, uint32_t id, int error)
+void net_fail_request(struct net *net, int host, uint32_t id, int error)
 {
-    answer(net, host, &(struct ln_answer){ .kind = LN_ANSWER_FAILED, .id = id, .error = error });
+    net_answer(net, host,
+               &(struct ln_answer){ .kind = LN_ANSWER_FAILED, .id = id, .error = error });
 }
 
 static void tell_interfaces(struct net *net, int host)
@@ -100,11 +102,11 @@ static void tell_interfaces(struct net *net, int host)
     struct net_host *h = &net->hosts[host];
 
     if (h->watch)
-        answer(net, host,
-               &(struct ln_answer){ .kind = LN_ANSWER_INTERFACES,
-                                    .id = h->watch,
-                                    .interfaces = h->interfaces,
-                                    .interface_count = h->interface_count });
+        net_answer(net, host,
+                   &(struct ln_answer){ .kind = LN_ANSWER_INTERFACES,
+                                        .id = h->watch,
+                                        .interfaces = h->interfaces,
+                                        .interface_count = h->interface_count });
 }
 
 void net_add_interface(struct net *net, int host, const char *ip)
@@ -132,28 +134,41 @@ void net_remove_interface(struct net *net, int host, const char *ip)
     for (size_t i = 0; i < net->link_count; i++)
         if (net->links[i].host == host && ln_address_equal_ip(&net->links[i].local, &address))
             net->links[i].open = false;
+    net_streams_lose(net, host, &address);
     tell_interfaces(net, host);
 }
 
-static void open_udp(struct net *net, int host, const struct ln_request *request)
+struct net_link *net_new_link(struct net *net, int host, enum net_link_kind kind,
+                              const struct ln_address *local)
 {
     struct net_link *link = &net->links[net->link_count];
 
-    if (net->link_count == NET_LINKS) {
-        fail_request(net, host, request->id, LN_ERR_LIMIT);
-        return;
-    }
+    if (net->link_count == NET_LINKS)
+        return NULL;
+    memset(link, 0, sizeof *link);
     link->host = host;
-    link->local = request->local;
+    link->kind = kind;
+    link->local = *local;
     if (link->local.port == 0)
         link->local.port = net->next_port++;
     link->open = true;
     net->link_count++;
-    answer(net, host,
-           &(struct ln_answer){ .kind = LN_ANSWER_OPENED,
-                                .id = request->id,
-                                .link = (ln_link)net->link_count,
-                                .local = link->local });
+    return link;
+}
+
+static void open_udp(struct net *net, int host, const struct ln_request *request)
+{
+    struct net_link *link = net_new_link(net, host, NET_DATAGRAMS, &request->local);
+
+    if (!link) {
+        net_fail_request(net, host, request->id, LN_ERR_LIMIT);
+        return;
+    }
+    net_answer(net, host,
+               &(struct ln_answer){ .kind = LN_ANSWER_OPENED,
+                                    .id = request->id,
+                                    .link = (ln_link)net->link_count,
+                                    .local = link->local });
 }
 
 /* Names are IP addresses in text: what a resolver gives for them. */
@@ -162,14 +177,27 @@ static void resolve(struct net *net, int host, const struct ln_request *request)
     struct ln_address address;
 
     if (ln_address_parse(request->name, &address) != 0) {
-        fail_request(net, host, request->id, LN_ERR_NOT_FOUND);
+        net_fail_request(net, host, request->id, LN_ERR_NOT_FOUND);
         return;
     }
-    answer(net, host,
-           &(struct ln_answer){ .kind = LN_ANSWER_RESOLVED,
-                                .id = request->id,
-                                .addresses = &address,
-                                .address_count = 1 });
+    net_answer(net, host,
+               &(struct ln_answer){ .kind = LN_ANSWER_RESOLVED,
+                                    .id = request->id,
+                                    .addresses = &address,
+                                    .address_count = 1 });
+}
+
+static void close_link(struct net *net, int host, const struct ln_request *request)
+{
+    if (request->link == 0) {
+        net_stream_cancel(net, host, request->id);
+        return;
+    }
+    CHECK(request->link <= net->link_count);
+    CHECK(net->links[request->link - 1].host == host);
+    if (net->links[request->link - 1].kind == NET_STREAM)
+        net_stream_close(net, request->link);
+    net->links[request->link - 1].open = false;
 }
 
 static void serve(struct net *net, int host, const struct ln_request *request)
@@ -178,10 +206,17 @@ static void serve(struct net *net, int host, const struct ln_request *request)
     case LN_REQUEST_OPEN_UDP:
         open_udp(net, host, request);
         break;
+    case LN_REQUEST_OPEN_TCP:
+        net_stream_open(net, host, request);
+        break;
+    case LN_REQUEST_LISTEN_TCP:
+        net_stream_listen(net, host, request);
+        break;
+    case LN_REQUEST_WINDOW:
+        net_stream_window(net, request);
+        break;
     case LN_REQUEST_CLOSE:
-        CHECK(request->link > 0 && request->link <= net->link_count);
-        CHECK(net->links[request->link - 1].host == host);
-        net->links[request->link - 1].open = false;
+        close_link(net, host, request);
         break;
     case LN_REQUEST_RESOLVE:
         resolve(net, host, request);
@@ -191,7 +226,7 @@ static void serve(struct net *net, int host, const struct ln_request *request)
         tell_interfaces(net, host);
         break;
     default:
-        fail_request(net, host, request->id, LN_ERR_NOT_SUPPORTED);
+        net_fail_request(net, host, request->id, LN_ERR_NOT_SUPPORTED);
     }
 }
 
@@ -224,9 +259,8 @@ static bool is_lost(struct net *net, const struct net_line *line, struct net_lin
     return line->down || happens(net, line->loss);
 }
 
-/* When a datagram that enters the line now leaves it; LN_TIME_NEVER: it is dropped. */
-static ln_time through_line(struct net *net, const struct net_line *line,
-                            struct net_line_state *state, struct net_figures *figures, size_t len)
+ln_time net_through_line(struct net *net, const struct net_line *line, struct net_line_state *state,
+                         struct net_figures *figures, size_t len)
 {
     ln_time leaves = net->now;
     ln_duration queued;
@@ -274,7 +308,7 @@ static bool is_alive(const struct net *net, const struct net_mapping *m)
 {
     ln_duration lifetime = net->hosts[m->host].nat.lifetime;
 
-    return lifetime == 0 || net->now - m->used <= lifetime;
+    return m->stream || lifetime == 0 || net->now - m->used <= lifetime;
 }
 
 static void forget_mappings(struct net *net)
@@ -284,21 +318,27 @@ static void forget_mappings(struct net *net)
             net->mappings[i--] = net->mappings[--net->mapping_count];
 }
 
-/* The outside address of a packet that leaves; one entry is kept per remote for the filter. */
-static bool translate_out(struct net *net, int host, const struct ln_address *inside,
-                          const struct ln_address *remote, struct ln_address *ret_outside)
+/* Whether the firewall lets it out. */
+static bool may_leave(const struct net_nat *nat, bool stream, const struct ln_address *remote)
+{
+    return stream ? nat->only_port == 0 || nat->only_port == remote->port : !nat->udp_blocked;
+}
+
+/* One entry is kept per remote for the filter. */
+bool net_translate_out(struct net *net, int host, bool stream, const struct ln_address *inside,
+                       const struct ln_address *remote, struct ln_address *ret_outside)
 {
     struct net_nat *nat = &net->hosts[host].nat;
     struct ln_address outside = nat->firewall_only ? *inside : nat->outside;
     bool known = nat->firewall_only;
 
-    if (nat->udp_blocked)
+    if (!may_leave(nat, stream, remote))
         return false;
     forget_mappings(net);
     for (size_t i = 0; i < net->mapping_count; i++) {
         struct net_mapping *m = &net->mappings[i];
 
-        if (m->host != host || !ln_address_equal(&m->inside, inside))
+        if (m->host != host || m->stream != stream || !ln_address_equal(&m->inside, inside))
             continue;
         if (ln_address_equal(&m->remote, remote)) {
             m->used = net->now;
@@ -313,8 +353,8 @@ static bool translate_out(struct net *net, int host, const struct ln_address *in
     if (!known)
         outside.port = net->next_port++;
     CHECK(net->mapping_count < NET_MAPPINGS);
-    net->mappings[net->mapping_count++] = (struct net_mapping){ host, *inside, outside, *remote,
-                                                                net->now };
+    net->mappings[net->mapping_count++] = (struct net_mapping){ host,    *inside,  outside,
+                                                                *remote, net->now, stream };
     *ret_outside = outside;
     return true;
 }
@@ -331,54 +371,63 @@ static bool find_link(const struct net *net, int host, const struct ln_address *
                       ln_link *ret_link)
 {
     for (size_t i = 0; i < net->link_count; i++)
-        if (net->links[i].open && net->links[i].host == host &&
-            ln_address_equal(&net->links[i].local, local)) {
+        if (net->links[i].open && net->links[i].kind == NET_DATAGRAMS &&
+            net->links[i].host == host && ln_address_equal(&net->links[i].local, local)) {
             *ret_link = (ln_link)(i + 1);
             return true;
         }
     return false;
 }
 
-static bool pass_filter(struct net *net, int host, const struct ln_address *from,
-                        const struct ln_address *to, ln_link *ret_link)
+static bool pass_filter(struct net *net, int host, bool stream, const struct ln_address *from,
+                        const struct ln_address *to, struct ln_address *ret_inside)
 {
     const struct net_nat *nat = &net->hosts[host].nat;
 
-    if (nat->udp_blocked)
+    if (nat->udp_blocked && !stream)
         return false;
     for (size_t i = 0; i < net->mapping_count; i++) {
         struct net_mapping *m = &net->mappings[i];
 
-        if (m->host == host && is_alive(net, m) && ln_address_equal(&m->outside, to) &&
-            same_by(nat->filtering, &m->remote, from) && find_link(net, host, &m->inside, ret_link))
-            return true;
-    }
-    return false;
-}
-
-/* Where a packet on the core ends: the host and its socket. */
-static bool route(struct net *net, struct net_packet *p)
-{
-    for (size_t h = 0; h < net->host_count; h++) {
-        const struct net_host *host = &net->hosts[h];
-
-        if (host->realm == p->realm && (!host->nat.present || host->realm == p->from_host + 1)) {
-            if (find_link(net, (int)h, &p->to, &p->link)) {
-                p->host = (int)h;
-                return true;
-            }
-        } else if (p->realm == 0 && host->nat.present &&
-                   pass_filter(net, (int)h, &p->from, &p->to, &p->link)) {
-            p->host = (int)h;
+        if (m->host == host && m->stream == stream && is_alive(net, m) &&
+            ln_address_equal(&m->outside, to) && same_by(nat->filtering, &m->remote, from)) {
+            *ret_inside = m->inside;
             return true;
         }
     }
     return false;
 }
 
+bool net_translate_in(struct net *net, int host, bool stream, int from_host, int realm,
+                      const struct ln_address *from, const struct ln_address *to,
+                      struct ln_address *ret_inside)
+{
+    const struct net_host *h = &net->hosts[host];
+
+    if (h->realm == realm && (!h->nat.present || h->realm == from_host + 1)) {
+        *ret_inside = *to;
+        return true;
+    }
+    return realm == 0 && h->nat.present && pass_filter(net, host, stream, from, to, ret_inside);
+}
+
+/* Where a packet on the core ends: the host and its socket. */
+static bool route(struct net *net, struct net_packet *p)
+{
+    struct ln_address inside;
+
+    for (int h = 0; h < (int)net->host_count; h++)
+        if (net_translate_in(net, h, false, p->from_host, p->realm, &p->from, &p->to, &inside) &&
+            find_link(net, h, &inside, &p->link)) {
+            p->host = h;
+            return true;
+        }
+    return false;
+}
+
 /* --- packets */
 
-static struct net_packet *new_packet(struct net *net)
+struct net_packet *net_new_packet(struct net *net)
 {
     struct net_packet *p = net->free_packets;
 
@@ -391,16 +440,24 @@ static struct net_packet *new_packet(struct net *net)
     return p;
 }
 
-static void give_back(struct net *net, struct net_packet *p)
+void net_give_back(struct net *net, struct net_packet *p)
 {
     p->next = net->free_packets;
     net->free_packets = p;
 }
 
-static void schedule(struct net *net, struct net_packet *p, ln_time at)
+void net_schedule(struct net *net, struct net_packet *p, ln_time at)
 {
     if (ln_heap_set(&net->heap, &p->node, at) != 0)
-        give_back(net, p); /* more than NET_PACKETS: a very full network drops */
+        net_give_back(net, p); /* more than NET_PACKETS: a very full network drops */
+}
+
+void net_count_sent(struct net *net, const uint8_t *data, size_t len)
+{
+    uint64_t key[2] = { net->hash, (uint64_t)net->now };
+
+    net->sent++;
+    net->hash = ln_siphash(key, data, len);
 }
 
 static void send_datagram(struct net *net, int host, const struct ln_path *path, uint8_t ecn,
@@ -408,19 +465,17 @@ static void send_datagram(struct net *net, int host, const struct ln_path *path,
 {
     const struct net_link *link = &net->links[path->link - 1];
     struct net_host *h = &net->hosts[host];
-    uint64_t key[2] = { net->hash, (uint64_t)net->now };
     struct net_packet *p;
     ln_time at;
 
-    net->sent++;
-    net->hash = ln_siphash(key, data, len);
+    net_count_sent(net, data, len);
     CHECK(len <= NET_MTU);
     if (!link->open || (net->drop && net->drop(net->context, host, data, len)))
         return;
-    at = through_line(net, &h->up, &h->up_state, &h->up_figures, len);
+    at = net_through_line(net, &h->up, &h->up_state, &h->up_figures, len);
     if (at == LN_TIME_NEVER)
         return;
-    p = new_packet(net);
+    p = net_new_packet(net);
     p->at_core = true;
     p->from_host = host;
     p->from = link->local;
@@ -431,12 +486,12 @@ static void send_datagram(struct net *net, int host, const struct ln_path *path,
     memcpy(p->data, data, len);
     if (h->nat.present) {
         p->realm = 0;
-        if (!translate_out(net, host, &link->local, &path->remote, &p->from)) {
-            give_back(net, p);
+        if (!net_translate_out(net, host, false, &link->local, &path->remote, &p->from)) {
+            net_give_back(net, p);
             return;
         }
     }
-    schedule(net, p, at);
+    net_schedule(net, p, at);
 }
 
 /* Each slice is a datagram (linnet/endpoint.h). */
@@ -454,6 +509,11 @@ static void transmit(struct net *net, int host, const struct ln_transmit *out)
     CHECK(out->len > 0 && (out->len <= out->cap || out->slice_count > 0));
     CHECK(out->path.link > 0 && out->path.link <= net->link_count);
     CHECK(net->links[out->path.link - 1].host == host);
+    CHECK(net->links[out->path.link - 1].kind != NET_LISTENER);
+    if (net->links[out->path.link - 1].kind == NET_STREAM) {
+        net_stream_transmit(net, out);
+        return;
+    }
     if (out->slice_count > 0) {
         transmit_slices(net, host, out);
         return;
@@ -494,30 +554,30 @@ static void forward(struct net *net, struct net_packet *p)
 
     if (!route(net, p)) {
         net->hosts[p->from_host].up_figures.unroutable++;
-        give_back(net, p);
+        net_give_back(net, p);
         return;
     }
     h = &net->hosts[p->host];
     p->at_core = false;
     if (happens(net, h->down.duplicate)) {
-        struct net_packet *twin = new_packet(net);
+        struct net_packet *twin = net_new_packet(net);
 
-        at = through_line(net, &h->down, &h->down_state, &h->down_figures, p->len);
+        at = net_through_line(net, &h->down, &h->down_state, &h->down_figures, p->len);
         memcpy(twin->data, p->data, p->len);
         twin->host = p->host;
         twin->link = p->link;
         twin->from = p->from;
         twin->len = p->len;
         if (at != LN_TIME_NEVER)
-            schedule(net, twin, at);
+            net_schedule(net, twin, at);
         else
-            give_back(net, twin);
+            net_give_back(net, twin);
     }
-    at = through_line(net, &h->down, &h->down_state, &h->down_figures, p->len);
+    at = net_through_line(net, &h->down, &h->down_state, &h->down_figures, p->len);
     if (at != LN_TIME_NEVER)
-        schedule(net, p, at);
+        net_schedule(net, p, at);
     else
-        give_back(net, p);
+        net_give_back(net, p);
 }
 
 static void deliver_due(struct net *net)
@@ -528,13 +588,17 @@ static void deliver_due(struct net *net)
         struct net_packet *p = LN_CONTAINER(node, struct net_packet, node);
 
         ln_heap_remove(&net->heap, node);
+        if (p->end > 0) {
+            net_segment_due(net, p);
+            continue;
+        }
         if (p->at_core) {
             forward(net, p);
             continue;
         }
         if (!net->hosts[p->host].stopped && net->links[p->link - 1].open)
             receive(net, p);
-        give_back(net, p);
+        net_give_back(net, p);
     }
 }
 
@@ -572,6 +636,7 @@ static void pump(struct net *net, int host)
             serve(net, host, &request);
             again = true;
         }
+        again |= net_streams_tell(net, host);
     }
     if (!net->lenient)
         check_idle(net, e);

@@ -5,6 +5,12 @@
  *
  *   endpoint -> [NAT] -> line up -> core -> [NAT] -> line down -> endpoint
  *
+ * Streams go the same way in segments (net_stream.c): what a line loses comes again after a
+ * time-out that doubles, what follows waits for it, and the amount under way grows and shrinks with
+ * success and loss, as TCP's does (RFC 9293, 5681, 6298). Acknowledgements take their time and are
+ * not lost. Of a driver they have the words of io/loop.h: read windows, room that is told, refused,
+ * reset and timed-out connects, two that cross.
+ *
  * It drives endpoints (linnet/endpoint.h) of any kind: answers their requests, carries their
  * datagrams, calls them at their deadlines (late, if asked). At each step it checks the laws: after
  * on_timeout(now) the deadline lies after now, polls on an object that has nothing to say change
@@ -23,7 +29,8 @@
 
 #define NET_HOSTS      8
 #define NET_INTERFACES 4
-#define NET_LINKS      128
+#define NET_LINKS      256
+#define NET_ENDS       256 /* of streams, those that ended too */
 #define NET_MAPPINGS   256
 #define NET_PACKETS    8192 /* on their way at once */
 #define NET_MTU        1500
@@ -52,7 +59,8 @@ enum net_nat_kind { NET_INDEPENDENT, NET_ADDRESS, NET_ADDRESS_AND_PORT };
 struct net_nat {
     bool present;
     bool firewall_only; /* filters, but keeps addresses */
-    bool udp_blocked;   /* nothing passes */
+    bool udp_blocked;   /* no datagram passes */
+    uint16_t only_port; /* streams go out to this port alone; 0: to any */
     enum net_nat_kind mapping, filtering;
     ln_duration lifetime; /* of an idle mapping; 0: for ever */
     struct ln_address outside;
@@ -66,7 +74,9 @@ struct net_nat {
     X(address_cone, .filtering = NET_ADDRESS)                                                      \
     X(port_cone, .filtering = NET_ADDRESS_AND_PORT)                                                \
     X(symmetric, .mapping = NET_ADDRESS_AND_PORT, .filtering = NET_ADDRESS_AND_PORT)               \
-    X(carrier_grade, .filtering = NET_ADDRESS_AND_PORT)
+    X(carrier_grade, .filtering = NET_ADDRESS_AND_PORT)                                            \
+    X(udp_blocked, .filtering = NET_ADDRESS_AND_PORT, .udp_blocked = true)                         \
+    X(only_443, .filtering = NET_ADDRESS_AND_PORT, .udp_blocked = true, .only_port = 443)
 enum net_kind {
 #define NET_KIND_ENUM(name, ...) net_##name,
     NET_KIND_TABLE(NET_KIND_ENUM)
@@ -103,27 +113,68 @@ struct net_host {
     ln_time wake_deadline; /* the deadline it was set for */
 };
 
+enum net_link_kind { NET_DATAGRAMS, NET_LISTENER, NET_STREAM };
+
 struct net_link {
     int host;
+    enum net_link_kind kind;
     struct ln_address local;
     bool open;
+    uint32_t request; /* a listener's */
+    size_t end;       /* a stream's, in net->ends */
 };
+
+/* One end of a stream, from its connect (or its first segment) on. */
+struct net_end {
+    enum { NET_END_CONNECTING, NET_END_OPEN, NET_END_OVER } state;
+    int host;
+    uint32_t request;
+    ln_link link;                             /* 0: not yet */
+    struct ln_address local, outside, remote; /* outside: as the core knows it */
+    size_t peer;                              /* the other end + 1; 0: not known yet */
+    bool accepted;                            /* by a listener */
+    bool lost;                                /* its address is gone: a black hole */
+    /* what the driver is to be told */
+    bool told_open, is_over;
+    int error; /* why it is over */
+    /* sending: `out` waits behind what is in flight */
+    uint8_t *out;
+    size_t out_len, out_cap, flight, taken;
+    uint64_t next_seq;
+    double window; /* what may be in flight, bytes */
+    bool slow_start, closing, fin_sent;
+    /* receiving */
+    uint8_t *in; /* in order, not read yet */
+    size_t in_len, in_cap, read_window;
+    uint64_t expected;
+    struct net_packet *early; /* ahead of `expected` */
+    bool fin_seen;
+};
+
+enum net_segment { NET_SYN, NET_SYN_ACK, NET_DATA, NET_FIN, NET_ACK, NET_RST };
 
 struct net_mapping {
     int host;
     struct ln_address inside, outside;
     struct ln_address remote; /* of the packet that made it: mapping and filtering go by it */
     ln_time used;
+    bool stream; /* those of streams are apart, and stay (RFC 5382, REQ-5) */
 };
 
 struct net_packet {
     struct ln_heap_node node;
-    struct net_packet *next; /* free list */
+    struct net_packet *next; /* free list; early segments of an end */
     bool at_core;            /* else on its way down to `host` */
     int from_host, host, realm;
     ln_link link;
     struct ln_address from, to;
     uint8_t ecn;
+    /* a segment of a stream */
+    size_t end; /* who sent it, + 1; 0: a datagram */
+    enum net_segment segment;
+    uint64_t seq; /* of its first byte; an acknowledgement: how many bytes it is of */
+    unsigned tries;
+    bool again; /* was lost: it waits to be sent anew */
     size_t len;
     uint8_t data[NET_MTU];
 };
@@ -136,6 +187,8 @@ struct net {
     size_t host_count;
     struct net_link links[NET_LINKS];
     size_t link_count;
+    struct net_end ends[NET_ENDS];
+    size_t end_count;
     struct net_mapping mappings[NET_MAPPINGS];
     size_t mapping_count;
     struct ln_heap heap;
@@ -174,6 +227,8 @@ void net_rebind_nat(struct net *net, int host);
 /* Another address; watchers are told. */
 void net_add_interface(struct net *net, int host, const char *ip);
 void net_remove_interface(struct net *net, int host, const char *ip);
+/* Every stream of the host breaks at once, at both ends (what a middlebox that restarts does). */
+void net_reset_streams(struct net *net, int host);
 
 /* Runs until the time comes or stop() is true; true if stop() was. */
 bool net_run(struct net *net, ln_time deadline, bool (*stop)(void *context));

@@ -1,77 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every kind of client with every other (net.h), with loss: direct where theory allows, else by our
- * own TURN server. The same table as tests/nat/test_pairs.py, whose clients without UDP need
- * streams, which this network has not. */
-#include "base/alloc.h"
+ * own TURN server, over UDP, TCP or TLS. The same table as tests/nat/test_pairs.py. */
 #include "base/time.h"
-#include "servers/turn/core/turn.h"
 #include "tests/sim/call.h"
+#include "tests/sim/turn_host.h"
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define MS LN_MILLISECONDS
 #define S  LN_SECONDS
-
-#define TURN_USER     "ada"
-#define TURN_PASSWORD "lovelace"
-
-/* --- the server */
-
-struct turn_host {
-    struct ln_turn_shared *shared;
-    struct ln_turn_credentials *credentials;
-    struct ln_turn_policy policy;
-    struct ln_turn_server *server;
-};
-
-static void *turn_host_create(struct net *net, const char *ip)
-{
-    struct turn_host *turn = calloc(1, sizeof *turn);
-    struct ln_turn_limits limits = { .allocations = 100 };
-    struct ln_turn_listen listen = { .stream = false };
-    struct ln_turn_relay relay = { .bind = { 0 } };
-    struct ln_turn_config config = {
-        .listen = &listen, .listen_count = 1, .relays = &relay, .relay_count = 1
-    };
-
-    CHECK(turn != NULL && ln_address_parse(ip, &relay.bind) == 0);
-    listen.address = relay.bind;
-    listen.address.port = 3478;
-    turn->policy.allow_count = 1; /* the simulated internet is made of reserved addresses */
-    CHECK(ln_turn_prefix_parse("0.0.0.0/0", &turn->policy.allow[0]) == 0);
-    CHECK(ln_turn_shared_create(&turn->shared, test_env(), &limits) == 0);
-    CHECK(ln_turn_credentials_create(&turn->credentials, "sim.test", test_env()) == 0);
-    CHECK(ln_turn_credentials_add_user(turn->credentials, TURN_USER, TURN_PASSWORD) == 0);
-    config.shared = turn->shared;
-    config.credentials = turn->credentials;
-    config.policy = &turn->policy;
-    CHECK(ln_turn_server_create(&turn->server, &config, test_env()) == 0);
-    ln_turn_server_set_wall_offset(turn->server, LN_SECONDS(1700000000));
-    net_add_host(net, ln_turn_server_endpoint(turn->server), ip);
-    return turn;
-}
-
-static void turn_host_free(void *server)
-{
-    struct turn_host *turn = server;
-
-    ln_turn_server_free(turn->server);
-    ln_turn_credentials_free(turn->credentials);
-    ln_turn_shared_free(turn->shared);
-    free(turn);
-}
-
-static const char *const turn_urls[] = { "turn:203.0.113.1:3478" };
-static const struct server_hooks turn_server = {
-    .create = turn_host_create,
-    .free = turn_host_free,
-    .ice = { .urls = turn_urls,
-             .url_count = 1,
-             .username = TURN_USER,
-             .credential = TURN_PASSWORD },
-};
 
 /* --- the table */
 
@@ -79,35 +17,55 @@ enum { R, D };
 
 /* clang-format off */
 static const uint8_t direct[NET_KINDS][NET_KINDS] = {
-    /*                     open full addr port symm carr */
-    [net_open] =          { D,   D,   D,   D,   D,   D },
-    [net_full_cone] =     { D,   D,   D,   D,   D,   D },
-    [net_address_cone] =  { D,   D,   D,   D,   D,   D },
-    [net_port_cone] =     { D,   D,   D,   D,   R,   D },
-    [net_symmetric] =     { D,   D,   D,   R,   R,   R },
-    [net_carrier_grade] = { D,   D,   D,   D,   R,   D },
+    /*                     open full addr port symm carr nudp 443 */
+    [net_open] =          { D,   D,   D,   D,   D,   D,   R,   R },
+    [net_full_cone] =     { D,   D,   D,   D,   D,   D,   R,   R },
+    [net_address_cone] =  { D,   D,   D,   D,   D,   D,   R,   R },
+    [net_port_cone] =     { D,   D,   D,   D,   R,   D,   R,   R },
+    [net_symmetric] =     { D,   D,   D,   R,   R,   R,   R,   R },
+    [net_carrier_grade] = { D,   D,   D,   D,   R,   D,   R,   R },
+    [net_udp_blocked] =   { R,   R,   R,   R,   R,   R,   R,   R },
+    [net_only_443] =      { R,   R,   R,   R,   R,   R,   R,   R },
 };
 /* clang-format on */
 
-static bool by_relay(const struct party *party)
+static void selected(const struct party *party, struct ln_ice_candidate *ret_local,
+                     struct ln_ice_candidate *ret_remote)
 {
     ln_sctp_transport *sctp = ln_peer_connection_sctp(party->pc);
-    struct ln_ice_candidate local, remote;
 
     CHECK(sctp != NULL);
     CHECK(ln_ice_transport_selected_candidate_pair(
-        ln_dtls_transport_ice_transport(ln_sctp_transport_transport(sctp)), &local, &remote));
-    return strcmp(local.type, "relay") == 0 || strcmp(remote.type, "relay") == 0;
+        ln_dtls_transport_ice_transport(ln_sctp_transport_transport(sctp)), ret_local, ret_remote));
+}
+
+/* How a client of this kind reaches its relay, where it needs one. */
+static bool is_way_of(enum net_kind kind, const struct ln_ice_candidate *local)
+{
+    if (kind == net_only_443)
+        return strcmp(local->relay_protocol, "tls") == 0;
+    if (kind == net_udp_blocked)
+        return strcmp(local->relay_protocol, "udp") != 0;
+    return true;
 }
 
 static void by_the_path_of_theory(struct call *call)
 {
     bool wanted = direct[call->kinds[0]][call->kinds[1]] == D;
 
-    for (int i = 0; i < 2; i++)
-        if (by_relay(&call->parties[i]) == wanted)
+    for (int i = 0; i < 2; i++) {
+        struct ln_ice_candidate local, remote;
+        bool own, other;
+
+        selected(&call->parties[i], &local, &remote);
+        own = strcmp(local.type, "relay") == 0;
+        other = strcmp(remote.type, "relay") == 0;
+        if ((own || other) == wanted)
             ln_test_fail(wanted ? "a relay, where a direct path was to be had" : "no relay",
                          __FILE__, __LINE__);
+        CHECK(own || !net_kinds[call->kinds[i]].udp_blocked);
+        CHECK(!own || is_way_of(call->kinds[i], &local));
+    }
 }
 
 LN_SCENARIO(every_pair_by_theory) = {
@@ -126,4 +84,24 @@ LN_SCENARIO(every_pair_with_loss) = {
     .nat = NAT_PAIRS,
     .server = &turn_server,
     .messages = 10,
+};
+
+/* --- over streams alone */
+
+/* Firewalls that take no datagram and let nobody in unasked: two that connect at once meet. */
+LN_SCENARIO(tcp_through_firewalls) = {
+    .line = { .delay = MS(30), .loss = 0.02 },
+    .nat = NAT_NO_UDP,
+    .ice_tcp = true,
+    .messages = 20,
+};
+
+/* The streams to the server break in the call, and a restart makes new ones. */
+LN_SCENARIO(relay_streams_break) = {
+    .line = { .delay = MS(30) },
+    .nat = NAT_NO_UDP,
+    .server = &turn_server,
+    .messages = 40,
+    .length = S(6),
+    .acts = { { ACT_RESET, S(1), .host = 0 }, { ACT_RESTART, S(2), .host = 0 } },
 };

@@ -41,6 +41,7 @@ enum act_kind {
     ACT_WAKE,    /* and goes on */
     ACT_MOVE,    /* `host` loses its address and gets another */
     ACT_REBIND,  /* the NAT of `host` forgets its mappings and gets another address */
+    ACT_RESET,   /* every stream of `host` breaks */
     ACT_MARK,    /* measurements begin: call->mark */
     ACT_CLOSE,   /* `host` closes the connection */
 };
@@ -65,6 +66,7 @@ enum nat_plan {
     NAT_REACHABLE,   /* random kinds for which a path exists */
     NAT_UNREACHABLE, /* random kinds for which none does */
     NAT_FIREWALLS,   /* both behind a stateful firewall */
+    NAT_NO_UDP,      /* the same, and no datagram passes */
     NAT_FIRST,       /* host 0 behind any kind, host 1 behind one that lets everybody in */
     NAT_SECOND,      /* the other way round */
     NAT_PAIRS,       /* every kind of client (net.h) with every other, in the order of the seeds */
@@ -102,6 +104,7 @@ struct scenario {
     ln_duration signalling; /* delay of descriptions and candidates; 0: 20 ms */
     bool glare;             /* both offer at once */
     bool no_trickle;
+    bool ice_tcp;                    /* TCP candidates too */
     unsigned channels;               /* mask of 1 << enum channel_kind; 0: only CHANNEL_ORDERED */
     unsigned messages;               /* per channel and direction */
     uint32_t message_max;            /* bytes; 0: 2000 */
