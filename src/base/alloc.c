@@ -94,10 +94,9 @@ int ln_grow(struct ln_allocator *allocator, void *array, size_t element_size, si
 
 void ln_wipe(void *data, size_t len)
 {
-    volatile uint8_t *p = data;
-
-    while (len-- > 0)
-        *p++ = 0;
+    if (len > 0)
+        memset(data, 0, len);
+    __asm__ volatile("" : : "r"(data) : "memory"); /* it may be read: not to be left out */
 }
 
 static void *libc_resize(void *ctx, void *block, size_t size)

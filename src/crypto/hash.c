@@ -9,6 +9,8 @@
 #include <linnet/error.h>
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +32,24 @@ static void must(int ok)
         abort();
 }
 
+/* What EVP_sha1() gives is looked up again, under locks, whenever a hash begins: which costs more
+ * than a short hash. So each is looked up once a process and kept; threads that meet keep one. */
 const EVP_MD *ln_hash_algorithm(enum ln_hash hash)
 {
-    return hashes[hash].algorithm();
+    static _Atomic(EVP_MD *) kept[sizeof hashes / sizeof *hashes];
+    EVP_MD *algorithm = atomic_load_explicit(&kept[hash], memory_order_acquire), *first = NULL;
+
+    if (algorithm)
+        return algorithm;
+    algorithm = EVP_MD_fetch(NULL, hashes[hash].name, NULL);
+    if (!algorithm) { /* no memory, for now */
+        ERR_clear_error();
+        return hashes[hash].algorithm();
+    }
+    if (atomic_compare_exchange_strong(&kept[hash], &first, algorithm))
+        return algorithm;
+    EVP_MD_free(algorithm);
+    return first;
 }
 
 const char *ln_hash_name(enum ln_hash hash)

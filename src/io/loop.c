@@ -450,6 +450,8 @@ int ln_loop_create(struct ln_loop **ret_loop, const struct ln_loop_config *confi
     ln_heap_init(&loop->heap, allocator, TIMERS_MAX);
     ln_map_init(&loop->links, loop->env, loop->config.links_max);
     loop->receive = ln_alloc(allocator, sizeof *loop->receive);
+    if (loop->receive)
+        loop->receive->prepared = false;
     loop->transmit_data = ln_alloc(allocator, LN_TRANSMIT_BYTES_MAX);
     error = loop->receive && loop->transmit_data ? open_descriptors(loop) : LN_ERR_NOMEM;
     if (error) {

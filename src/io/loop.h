@@ -61,6 +61,7 @@ struct ln_loop_config {
     unsigned by_source; /* with it: so many loops, made one after another, listen; a source's
                            streams all come to one of them */
     bool no_offload;    /* neither UDP_SEGMENT nor UDP_GRO: for tests and odd networks */
+    bool ignore_ecn;    /* packets come without their ECN field, which costs a note each */
 };
 
 /* Returns 0, LN_ERR_INVALID_ARGUMENT (neither rng nor env), LN_ERR_NOMEM, LN_ERR_LIMIT (no

@@ -18,9 +18,10 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#define LN_IO_RECEIVE_BATCH      8u     /* datagrams (or coalesced trains) a recvmmsg call */
+#define LN_IO_RECEIVE_BATCH      16u    /* datagrams (or coalesced trains) a recvmmsg call */
 #define LN_IO_RECEIVE_CAP        65535u /* bytes of each */
-#define LN_IO_DATAGRAM_CONTROL   128u   /* control bytes of each */
+#define LN_IO_RECEIVE_SKEW       192u
+#define LN_IO_DATAGRAM_CONTROL   128u /* control bytes of each */
 #define LN_IO_STREAM_PIECE       16384u
 #define LN_IO_RESOLVERS_MAX      4u
 #define LN_IO_PUBLICATIONS_MAX   256u
@@ -131,13 +132,16 @@ struct ln_io_lookup {
     uint32_t id;
 };
 
-/* Memory for one recvmmsg call; one a loop, as no two calls overlap. */
+/* Memory for one recvmmsg call; one a loop, as no two calls overlap. The buffers are no power of
+ * two apart: what lies at the same place of each would share few lines of the cache. */
 struct ln_io_receive {
+    bool prepared;
+    size_t used; /* messages that the last call wrote */
     struct mmsghdr messages[LN_IO_RECEIVE_BATCH];
     struct iovec iov[LN_IO_RECEIVE_BATCH];
     struct sockaddr_storage names[LN_IO_RECEIVE_BATCH];
     _Alignas(8) uint8_t control[LN_IO_RECEIVE_BATCH][LN_IO_DATAGRAM_CONTROL];
-    uint8_t data[LN_IO_RECEIVE_BATCH][LN_IO_RECEIVE_CAP + 1];
+    uint8_t data[LN_IO_RECEIVE_BATCH][LN_IO_RECEIVE_CAP + 1 + LN_IO_RECEIVE_SKEW];
 };
 
 struct ln_io_interfaces; /* publish.c */

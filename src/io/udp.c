@@ -51,17 +51,20 @@ static void set_options(int fd, const struct ln_request *request,
 {
     const struct ln_address *local = &request->local;
     bool any = ln_address_is_unspecified(local) || ln_address_is_multicast(local);
+    bool ecn = !config->ignore_ecn;
 
     set_buffers(fd, config->socket_buffer);
     if (!config->no_offload)
         set_option(fd, SOL_UDP, UDP_GRO, 1);
     if (local->family == LN_FAMILY_IPV4) {
-        set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
+        if (ecn)
+            set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
         set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
         if (any)
             set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
     } else {
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+        if (ecn)
+            set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
         set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
         if (any)
             set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
@@ -205,9 +208,14 @@ static void read_notes(struct msghdr *message, struct notes *notes)
     }
 }
 
+/* What the last call wrote is set again, nothing else: most calls bring few messages. */
 static void prepare(struct ln_io_receive *receive)
 {
-    for (size_t i = 0; i < LN_IO_RECEIVE_BATCH; i++) {
+    size_t stale = receive->prepared ? receive->used : LN_IO_RECEIVE_BATCH;
+
+    receive->prepared = true;
+    receive->used = 0;
+    for (size_t i = 0; i < stale; i++) {
         struct msghdr *header = &receive->messages[i].msg_hdr;
 
         receive->iov[i].iov_base = receive->data[i];
@@ -269,6 +277,7 @@ static int receive_batch(struct ln_io_link *link)
         ln_io_udp_errors(link); /* it was of an earlier send */
     if (n <= 0)
         return 0;
+    receive->used = (size_t)n;
     now = ln_loop_now(loop);
     loop->stats.receive_calls++;
     for (int i = 0; i < n && link->endpoint; i++) {

@@ -253,16 +253,14 @@ static void nonce_mac(const uint8_t key[LN_TURN_NONCE_KEY_LEN], const uint8_t st
     ln_hmac_once(LN_HASH_SHA256, key, LN_TURN_NONCE_KEY_LEN, pieces, 3, mac);
 }
 
-static void write_nonce(bool anonymity, const uint8_t key[LN_TURN_NONCE_KEY_LEN],
-                        const uint8_t stamp[6], const struct ln_address *client,
+static void write_nonce(bool anonymity, const uint8_t stamp[6], const uint8_t mac[MAC_LEN],
                         char nonce[LN_TURN_NONCE_LEN])
 {
-    uint8_t features[3], own[6 + MAC_LEN], mac[LN_SHA256_LEN];
+    uint8_t features[3], own[6 + MAC_LEN];
     char text[25];
 
     ln_store24(features, ALGORITHMS | (anonymity ? ANONYMITY : 0));
     memcpy(own, stamp, 6);
-    nonce_mac(key, stamp, client, mac);
     memcpy(own + 6, mac, MAC_LEN);
     memcpy(nonce, NONCE_COOKIE, NONCE_COOKIE_LEN);
     ln_base64_encode(features, sizeof features, text);
@@ -275,18 +273,19 @@ void ln_turn_nonce_write(const struct ln_turn_credentials *credentials,
                          const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
                          const struct ln_address *client, char nonce[LN_TURN_NONCE_LEN])
 {
-    uint8_t stamp[8];
+    uint8_t stamp[8], mac[LN_SHA256_LEN];
 
     ln_store64(stamp, (uint64_t)wall);
+    nonce_mac(key, stamp + 2, client, mac);
     /* Who hides an ephemeral name behind its hash is nobody to us: we never saw the name. */
-    write_nonce(credentials->secret_count == 0, key, stamp + 2, client, nonce);
+    write_nonce(credentials->secret_count == 0, stamp + 2, mac, nonce);
 }
 
 bool ln_turn_nonce_valid(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall, int64_t lifetime,
                          const struct ln_address *client, struct ln_bytes nonce)
 {
     char expected[LN_TURN_NONCE_LEN];
-    uint8_t own[8 + MAC_LEN] = { 0 };
+    uint8_t own[8 + MAC_LEN] = { 0 }, mac[LN_SHA256_LEN];
     int64_t made;
     bool same;
 
@@ -296,9 +295,10 @@ bool ln_turn_nonce_valid(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
         return false;
     /* With either bit, as a reload may have brought or taken the secrets: who removed it from the
      * challenge has already read the name, and gains nothing more. */
-    write_nonce(true, key, own + 2, client, expected);
+    nonce_mac(key, own + 2, client, mac);
+    write_nonce(true, own + 2, mac, expected);
     same = ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN);
-    write_nonce(false, key, own + 2, client, expected);
+    write_nonce(false, own + 2, mac, expected);
     same |= ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN);
     if (!same)
         return false;

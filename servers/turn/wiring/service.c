@@ -231,7 +231,8 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
                                    .reuse_port = s->worker_count > 1,
                                    /* a client's data comes to the worker of his allocation */
                                    .by_source = s->config.turn.tcp_relay ? s->worker_count : 0,
-                                   .no_offload = s->config.no_offload };
+                                   .no_offload = s->config.no_offload,
+                                   .ignore_ecn = true };
     struct ln_turn_config turn;
     int error;
 

@@ -351,6 +351,22 @@ LN_TEST(io_udp, ecn_marks_pass_both_ways)
     probe_loop_close();
 }
 
+LN_TEST(io_udp, ecn_marks_are_left_out_where_nobody_wants_them)
+{
+    struct ln_loop_config config = { .ignore_ecn = true };
+    struct pair p;
+
+    probe_loop(&config);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 10;
+    p.shot.template.ecn = LN_ECN_ECT1;
+    p.seen.ecn = LN_ECN_CE;
+    pair_shoot(&p, 1);
+    TRY_EQUAL(p.seen.ecn, LN_ECN_NOT_ECT);
+    TRY_EQUAL(p.seen.len, 10);
+    probe_loop_close();
+}
+
 static void check_wildcard(const char *any, const char *one, const char *other)
 {
     struct ln_address from = address_of(one);
