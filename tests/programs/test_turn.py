@@ -26,9 +26,9 @@ CONNECT, CONNECTION_BIND, CONNECTION_ATTEMPT = 10, 11, 12
 
 
 @contextlib.contextmanager
-def turn(*arguments, users=("alice:secret",)):
+def turn(*arguments, users=("alice:secret",), listen=("--listen", "127.0.0.1:0")):
     options = [part for user in users for part in ("--user", user)]
-    program = Program(LINNET, "turn", "--listen", "127.0.0.1:0", "--realm", "example.org", *options, *arguments)
+    program = Program(LINNET, "turn", *listen, "--realm", "example.org", *options, *arguments)
     program.port = int(program.expect(r"turn:127\.0\.0\.1:(\d+)\?transport=udp").group(1))
     program.tcp = int(program.expect(r"turn:127\.0\.0\.1:(\d+)\?transport=tcp").group(1))
     program.expect("Ctrl-C")
@@ -415,6 +415,32 @@ def test_turn_shares_ports_among_clients_whose_peers_differ():
         for line in ("turn_shared_ports 1", "turn_shared_port_relays 3", "turn_collisions_total 2",
                      "turn_handed_over_total 1"):
             assert f"linnet_{line}\n" in text, (line, text)
+        for client in clients:
+            client.close()
+
+
+def test_turn_hands_over_in_memory_whichever_workers_its_clients_are_at():
+    """Sixteen pairs at four workers: hardly all of them can be at one."""
+    metrics, port, rounds = unused_port(), unused_port(), 20
+    with turn("--allow-peer", "127.0.0.0/8", "--workers", "4", "--metrics", f"127.0.0.1:{metrics}", "--listen",
+              f"127.0.0.1:{port}", listen=()) as server:
+        clients = [Client(server.port) for _ in range(32)]
+        relayed = [relayed_address(client.allocate()[1]) for client in clients]
+        for number, client in enumerate(clients):
+            assert permit(client, relayed[number ^ 1]) == 0
+        for turn_number in range(rounds):
+            for number, client in enumerate(clients):
+                client.send(relayed[number ^ 1], f"{turn_number} {number}".encode())
+            for number, client in enumerate(clients):
+                kind, attributes = parse(client.receive())
+                assert kind == DATA | 0x10 and attributes[0x13] == f"{turn_number} {number ^ 1}".encode(), attributes
+                assert address_of(attributes[0x12]) == relayed[number ^ 1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=SECONDS) as answer:
+            text = answer.read().decode()
+        counts = dict(re.findall(r"linnet_turn_(\w+) (\d+)\n", text))
+        assert int(counts["handed_over_total"]) == 32 * rounds, counts
+        assert 0 < int(counts["handed_to_workers_total"]) <= 32 * rounds, counts
+        assert int(counts["dropped_exchange_total"]) == 0, counts
         for client in clients:
             client.close()
 

@@ -197,6 +197,12 @@ struct turn_train {
     bool stream, closed;
 };
 
+/* A datagram for another worker. */
+struct turn_outgoing {
+    unsigned worker;
+    struct ln_buffer *parcel;
+};
+
 struct turn_listener {
     enum { LISTEN_WANTED, LISTEN_ASKED, LISTEN_OPEN, LISTEN_FAILED } state;
     struct ln_turn_listen what; /* address: asked for, then bound */
@@ -235,6 +241,7 @@ struct ln_turn_server {
 
     uint8_t *scratch;                /* TURN_SCRATCH bytes, once there is a session */
     struct ln_ring requests, events; /* struct ln_request, struct ln_turn_event */
+    struct ln_ring parcels;          /* struct turn_outgoing */
     ln_link *closes; /* to be closed; room for every open link is made when it opens */
     size_t close_count, close_cap, open_links;
     struct turn_train *trains;
@@ -423,6 +430,12 @@ void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_rela
 /* The same at a port that several share. */
 void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct turn_port *port,
                             const struct ln_packet *packet);
+
+/* handover.c */
+/* True when the peer is a relay of another client: then it has been dealt with. */
+bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
+                    const struct ln_address *peer, const uint8_t *data, size_t len);
+void turn_parcels_free(struct ln_turn_server *server);
 
 /* A peer's address as clients know it, and as this machine reaches it: they differ for relays of
  * this server behind a 1:1 NAT. */

@@ -11,6 +11,7 @@
 
 #define CHAINS          4096u                /* of the table of users; a power of two */
 #define BURST           LN_MILLISECONDS(250) /* what a bucket holds, in time at its rate */
+#define STREAM          0x80u                /* of a port: of TCP */
 #define BURST_BYTES_MIN 16384u               /* a slow rate still passes a video frame */
 
 struct token {
@@ -31,8 +32,7 @@ struct ln_turn_shared {
     atomic_flag entering;
     struct ln_turn_user *chains[CHAINS];
     struct token *tokens[CHAINS];
-    _Atomic uint8_t ports[LN_TURN_RELAYS_MAX][65536 / 8];
-    _Atomic uint8_t streams[LN_TURN_RELAYS_MAX][65536 / 8]; /* of the claimed ports: of TCP */
+    _Atomic uint8_t ports[LN_TURN_RELAYS_MAX][65536]; /* 0: free; else worker + 1, and STREAM */
 };
 
 int ln_turn_shared_create(struct ln_turn_shared **ret_shared, const struct ln_env *env,
@@ -307,33 +307,53 @@ ln_time ln_turn_user_charge(struct ln_turn_shared *shared, struct ln_turn_user *
 
 /* ---- ports ---- */
 
-bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t port)
+bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t port, unsigned worker)
 {
-    uint8_t bit = (uint8_t)(1u << (port % 8));
+    uint8_t was = 0;
 
-    return (atomic_fetch_or(&shared->ports[relay][port / 8], bit) & bit) == 0;
+    return atomic_compare_exchange_strong(&shared->ports[relay][port], &was, (uint8_t)(worker + 1));
 }
 
 void ln_turn_port_release(struct ln_turn_shared *shared, size_t relay, uint16_t port)
 {
-    atomic_fetch_and(&shared->streams[relay][port / 8], (uint8_t) ~(1u << (port % 8)));
-    atomic_fetch_and(&shared->ports[relay][port / 8], (uint8_t) ~(1u << (port % 8)));
+    atomic_store(&shared->ports[relay][port], 0);
+}
+
+void ln_turn_port_move(struct ln_turn_shared *shared, size_t relay, uint16_t port, unsigned worker)
+{
+    atomic_store(&shared->ports[relay][port], (uint8_t)(worker + 1));
 }
 
 void ln_turn_port_set_stream(struct ln_turn_shared *shared, size_t relay, uint16_t port)
 {
-    atomic_fetch_or(&shared->streams[relay][port / 8], (uint8_t)(1u << (port % 8)));
+    atomic_fetch_or(&shared->ports[relay][port], STREAM);
+}
+
+static uint8_t owner_of(const struct ln_turn_shared *shared, size_t relay, uint16_t port)
+{
+    return atomic_load_explicit(&shared->ports[relay][port], memory_order_relaxed);
 }
 
 bool ln_turn_port_serves(const struct ln_turn_shared *shared, size_t relay, uint16_t port,
                          bool stream)
 {
-    bool is_stream = (atomic_load(&shared->streams[relay][port / 8]) & (1u << (port % 8))) != 0;
+    uint8_t owner = owner_of(shared, relay, port);
 
-    return ln_turn_port_claimed(shared, relay, port) && is_stream == stream;
+    return owner != 0 && ((owner & STREAM) != 0) == stream;
 }
 
 bool ln_turn_port_claimed(const struct ln_turn_shared *shared, size_t relay, uint16_t port)
 {
-    return (atomic_load(&shared->ports[relay][port / 8]) & (1u << (port % 8))) != 0;
+    return owner_of(shared, relay, port) != 0;
+}
+
+bool ln_turn_port_worker(const struct ln_turn_shared *shared, size_t relay, uint16_t port,
+                         unsigned *ret_worker)
+{
+    uint8_t owner = owner_of(shared, relay, port);
+
+    if (owner == 0 || (owner & STREAM))
+        return false;
+    *ret_worker = owner - 1u;
+    return true;
 }

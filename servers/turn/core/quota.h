@@ -18,8 +18,9 @@
 
 #include <stdatomic.h>
 
-#define LN_TURN_USERS_MAX  65536u /* users with an allocation at one time */
-#define LN_TURN_RELAYS_MAX 8u     /* relay addresses */
+#define LN_TURN_USERS_MAX   65536u /* users with an allocation at one time */
+#define LN_TURN_RELAYS_MAX  8u     /* relay addresses */
+#define LN_TURN_WORKERS_MAX 64u    /* of one server */
 
 struct ln_turn_limits {
     uint32_t allocations;          /* in all */
@@ -74,8 +75,14 @@ bool ln_turn_token_take(struct ln_turn_shared *shared, uint64_t token, struct ln
 void ln_turn_token_drop(struct ln_turn_shared *shared, uint64_t token);
 
 /* Relay ports: a claim is exclusive among all workers. */
-bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t port);
+bool ln_turn_port_claim(struct ln_turn_shared *shared, size_t relay, uint16_t port,
+                        unsigned worker);
 void ln_turn_port_release(struct ln_turn_shared *shared, size_t relay, uint16_t port);
+/* A reserved one is redeemed at this worker. */
+void ln_turn_port_move(struct ln_turn_shared *shared, size_t relay, uint16_t port, unsigned worker);
+/* Whose worker's it is. False when it is nobody's, or of TCP. */
+bool ln_turn_port_worker(const struct ln_turn_shared *shared, size_t relay, uint16_t port,
+                         unsigned *ret_worker);
 /* A claimed port is one of UDP until this is called, and after its release. */
 void ln_turn_port_set_stream(struct ln_turn_shared *shared, size_t relay, uint16_t port);
 /* Whether it is claimed, for TCP or for UDP as asked. */

@@ -134,56 +134,6 @@ void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct t
 
 /* ---- to a peer ---- */
 
-/* The relay that takes what `from` sends to this one of ours; NULL with *ret_here, when it is this
- * worker's and nobody takes it. */
-static struct turn_relay *receiver_of(const struct ln_turn_server *server, ln_time now,
-                                      const struct turn_relay *from, const struct ln_address *peer,
-                                      bool *ret_here)
-{
-    uint8_t key[LN_ADDRESS_KEY_LEN];
-    enum turn_kind *kind;
-    struct turn_relay *relay;
-
-    ln_address_key(peer, key);
-    kind = ln_map_get(&server->relayed, key, sizeof key);
-    *ret_here = kind != NULL;
-    if (kind && *kind == TURN_PORT)
-        return turn_port_receiver(server, now, LN_CONTAINER(kind, struct turn_port, kind), from,
-                                  &from->told);
-    relay = kind ? LN_CONTAINER(kind, struct turn_relay, kind) : NULL;
-    if (!relay || relay->allocation->tcp) {
-        *ret_here = false;
-        return NULL;
-    }
-    return relay;
-}
-
-/* True when the peer is a relay of another client: then it has been dealt with. */
-static bool hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
-                      const struct ln_address *peer, const uint8_t *data, size_t len)
-{
-    struct turn_relay *to;
-    size_t place;
-    bool here;
-
-    if (!turn_peer_is_own(server, peer, &place))
-        return false;
-    if (!turn_claim_take(server, now, from, peer)) {
-        server->counts.dropped_no_permission++;
-        return true; /* its answer would be another's */
-    }
-    to = receiver_of(server, now, from, peer, &here);
-    if (!here)
-        return false; /* of another worker: by the kernel */
-    if (!to) {
-        server->counts.dropped_no_permission++;
-        return true;
-    }
-    server->counts.handed_over++;
-    turn_from_peer(server, now, to, &from->told, data, len);
-    return true;
-}
-
 static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allocation *allocation,
                     const struct ln_address *peer, const uint8_t *data, size_t len)
 {
@@ -202,7 +152,7 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     allocation->bytes_from_client += len;
     server->counts.transport[allocation->transport].packets_in++;
     server->counts.transport[allocation->transport].bytes_in += len;
-    if (hand_over(server, now, relay, peer, data, len))
+    if (turn_hand_over(server, now, relay, peer, data, len))
         return;
     buffer = turn_buffer(server, len);
     if (!buffer)

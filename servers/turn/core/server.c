@@ -127,7 +127,8 @@ static bool config_is_valid(const struct ln_turn_config *config)
     if (config->relay_count == 0 || config->relay_count > LN_TURN_RELAYS_MAX)
         return false;
     return config->shared && config->credentials && config->policy &&
-           config->port_min <= config->port_max && config->relay_ports <= LN_TURN_SHARED_PORTS_MAX;
+           config->worker < LN_TURN_WORKERS_MAX && config->port_min <= config->port_max &&
+           config->relay_ports <= LN_TURN_SHARED_PORTS_MAX;
 }
 
 static void init_tables(struct ln_turn_server *server)
@@ -147,6 +148,8 @@ static void init_tables(struct ln_turn_server *server)
     ln_ring_init(&server->requests, env->allocator, sizeof(struct ln_request),
                  LN_TURN_REQUESTS_MAX);
     ln_ring_init(&server->events, env->allocator, sizeof(struct ln_turn_event), LN_TURN_EVENTS_MAX);
+    ln_ring_init(&server->parcels, env->allocator, sizeof(struct turn_outgoing),
+                 LN_TURN_PARCELS_MAX);
     ln_list_init(&server->allocations);
     ln_list_init(&server->streams);
     ln_list_init(&server->due);
@@ -219,6 +222,7 @@ void ln_turn_server_free(struct ln_turn_server *server)
     ln_heap_deinit(&server->heap);
     ln_ring_deinit(&server->requests);
     ln_ring_deinit(&server->events);
+    turn_parcels_free(server);
     ln_stun_rate_limit_deinit(&server->limit);
     ln_free(server->env->allocator, server->scratch);
     ln_free(server->env->allocator, server->closes);

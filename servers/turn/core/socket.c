@@ -36,9 +36,10 @@ static bool claim(struct ln_turn_server *server, size_t place, uint16_t port, bo
 {
     struct ln_turn_shared *shared = server->config.shared;
 
-    if (!ln_turn_port_claim(shared, place, port))
+    if (!ln_turn_port_claim(shared, place, port, server->config.worker))
         return false;
-    if (!with_next || ln_turn_port_claim(shared, place, (uint16_t)(port + 1)))
+    if (!with_next ||
+        ln_turn_port_claim(shared, place, (uint16_t)(port + 1), server->config.worker))
         return true;
     ln_turn_port_release(shared, place, port);
     return false;
@@ -150,6 +151,7 @@ bool turn_relay_redeem(struct ln_turn_server *server, struct turn_allocation *al
 
     relay->allocation = allocation;
     allocation->redeemed = true;
+    ln_turn_port_move(server->config.shared, place, port, server->config.worker);
     settle_address(server, relay, place, port);
     return ask_for(server, relay);
 }

@@ -3,7 +3,8 @@
  * streams, RFC 8016; RFC 6062 where the operator wants it.
  *
  * One object is one worker: it owns the clients whose packets its driver hands it, and their relay
- * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports) and nothing else.
+ * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports) and nothing else;
+ * what a client sends to another worker's client goes over as a parcel.
  *
  * Nothing is remembered of a UDP client before he has proved his password: nonces are stateless,
  * answers to the unknown are short and limited per source prefix. Streams are bounded per source
@@ -29,6 +30,7 @@
 #define LN_TURN_CHANNELS_MAX         1024u
 #define LN_TURN_QUEUE_MAX            4096u /* packets that wait to be sent */
 #define LN_TURN_TRAINS_MAX           1024u /* destinations among them */
+#define LN_TURN_PARCELS_MAX          4096u /* datagrams for other workers */
 #define LN_TURN_CLIENTS_MAX          131072u
 #define LN_TURN_SHARED_PORTS_MAX     1024u    /* of one family */
 #define LN_TURN_CLAIMS_MAX           1048576u /* of peers on them */
@@ -91,6 +93,7 @@ struct ln_turn_config {
     uint8_t ticket_key[LN_TURN_TICKET_KEY_LEN]; /* all zero: one by chance */
     uint32_t per_second, burst; /* unauthenticated answers a source prefix: see stun/server.h */
 
+    uint8_t worker; /* which one of those that share `shared`; below LN_TURN_WORKERS_MAX */
     struct ln_certificate *certificate; /* for TLS and DTLS; NULL: neither. Borrowed as well */
     struct ln_turn_shared *shared;      /* borrowed, as the next two */
     const struct ln_turn_credentials *credentials; /* see ln_turn_server_reload() */
@@ -132,6 +135,15 @@ void ln_turn_server_drain(struct ln_turn_server *server, bool drain);
 LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, size_t i,
                                           struct ln_address *ret_bound);
 
+/* ---- to clients of other workers ---- */
+
+/* A datagram for a client of the worker *ret_worker, or NULL. The reference is the caller's, who
+ * returns it on this object's thread; meanwhile another thread may read the buffer. */
+struct ln_buffer *ln_turn_server_poll_parcel(struct ln_turn_server *server, unsigned *ret_worker);
+/* One that another worker's object gave. Borrowed for the call. */
+void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
+                                const struct ln_buffer *parcel);
+
 /* ---- what happened ---- */
 
 /* X(NAME, "help"): things counted by reason. */
@@ -161,6 +173,8 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
     X(dropped_queue, "Dropped: no room to queue, or no memory.")                                   \
     X(dropped_stream_full, "Dropped: the client's stream takes no more.")                          \
     X(handed_over, "Packets handed from one client to another in memory.")                         \
+    X(handed_to_workers, "Of them, to a client of another worker.")                                \
+    X(dropped_exchange, "Dropped: the other worker takes no more.")                                \
     X(send_failed, "Sends that the network refused.")                                              \
     X(streams_refused, "Streams and sessions refused: too many without an allocation.")            \
     X(streams_timed_out, "Streams closed: no allocation, or half a frame, for too long.")          \

@@ -12,6 +12,7 @@
 #include "io/loop.h"
 #include "io/sockaddr.h"
 #include "io/thread.h"
+#include "servers/turn/wiring/exchange.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -26,6 +27,7 @@
 
 struct worker {
     struct ln_turn_service *service;
+    unsigned index; /* of this one, and of its box */
     struct ln_rng rng;
     struct ln_loop *loop;
     struct ln_crypto *crypto;
@@ -33,6 +35,7 @@ struct worker {
     struct ln_certificate *certificate;
     struct ln_turn_server *server;
     struct ln_loop_endpoint *handle;
+    struct ln_loop_watch *inbox;
     struct ln_thread thread;
     ln_time clock_read;
     pthread_mutex_t lock; /* of the next two */
@@ -53,6 +56,7 @@ struct ln_turn_service {
     bool secure;                              /* there was one from the beginning */
     unsigned worker_count;
     struct worker workers[LN_TURN_WORKERS_MAX];
+    struct exchange_box boxes[LN_TURN_WORKERS_MAX]; /* of more than one */
     pthread_mutex_t event_lock;
 
     /* an order to the workers, and how many have yet to follow it */
@@ -151,9 +155,52 @@ static void take_events(struct worker *w)
     }
 }
 
+/* What its clients send to those of other workers. */
+static void send_parcels(struct worker *w)
+{
+    struct exchange_box *boxes = w->service->boxes;
+    struct ln_buffer *parcel;
+    unsigned to;
+
+    while ((parcel = ln_turn_server_poll_parcel(w->server, &to)) != NULL)
+        exchange_add(boxes, w->index, to, parcel);
+    exchange_flush(boxes, w->index);
+}
+
+static void take_parcel(void *ctx, const struct ln_buffer *parcel)
+{
+    struct worker *w = ctx;
+
+    ln_turn_server_take_parcel(w->server, ln_loop_now(w->loop), parcel);
+}
+
+static void inbox_ready(void *ctx, unsigned events)
+{
+    struct worker *w = ctx;
+
+    (void)events;
+    exchange_take(w->service->boxes, w->index, take_parcel, w);
+    ln_loop_touch(w->handle);
+}
+
+static int open_box(struct worker *w)
+{
+    struct exchange_box *box = &w->service->boxes[w->index];
+    int error;
+
+    if (w->service->worker_count == 1)
+        return 0;
+    error = exchange_init(box);
+    return error ? error
+                 : ln_loop_watch_fd(w->loop, ln_mailbox_fd(&box->inbox), LN_LOOP_READABLE,
+                                    inbox_ready, w, &w->inbox);
+}
+
 static void after(void *ctx, ln_time now)
 {
     struct worker *w = ctx;
+
+    send_parcels(w);
 
     take_events(w);
     if (now - w->clock_read >= CLOCK_PERIOD) {
@@ -162,6 +209,7 @@ static void after(void *ctx, ln_time now)
     }
     pthread_mutex_lock(&w->lock);
     ln_turn_server_counts(w->server, &w->counts);
+    w->counts.dropped_exchange = w->service->boxes[w->index].dropped;
     w->allocations = ln_turn_server_allocations(w->server);
     pthread_mutex_unlock(&w->lock);
 }
@@ -237,6 +285,7 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
     int error;
 
     w->service = s;
+    w->index = (unsigned)(w - s->workers);
     ln_crypto_rng(&w->rng);
     pthread_mutex_init(&w->lock, NULL);
     error = ln_crypto_create(&w->crypto, ln_allocator_libc());
@@ -251,6 +300,7 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
         return error;
     turn = s->config.turn;
     turn.certificate = w->certificate;
+    turn.worker = (uint8_t)w->index;
     turn.shared_port = s->config.take != NULL;
     if (turn.shared_port)
         ln_loop_set_taker(w->loop, &taker, s);
@@ -260,6 +310,8 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
         return error;
     ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
     error = ln_loop_add_endpoint(w->loop, ln_turn_server_endpoint(w->server), after, w, &w->handle);
+    if (!error)
+        error = open_box(w);
     return error ? error : wait_until_bound(w, ret_failed);
 }
 
@@ -515,8 +567,11 @@ void ln_turn_service_stop(struct ln_turn_service *service)
             ln_loop_stop(service->workers[i].loop);
     for (unsigned i = 0; i < service->worker_count; i++)
         ln_thread_join(&service->workers[i].thread);
+    exchange_drain(service->boxes, service->worker_count);
     for (unsigned i = 0; i < service->worker_count; i++)
         free_worker(&service->workers[i]);
+    for (unsigned i = 0; i < service->worker_count; i++)
+        exchange_deinit(&service->boxes[i]);
     ln_turn_shared_free(service->shared);
     ln_turn_credentials_free(service->credentials);
     pthread_mutex_destroy(&service->event_lock);

@@ -8,8 +8,6 @@
 
 #include <linnet/error.h>
 
-#define LN_TURN_WORKERS_MAX 64u
-
 struct ln_turn_service;
 
 struct ln_turn_service_config {

@@ -39,7 +39,9 @@ void rig_init(struct rig *rig)
 
 void rig_start(struct rig *rig)
 {
-    CHECK(ln_turn_shared_create(&rig->shared, test_env(), &rig->limits) == 0);
+    rig->borrowed = rig->shared != NULL;
+    if (!rig->borrowed)
+        CHECK(ln_turn_shared_create(&rig->shared, test_env(), &rig->limits) == 0);
     rig->config.shared = rig->shared;
     rig->config.credentials = rig->credentials;
     rig->config.policy = &rig->policy;
@@ -64,7 +66,8 @@ void rig_end(struct rig *rig)
     ln_turn_server_free(rig->server);
     ln_certificate_unref(rig->certificate);
     ln_crypto_free(rig->crypto);
-    ln_turn_shared_free(rig->shared);
+    if (!rig->borrowed)
+        ln_turn_shared_free(rig->shared);
     ln_turn_credentials_free(rig->credentials);
 }
 

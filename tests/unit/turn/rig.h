@@ -31,8 +31,9 @@ struct rig {
     struct ln_crypto *crypto; /* with `secure` set before rig_start(): TLS and DTLS */
     struct ln_certificate *certificate;
     bool secure;
-    bool mobile; /* tickets; implied by `secure` */
-    struct ln_turn_shared *shared;
+    bool mobile;                   /* tickets; implied by `secure` */
+    struct ln_turn_shared *shared; /* set before rig_start(): another rig's, as of another worker */
+    bool borrowed;
     struct ln_turn_credentials *credentials;
     struct ln_turn_policy policy;
     struct ln_turn_config config;

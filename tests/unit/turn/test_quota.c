@@ -69,8 +69,8 @@ LN_TEST(quota, users_and_ports_come_and_go)
     ln_turn_user_leave(shared, a);
     ln_turn_user_leave(shared, b);
     CHECK(ln_turn_shared_allocations(shared) == 0 && ln_turn_shared_users(shared) == 0);
-    CHECK(ln_turn_port_claim(shared, 1, 50000) && !ln_turn_port_claim(shared, 1, 50000));
-    CHECK(ln_turn_port_claim(shared, 0, 50000) && ln_turn_port_claim(shared, 1, 50001));
+    CHECK(ln_turn_port_claim(shared, 1, 50000, 0) && !ln_turn_port_claim(shared, 1, 50000, 0));
+    CHECK(ln_turn_port_claim(shared, 0, 50000, 0) && ln_turn_port_claim(shared, 1, 50001, 0));
     ln_turn_port_release(shared, 1, 50000);
     CHECK(!ln_turn_port_claimed(shared, 1, 50000) && ln_turn_port_claimed(shared, 1, 50001));
     ln_turn_shared_free(shared);

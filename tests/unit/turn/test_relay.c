@@ -372,28 +372,3 @@ LN_TEST(relay, a_warm_server_needs_no_memory_for_a_packet)
     rig_end(&rig);
     ln_pool_deinit(&pool);
 }
-
-LN_TEST(relay, a_relay_of_another_worker_behind_a_nat_is_reached_inside_and_known_by_its_outside)
-{
-    struct rig rig;
-    struct rig_client alice;
-    struct ln_address relayed, bound;
-
-    rig_init(&rig);
-    rig.relays[0].bind = rig_address("10.0.0.5");
-    rig.relays[0].external = rig_address("203.0.113.77");
-    rig_start(&rig);
-    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
-    CHECK(ln_turn_port_claim(rig.shared, 0, 50001)); /* as the other worker does */
-    CHECK_EQUAL(rig_bind(&alice, 0x4000, "203.0.113.77:50001"), 0);
-    rig_send_channel(&alice, 0x4000, "out");
-    CHECK(rig_sent(&rig, 0, "10.0.0.5:50001", "out"));
-    bound = rig_address("10.0.0.5");
-    bound.port = relayed.port;
-    rig_from_peer(&rig, "10.0.0.5:50001", &bound, "in");
-    CHECK(is_channel_data(&rig, 0, 0x4000, "in"));
-    rig_from_peer(&rig, "10.0.0.5:50002", &bound, "no relay's");
-    CHECK_EQUAL(rig.packet_count, 0);
-    rig_end(&rig);
-}
