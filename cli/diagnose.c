@@ -7,6 +7,7 @@
 #include "cli/diagnose.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/proxy.h"
 
 #include <linnet/error.h>
 
@@ -82,6 +83,7 @@ static const struct cli_option options[] = {
     CLI_TEXT("room", "ROOM", struct diagnose_arguments, room,
              "the room that is joined for its servers (one by chance)"),
     CLI_TEXT("token", "TOKEN", struct diagnose_arguments, token, "what the room asks for"),
+    CLI_PROXY_OPTION(struct diagnose_arguments, proxy),
     CLI_FLAG("insecure", struct diagnose_arguments, insecure,
              "take any certificate of the page's server (development)"),
     CLI_END,
@@ -102,6 +104,14 @@ static const struct cli_command command = {
 static bool is_ice_server(const char *text)
 {
     return strncmp(text, "stun", 4) == 0 || strncmp(text, "turn", 4) == 0;
+}
+
+static const char *page_of(const struct cli_words *arguments)
+{
+    for (size_t i = 0; i < arguments->count; i++)
+        if (!is_ice_server(arguments->items[i]))
+            return arguments->items[i];
+    return NULL;
 }
 
 /* Returns 0 or the exit code. */
@@ -161,6 +171,9 @@ int cli_diagnose(int argc, char **argv)
         break;
     }
     code = add_servers(&d, &arguments);
+    if (!code &&
+        !cli_proxy_choose("diagnose", d.arguments.proxy, page_of(&arguments), &d.arguments.proxy))
+        code = CLI_EXIT_USAGE;
     if (!code && ln_driver_create(&d.driver) != 0) {
         fprintf(stderr, "linnet diagnose: cannot start: no memory or descriptors left\n");
         code = CLI_EXIT_FAILED;

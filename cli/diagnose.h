@@ -58,7 +58,7 @@ struct diagnose_family {
 
 struct diagnose_arguments {
     bool json, lifetime, insecure;
-    const char *room, *token;
+    const char *room, *token, *proxy; /* the proxy as given, then as chosen */
 };
 
 struct diagnosis {

@@ -304,6 +304,7 @@ static int create_end(struct relay_test *t, struct relay_end *end)
     configuration.ice_servers = &server;
     configuration.ice_server_count = 1;
     configuration.include_loopback = true;
+    configuration.network.http_proxy = t->d->arguments.proxy;
     configuration.wall_offset = ln_loop_wall_offset(t->loop);
     configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
     end->test = t;
@@ -410,6 +411,9 @@ static void report_refusal(struct relay_test *t, json_t *facts)
         remedy = "wait until other allocations of this user end, or raise the user's quota";
     else if (t->code == 508)
         remedy = "give the TURN server more relay ports";
+    else if (strstr(text, "the proxy"))
+        remedy = "look at --proxy: its address, user and password, and whether it may connect to "
+                 "the TURN server's port";
     else if (strstr(text, "certificate"))
         remedy = "give the TURN server a certificate for this name from an authority that clients "
                  "know";

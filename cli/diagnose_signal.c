@@ -7,6 +7,7 @@
 #include "cli/diagnose.h"
 #include "cli/url.h"
 #include "http/websocket_client.h"
+#include "stun/proxy.h"
 
 #include <linnet/error.h>
 
@@ -194,8 +195,13 @@ static int begin(struct signalling *s)
                                                  .message = on_message,
                                                  .closed = on_closed,
                                                  .ctx = s };
+    char proxy[LN_PROXY_AUTHORITY_MAX];
     int error = ln_http_loop_create(&s->loop, &loop);
 
+    if (!error && s->d->arguments.proxy) {
+        error = ln_proxy_authority(s->d->arguments.proxy, proxy);
+        socket.proxy = proxy;
+    }
     if (!error)
         error = ln_http_timer_create(&s->timer, s->loop, on_time, s);
     if (!error) {
@@ -203,6 +209,7 @@ static int begin(struct signalling *s)
         ln_http_timer_set(s->timer, s->begun + SIGNALLING_WITHIN);
         error = ln_websocket_client_create(&s->socket, s->loop, &socket);
     }
+    ln_wipe(proxy, sizeof proxy);
     return error;
 }
 

@@ -84,7 +84,7 @@ int cli_join(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    if (!cli_network_valid("join", &a.network))
+    if (!cli_network_valid("join", positional.items[0], &a.network))
         return CLI_EXIT_USAGE;
     guest = (struct guest_options){ .command = "linnet join",
                                     .url = positional.items[0],

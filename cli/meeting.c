@@ -3,6 +3,7 @@
  * link.c. */
 #include "base/alloc.h"
 #include "cli/meeting_internal.h"
+#include "stun/proxy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,8 +149,14 @@ static int make_wire(struct meeting *m)
                                      .message = on_wire_message,
                                      .closed = on_wire_closed,
                                      .ctx = m };
+    char proxy[LN_PROXY_AUTHORITY_MAX];
+    int error = m->config.proxy ? ln_proxy_authority(m->config.proxy, proxy) : 0;
 
-    return ln_wire_create(&m->wire, &config);
+    config.proxy = m->config.proxy ? proxy : NULL;
+    if (!error)
+        error = ln_wire_create(&m->wire, &config);
+    ln_wipe(proxy, sizeof proxy);
+    return error;
 }
 
 static int start(struct meeting *m)

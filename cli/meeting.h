@@ -19,6 +19,7 @@ struct meeting_config {
     const char *url;  /* "ws://…" */
     const char *name; /* of ourselves */
     const char *token;
+    const char *proxy; /* NULL: none; borrowed */
     bool insecure, loopback, relay_only;
     bool answers; /* takes offers of others */
 

@@ -41,13 +41,14 @@ static bool external_valid(const char *command, const struct cli_texts *texts)
     return true;
 }
 
-bool cli_network_valid(const char *command, const struct cli_network *network)
+bool cli_network_valid(const char *command, const char *url, struct cli_network *network)
 {
     if (network->external_replaces && network->external.count == 0) {
         fprintf(stderr, "linnet %s: --external-replaces goes with --external\n", command);
         return false;
     }
-    return filter_valid(command, &network->filter) && external_valid(command, &network->external);
+    return filter_valid(command, &network->filter) && external_valid(command, &network->external) &&
+           cli_proxy_choose(command, network->proxy, url, &network->proxy);
 }
 
 static enum ln_network_priority priority_of(const char *text)
@@ -70,5 +71,6 @@ void cli_network_apply(const struct cli_network *network, struct ln_network_opti
         .external_replaces = network->external_replaces,
         .mdns_names = network->mdns_names,
         .priority = priority_of(network->priority),
+        .http_proxy = network->proxy,
     };
 }

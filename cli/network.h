@@ -4,14 +4,14 @@
 #ifndef LN_CLI_NETWORK_H
 #define LN_CLI_NETWORK_H
 
-#include "cli/options.h"
+#include "cli/proxy.h"
 
 #include <linnet/configuration.h>
 
 struct cli_network {
     struct cli_texts filter, external;
     bool external_replaces, mdns_names;
-    const char *priority;
+    const char *priority, *proxy; /* as given, then as chosen */
 };
 
 /* For the member `field` (a struct cli_network) of the command's arguments. */
@@ -25,10 +25,12 @@ struct cli_network {
         CLI_FLAG("mdns-names", type, field.mdns_names,                                             \
                  "tell random names under .local, not this machine's addresses"),                  \
         CLI_CHOICE("dscp", "none very-low low medium high", type, field.priority,                  \
-                   "the priority by which packets are marked for the network (none)")
+                   "the priority by which packets are marked for the network (none)"),             \
+        CLI_PROXY_OPTION(type, field.proxy)
 
-/* False with a sentence on standard error when a text is not in its form. */
-bool cli_network_valid(const char *command, const struct cli_network *network);
+/* False with a sentence on standard error when a text is not in its form. `url`: the server of the
+ * signalling, or NULL. */
+bool cli_network_valid(const char *command, const char *url, struct cli_network *network);
 /* Texts are borrowed. */
 void cli_network_apply(const struct cli_network *network, struct ln_network_options *ret_options);
 

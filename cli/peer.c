@@ -594,7 +594,7 @@ int cli_peer(int argc, char **argv)
         fprintf(stderr, "linnet peer: give one of --offer and --answer\n");
         return CLI_EXIT_USAGE;
     }
-    if (!cli_network_valid("peer", &p.arguments.network))
+    if (!cli_network_valid("peer", NULL, &p.arguments.network))
         return CLI_EXIT_USAGE;
     if (p.arguments.trace && trace_file_open(&p.trace, p.arguments.trace) != 0) {
         fprintf(stderr, "linnet peer: %s cannot be written: %s\n", p.arguments.trace,

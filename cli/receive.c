@@ -228,6 +228,7 @@ static int start(struct receive *r)
                                      .name = "receiver",
                                      .token = r->arguments.token,
                                      .insecure = r->arguments.insecure,
+                                     .proxy = r->arguments.proxy,
                                      .loopback = r->arguments.loopback,
                                      .relay_only = r->arguments.relay,
                                      .state = on_state,
@@ -274,6 +275,7 @@ static const struct cli_option options[] = {
     CLI_FLAG("relay", struct receive_arguments, relay, "by way of a relay only"),
     CLI_FLAG("insecure", struct receive_arguments, insecure,
              "any certificate of the server will do"),
+    CLI_PROXY_OPTION(struct receive_arguments, proxy),
     CLI_FLAG("loopback", struct receive_arguments, loopback, "use loopback addresses too"),
     CLI_END,
 };
@@ -311,7 +313,8 @@ int cli_receive(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
-    if (read_code(r, words.items[0]) != 0) {
+    if (read_code(r, words.items[0]) != 0 ||
+        !cli_proxy_choose("receive", r->arguments.proxy, r->arguments.to, &r->arguments.proxy)) {
         free(r);
         return CLI_EXIT_USAGE;
     }

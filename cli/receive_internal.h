@@ -6,6 +6,7 @@
 #include "cli/meeting.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/proxy.h"
 #include "cli/target.h"
 #include "cli/transfer_exit.h"
 #include "cli/url.h"
@@ -13,7 +14,7 @@
 #include "transfer/receiver.h"
 
 struct receive_arguments {
-    const char *to, *token, *output;
+    const char *to, *token, *output, *proxy;
     bool force, insecure, loopback, relay;
 };
 

@@ -263,6 +263,7 @@ static int start(struct send *s, const struct cli_words *paths)
                                      .name = "sender",
                                      .token = s->arguments.token,
                                      .insecure = s->arguments.insecure,
+                                     .proxy = s->arguments.proxy,
                                      .loopback = s->arguments.loopback,
                                      .relay_only = s->arguments.relay,
                                      .answers = true,
@@ -320,6 +321,7 @@ static const struct cli_option options[] = {
     CLI_FLAG("relay", struct send_arguments, relay, "by way of a relay only"),
     CLI_FLAG("no-qr", struct send_arguments, no_qr, "without the QR code"),
     CLI_FLAG("insecure", struct send_arguments, insecure, "any certificate of the server will do"),
+    CLI_PROXY_OPTION(struct send_arguments, proxy),
     CLI_FLAG("loopback", struct send_arguments, loopback, "use loopback addresses too"),
     CLI_END,
 };
@@ -356,6 +358,10 @@ int cli_send(int argc, char **argv)
         return CLI_EXIT_USAGE;
     case CLI_PARSED:
         break;
+    }
+    if (!cli_proxy_choose("send", s->arguments.proxy, s->arguments.to, &s->arguments.proxy)) {
+        free(s);
+        return CLI_EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
     progress_init(&s->progress, stderr, isatty(STDERR_FILENO));

@@ -6,6 +6,7 @@
 #include "cli/meeting.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/proxy.h"
 #include "cli/source.h"
 #include "cli/transfer_exit.h"
 #include "cli/url.h"
@@ -15,7 +16,7 @@
 #define RECEIVERS_MAX 8
 
 struct send_arguments {
-    const char *to, *token, *name;
+    const char *to, *token, *name, *proxy;
     long receivers, expires;
     bool insecure, loopback, relay, no_qr;
 };

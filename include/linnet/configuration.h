@@ -64,6 +64,10 @@ struct ln_network_options {
      * for which the driver cannot publish a name are not told. */
     bool mdns_names;
     enum ln_network_priority priority; /* of all that is sent; default NONE */
+    /* "http://[user:password@]host[:port]": TURN over TCP and TLS, and the signalling of rooms,
+     * pass through this HTTP proxy (CONNECT, RFC 9110, 9.3.6), which looks up their names as well.
+     * What goes by UDP does not. NULL: no proxy. */
+    const char *http_proxy;
 };
 
 /* RTCConfiguration, then what browsers take from their own settings. Fill it with

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "client/snapshot.h"
+#include "stun/proxy.h"
 
 #include <linnet/error.h>
 
@@ -424,6 +425,8 @@ int ln_room_core_create(struct ln_room_core **ret_core, const struct ln_room_cor
 
 static int start(struct ln_room_core *core)
 {
+    const char *proxy_url = core->client->config.network.http_proxy;
+    char proxy[LN_PROXY_AUTHORITY_MAX];
     struct ln_wire_config config = { .loop = core->client->loop,
                                      .control = core->client->control,
                                      .allocator = core->allocator,
@@ -436,7 +439,13 @@ static int start(struct ln_room_core *core)
     int error = ln_loop_timer_init(core->client->loop, &core->timer, on_timer, core);
 
     core->timer_ready = !error;
-    return error ? error : ln_wire_create(&core->wire, &config);
+    if (!error && proxy_url)
+        error = ln_proxy_authority(proxy_url, proxy);
+    config.proxy = proxy_url ? proxy : NULL;
+    if (!error)
+        error = ln_wire_create(&core->wire, &config);
+    ln_wipe(proxy, sizeof proxy);
+    return error;
 }
 
 void ln_room_core_start(void *ctx)

@@ -18,7 +18,7 @@ struct far_end {
     struct ln_loop *loop;
     struct ln_http_loop *control;
     struct ln_allocator *allocator;
-    char *url;
+    char *url, *proxy;
     bool insecure;
     struct ln_websocket_client *socket;
     uint32_t generation;
@@ -141,6 +141,7 @@ static void open_far(struct far_end *far, uint32_t generation)
 {
     struct ln_websocket_client_config config = { .url = far->url,
                                                  .insecure = far->insecure,
+                                                 .proxy = far->proxy,
                                                  .connected = on_connected,
                                                  .message = on_message,
                                                  .closed = on_closed,
@@ -169,6 +170,9 @@ static void free_far(struct far_end *far)
     if (letter && ln_loop_post(far->loop, receive_near, letter) != 0)
         ln_free(letter->allocator, letter);
     ln_free(far->allocator, far->url);
+    if (far->proxy)
+        ln_wipe(far->proxy, strlen(far->proxy));
+    ln_free(far->allocator, far->proxy);
     ln_free(far->allocator, far);
 }
 
@@ -221,21 +225,24 @@ int ln_wire_create(struct ln_wire **ret_wire, const struct ln_wire_config *confi
     struct ln_wire *wire = ln_alloc_zero(config->allocator, sizeof *wire);
     struct far_end *far = ln_alloc_zero(config->allocator, sizeof *far);
     char *url = ln_alloc_text(config->allocator, config->url);
+    char *proxy = config->proxy ? ln_alloc_text(config->allocator, config->proxy) : NULL;
 
-    if (!wire || !far || !url) {
+    if (!wire || !far || !url || (config->proxy && !proxy)) {
         ln_free(config->allocator, wire);
         ln_free(config->allocator, far);
         ln_free(config->allocator, url);
+        ln_free(config->allocator, proxy);
         return LN_ERR_NOMEM;
     }
     wire->config = *config;
-    wire->config.url = NULL;
+    wire->config.url = wire->config.proxy = NULL;
     wire->far = far;
     *far = (struct far_end){ .near = wire,
                              .loop = config->loop,
                              .control = config->control,
                              .allocator = config->allocator,
                              .url = url,
+                             .proxy = proxy,
                              .insecure = config->insecure };
     *ret_wire = wire;
     return 0;

@@ -17,6 +17,7 @@ struct ln_wire_config {
     struct ln_allocator *allocator; /* for several threads */
     const char *url;                /* copied */
     bool insecure;
+    const char *proxy; /* as that of a WebSocket client (http/websocket_client.h); copied */
 
     /* On the loop. */
     void (*opened)(void *ctx);

@@ -24,8 +24,10 @@ struct ln_allocator *http_loop_allocator(struct ln_http_loop *loop);
 void http_loop_add(struct ln_http_loop *loop, struct http_member *member);
 /* The timer goes with its owner, which is a member itself, and no more with the loop. */
 void http_timer_disown(struct ln_http_timer *timer);
-/* The vhost of the clients, made when first asked for; NULL when that fails. */
-struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool secure, bool insecure);
+/* The vhost of the clients, made when first asked for; NULL when that fails. The proxy ("": none)
+ * is that of what is connected next. */
+struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool secure, bool insecure,
+                                         const char *proxy);
 
 /* The callbacks of libwebsockets; reason is its enum. */
 int http_connection_callback(struct lws *wsi, int reason, void *in, size_t len);

@@ -41,7 +41,7 @@ struct ln_http_timer {
 struct engine {
     uv_loop_t uv;
     struct lws_context *context;
-    struct lws_vhost *client_vhosts[3]; /* plain, secure, insecure */
+    struct lws_vhost *client_vhosts[6]; /* plain, secure, insecure; those with a proxy */
     unsigned handles;                   /* of libuv, in a fresh one */
     struct engine *next;
 };
@@ -408,21 +408,28 @@ void http_loop_add(struct ln_http_loop *loop, struct http_member *member)
     ln_list_append(&loop->members, &member->node);
 }
 
-struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool secure, bool insecure)
+struct lws_vhost *http_loop_client_vhost(struct ln_http_loop *loop, bool secure, bool insecure,
+                                         const char *proxy)
 {
-    static const char *const names[] = { "client-plain", "client", "client-insecure" };
-    int which = !secure ? 0 : insecure ? 2 : 1;
+    static const char *const names[] = { "client-plain",    "client",
+                                         "client-insecure", "client-plain-proxy",
+                                         "client-proxy",    "client-insecure-proxy" };
+    int which = (!secure ? 0 : insecure ? 2 : 1) + (*proxy ? 3 : 0);
     struct lws_context_creation_info info = {
         /* a plain one reads no authorities, which takes a while */
         .options = secure ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0,
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
         .vhost_name = names[which],
+        .http_proxy_address = proxy, /* without one it would look into the environment itself */
         .gid = (int)-1,
         .uid = (int)-1,
     };
+    struct lws_vhost *vhost = loop->engine->client_vhosts[which];
 
-    if (!loop->engine->client_vhosts[which])
-        loop->engine->client_vhosts[which] = lws_create_vhost(loop->engine->context, &info);
-    return loop->engine->client_vhosts[which];
+    if (!vhost)
+        vhost = loop->engine->client_vhosts[which] = lws_create_vhost(loop->engine->context, &info);
+    else if (*proxy && lws_set_proxy(vhost, proxy) != 0)
+        return NULL;
+    return vhost;
 }

@@ -14,12 +14,14 @@
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define MESSAGES_MAX   4096u
 #define MESSAGE_BYTES  262144u
 #define QUEUE_BYTES    1048576u
 #define CLOSE_SECONDS  5
 #define ABNORMAL_CLOSE 1006
+#define PROXY_SECRET   95u /* bytes that libwebsockets takes */
 
 struct message {
     unsigned char *data; /* with LWS_PRE bytes before the text */
@@ -38,6 +40,7 @@ struct ln_websocket_client {
     struct ln_websocket_client_config config;
     uint8_t pin[32];
     struct url url;
+    char proxy[PROXY_SECRET + 1 + 256 + 8]; /* "": none */
     struct lws *wsi;
     struct ln_http_timer *timer;
     bool connected, closing, ended;
@@ -99,6 +102,13 @@ static int parse_url(const char *text, struct url *url)
     return 0;
 }
 
+static bool proxy_fits(const char *proxy, size_t cap)
+{
+    const char *at = strrchr(proxy, '@');
+
+    return strlen(proxy) < cap && (!at || (size_t)(at - proxy) <= PROXY_SECRET);
+}
+
 /* ------------------------------------------------------------------ life */
 
 static void drop_queue(struct ln_websocket_client *client)
@@ -152,7 +162,8 @@ static void connect_now(struct ln_websocket_client *client)
         .origin = client->config.origin,
         .ietf_version_or_minus_one = -1,
         .local_protocol_name = HTTP_PROTOCOL_CLIENT,
-        .vhost = http_loop_client_vhost(client->loop, client->url.secure, client->config.insecure),
+        .vhost = http_loop_client_vhost(client->loop, client->url.secure, client->config.insecure,
+                                        client->proxy),
         .pwsi = &client->wsi,
         .opaque_user_data = client,
         .alpn = "http/1.1",
@@ -199,6 +210,8 @@ int ln_websocket_client_create(struct ln_websocket_client **ret_client, struct l
     if (!client)
         return LN_ERR_NOMEM;
     error = parse_url(config->url, &client->url);
+    if (!error && config->proxy && !proxy_fits(config->proxy, sizeof client->proxy))
+        error = LN_ERR_TOO_BIG;
     if (!error)
         error = ln_http_timer_create(&client->timer, loop, on_start, client);
     if (error) {
@@ -208,7 +221,9 @@ int ln_websocket_client_create(struct ln_websocket_client **ret_client, struct l
     http_timer_disown(client->timer);
     client->loop = loop;
     client->config = *config;
-    client->config.url = NULL;
+    client->config.url = client->config.proxy = NULL;
+    if (config->proxy)
+        memcpy(client->proxy, config->proxy, strlen(config->proxy) + 1);
     if (!client->config.message_bytes)
         client->config.message_bytes = MESSAGE_BYTES;
     if (!client->config.send_queue_bytes)
@@ -240,6 +255,7 @@ void ln_websocket_client_free(struct ln_websocket_client *client)
     ln_http_timer_free(client->timer);
     drop_queue(client);
     ln_ring_deinit(&client->queue);
+    ln_wipe(client->proxy, sizeof client->proxy);
     ln_free(allocator, client->text);
     ln_free(allocator, client);
 }
@@ -417,12 +433,24 @@ static int established(struct ln_websocket_client *client, struct lws *wsi)
     return lws_get_opaque_user_data(wsi) ? 0 : -1;
 }
 
+/* libwebsockets tells no more of a proxy than that it did not say 200. */
+static bool is_of_proxy(const struct ln_websocket_client *client, const char *why, size_t len)
+{
+    return client->proxy[0] && (!why || (len >= 5 && strncasecmp(why, "proxy", 5) == 0));
+}
+
 static void failed(struct ln_websocket_client *client, const char *why, size_t len)
 {
     char sentence[512];
 
-    snprintf(sentence, sizeof sentence, "Connecting to %s failed: %.*s.", client->url.authority,
-             why ? (int)len : 7, why ? why : "refused");
+    if (is_of_proxy(client, why, len))
+        snprintf(sentence, sizeof sentence,
+                 "Connecting to %s failed: the proxy refuses; its user name or password is missing "
+                 "or wrong, or it lets nobody connect there.",
+                 client->url.authority);
+    else
+        snprintf(sentence, sizeof sentence, "Connecting to %s failed: %.*s.", client->url.authority,
+                 why ? (int)len : 7, why ? why : "refused");
     lws_set_opaque_user_data(client->wsi, NULL);
     client->wsi = NULL;
     end(client, ABNORMAL_CLOSE, sentence);

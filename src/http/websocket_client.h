@@ -17,6 +17,10 @@ struct ln_websocket_client_config {
     /* wss: SHA-256 of the certificate's DER that alone is accepted, for self-made ones; NULL: the
      * system's authorities decide. */
     const uint8_t *pinned_sha256;
+    /* "[user:password@]host:port" of an HTTP proxy to be asked for a tunnel (nothing of it is
+     * %-encoded; user and password have at most 95 bytes); NULL: none, whatever the environment
+     * says. Read during create. */
+    const char *proxy;
     size_t message_bytes;     /* larger: closed with 1009; 0: 256 KiB */
     size_t send_queue_bytes;  /* 0: 1 MiB */
     unsigned connect_seconds; /* 0: 10 */
@@ -30,7 +34,8 @@ struct ln_websocket_client_config {
     void *ctx;
 };
 
-/* Begins to connect. Returns 0, LN_ERR_SYNTAX (the URL) or LN_ERR_NOMEM. */
+/* Begins to connect. Returns 0, LN_ERR_SYNTAX (the URL), LN_ERR_TOO_BIG (the proxy) or
+ * LN_ERR_NOMEM. */
 LN_NODISCARD int ln_websocket_client_create(struct ln_websocket_client **ret_client,
                                             struct ln_http_loop *loop,
                                             const struct ln_websocket_client_config *config);

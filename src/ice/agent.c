@@ -37,7 +37,7 @@ static bool config_valid(const struct ln_ice_config *c)
             c->ufrag_first == '+' || c->ufrag_first == '/');
 }
 
-/* Most agents have neither; those that do pay for it. */
+/* Most agents have none of them; those that do pay for it. */
 static int take_addresses(struct ln_ice *ice, const struct ln_ice_config *config)
 {
     struct ln_allocator *allocator = ice->env->allocator;
@@ -54,7 +54,12 @@ static int take_addresses(struct ln_ice *ice, const struct ln_ice_config *config
                                                         ice->externals)
                                : LN_ERR_NOMEM;
     }
+    if (!error && config->http_proxy) {
+        ice->proxy = ln_alloc_zero(allocator, sizeof *ice->proxy);
+        error = ice->proxy ? ln_proxy_parse(config->http_proxy, ice->proxy) : LN_ERR_NOMEM;
+    }
     ice->config.filter = ice->config.externals = NULL;
+    ice->config.http_proxy = NULL;
     return error;
 }
 
@@ -118,6 +123,9 @@ void ln_ice_free(struct ln_ice *ice)
     ln_free(ice->env->allocator, ice->early);
     ln_free(ice->env->allocator, ice->filter);
     ln_free(ice->env->allocator, ice->externals);
+    if (ice->proxy)
+        ln_wipe(ice->proxy, sizeof *ice->proxy);
+    ln_free(ice->env->allocator, ice->proxy);
     ln_free(ice->env->allocator, ice);
 }
 

@@ -90,6 +90,7 @@ struct ln_ice_server_entry {
     uint32_t request;
     struct ln_address addresses[2]; /* one a family */
     size_t address_count;
+    bool proxied; /* it is asked through the proxy: the addresses are the proxy's */
 };
 
 struct ln_ice_servers {
@@ -191,6 +192,7 @@ struct ln_ice {
     const struct ln_env *env;
     struct ln_ice_config config;
     struct ln_ice_filter *filter;       /* NULL: all addresses */
+    struct ln_proxy *proxy;             /* NULL: none */
     struct ln_ice_externals *externals; /* NULL: none */
     struct ln_ice_servers *servers;     /* for the next generation; a reference */
     struct ln_ice_relay *relays[LN_ICE_RELAYS_MAX];
@@ -401,6 +403,12 @@ enum ln_ice_error_text {
     LN_ICE_TEXT_CAPACITY,
     LN_ICE_TEXT_LOOP,   /* servers that name one another, or one that may not be asked */
     LN_ICE_TEXT_SECURE, /* TLS or DTLS failed */
+    LN_ICE_TEXT_PROXY_NAME,
+    LN_ICE_TEXT_PROXY_UNREACHABLE,
+    LN_ICE_TEXT_PROXY_TIMEOUT,
+    LN_ICE_TEXT_PROXY_CREDENTIALS,
+    LN_ICE_TEXT_PROXY_REFUSED,
+    LN_ICE_TEXT_PROXY_NONSENSE,
 };
 
 /* stats.c */

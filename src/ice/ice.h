@@ -72,6 +72,7 @@ struct ln_ice_config {
     size_t external_count;
     bool external_replaces; /* false: told as server-reflexive beside the host candidate; true: in
                                its place */
+    const char *http_proxy; /* NULL; the way to servers over TCP and TLS (stun/proxy.h) */
     bool mdns_names;        /* false; true: host candidates are told by names that the
                                driver publishes, and addresses of this host by nobody */
     bool tcp;               /* false; true: TCP candidates too (RFC 6544) */
@@ -92,7 +93,8 @@ struct ln_ice_config {
 void ln_ice_config_init(struct ln_ice_config *config);
 
 /* Texts are read during the call. Returns 0, LN_ERR_INVALID_ARGUMENT, LN_ERR_SYNTAX or LN_ERR_LIMIT
- * (of filter and externals), or LN_ERR_NOMEM. */
+ * (of filter and externals), LN_ERR_SYNTAX or LN_ERR_NOT_SUPPORTED (of the proxy), or LN_ERR_NOMEM.
+ */
 LN_NODISCARD int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
                                const struct ln_env *env);
 void ln_ice_free(struct ln_ice *ice); /* NULL is fine; the driver closes what links are left */

@@ -256,7 +256,8 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
             server->request = ln_ice_new_request(ice);
             *ret_request = (struct ln_request){ .kind = LN_REQUEST_RESOLVE,
                                                 .id = server->request,
-                                                .name = server->host };
+                                                .name = server->proxied ? ice->proxy->host
+                                                                        : server->host };
             return 1;
         }
     }
@@ -330,11 +331,13 @@ static void server_answer(struct ln_ice *ice, size_t index, const struct ln_answ
             ln_address_is_unspecified(a) || ln_address_is_multicast(a))
             continue;
         server->addresses[server->address_count] = *a;
-        server->addresses[server->address_count++].port = server->port;
+        server->addresses[server->address_count++].port = server->proxied ? ice->proxy->port
+                                                                          : server->port;
     }
     server->state = server->address_count > 0 ? LN_ICE_SERVER_READY : LN_ICE_SERVER_FAILED;
     if (server->state == LN_ICE_SERVER_FAILED)
-        ln_ice_push_error(ice, (uint8_t)index, NULL, 701, LN_ICE_TEXT_NAME);
+        ln_ice_push_error(ice, (uint8_t)index, NULL, 701,
+                          server->proxied ? LN_ICE_TEXT_PROXY_NAME : LN_ICE_TEXT_NAME);
 }
 
 bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)

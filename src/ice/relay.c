@@ -51,6 +51,12 @@ static uint16_t relay_preference(uint16_t of_link, uint8_t transport)
     return (uint16_t)(steps[transport] * 16384u + of_link / 4u);
 }
 
+/* The server itself, as far as its address is known: with a proxy that of a redirection alone. */
+static const struct ln_address *asked(const struct ln_ice_relay *relay)
+{
+    return relay->target.family != LN_FAMILY_NONE ? &relay->target : &relay->server;
+}
+
 /* A client for relay->server, started. */
 static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
@@ -65,7 +71,7 @@ static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
                                             .rto = ice->config.rto };
     int error = ln_turn_client_create(&relay->turn, &config, ice->env);
 
-    relay->tried[relay->redirects] = relay->server;
+    relay->tried[relay->redirects] = *asked(relay);
     return error ? error : ln_ice_way_begin(ice, relay, now);
 }
 
@@ -193,6 +199,7 @@ void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
 {
     bool hidden = ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY;
 
+    text = ln_ice_way_text(relay, text);
     if (!relay->done && relay->generation == ice->current)
         ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->base, code,
                           (uint8_t)text);
@@ -244,6 +251,8 @@ static bool is_inside(const struct ln_address *address)
 /* A public server does not send us into a network of ours: what stands there is not meant. */
 static bool may_follow(const struct ln_ice_relay *relay, const struct ln_address *other)
 {
+    if (relay->tunnel != LN_ICE_TUNNEL_NONE) /* it is the proxy that would go there */
+        return ln_candidate_may_check(other) && !is_inside(other);
     return other->family == relay->base.family && ln_candidate_may_check(other) &&
            (!is_inside(other) || is_inside(&relay->server)) &&
            ln_address_is_loopback(other) == ln_address_is_loopback(&relay->base);
@@ -274,7 +283,9 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
         return;
     }
     memcpy(model.tried, relay->tried, sizeof model.tried);
-    model.server = other;
+    model.server = relay->tunnel != LN_ICE_TUNNEL_NONE ? relay->server : other;
+    if (relay->tunnel != LN_ICE_TUNNEL_NONE)
+        model.target = other;
     model.domain = domain[0] ? domain : relay->domain; /* copied by ln_ice_way_begin() */
     if (ln_ice_relay_start(ice, &model, now))
         ln_ice_relay_release(ice, relay);

@@ -13,6 +13,7 @@
 #include "base/endpoint.h"
 #include "crypto/session.h"
 #include "stun/framing.h"
+#include "stun/proxy.h"
 #include "stun/turn_client.h"
 
 #define LN_ICE_RELAYS_MAX      16u
@@ -41,6 +42,14 @@ enum ln_ice_stream { /* the relay's own stream */
                      LN_ICE_STREAM_CANCEL,  /* asked for, and not wanted any more */
 };
 
+enum ln_ice_tunnel {                     /* through a proxy, in the relay's own stream */
+                     LN_ICE_TUNNEL_NONE, /* no proxy */
+                     LN_ICE_TUNNEL_CLOSED,
+                     LN_ICE_TUNNEL_WANTED, /* to be asked for by the next message */
+                     LN_ICE_TUNNEL_ASKED,
+                     LN_ICE_TUNNEL_OPEN,
+};
+
 struct ln_ice_relay {
     const struct ln_ice_generation *generation; /* NULL: it is leaving */
     struct ln_turn_client *turn;
@@ -49,7 +58,10 @@ struct ln_ice_relay {
     uint8_t over;   /* enum ln_ice_over */
     uint8_t stream; /* enum ln_ice_stream */
     uint32_t request;
-    size_t room;                /* bytes that the stream takes */
+    size_t room;              /* bytes that the stream takes */
+    uint8_t tunnel;           /* enum ln_ice_tunnel; with one, `server` is the proxy, */
+    struct ln_address target; /* and this the server, if it is not that of the URL */
+    struct ln_proxy_answer answer;
     struct ln_session *session; /* TLS or DTLS, else NULL */
     uint8_t *plain;             /* what came out of the session last */
     char *domain;               /* whose certificate it must be, if not the server's own */
@@ -124,6 +136,10 @@ void ln_ice_relay_drop_stream(struct ln_ice_relay *relay);
 
 /* Begins to connect, or to secure, or to allocate. Returns 0, LN_ERR_NOMEM, ... */
 LN_NODISCARD int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+/* The stream is open. */
+void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now);
+/* What has failed, of enum ln_ice_error_text: it may have been the proxy. */
+unsigned ln_ice_way_text(const struct ln_ice_relay *relay, unsigned text);
 void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay);
 /* 0, or why it is no way any more. */
 int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now);
@@ -134,7 +150,7 @@ size_t ln_ice_way_head(const struct ln_ice_relay *relay);
  * there (0: they wait in the session), or < 0. */
 int ln_ice_way_wrap(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_t len, size_t cap);
 /* What the session itself has to say; its length or 0. */
-int ln_ice_way_poll(struct ln_ice_relay *relay, uint8_t *out, size_t cap);
+int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_relay *relay, uint8_t *out, size_t cap);
 /* Whether messages may be sent. */
 bool ln_ice_way_ready(const struct ln_ice_relay *relay);
 /* The next message in relay->rest, which is shortened: 1, 0, or < 0: the stream is of no use. */

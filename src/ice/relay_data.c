@@ -63,7 +63,7 @@ static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
                          struct ln_transmit *out)
 {
     size_t head = ln_ice_way_head(relay), cap = out->cap - head - LN_ICE_TAILROOM;
-    int len = ln_ice_way_poll(relay, out->data, out->cap);
+    int len = ln_ice_way_poll(ice, relay, out->data, out->cap);
 
     if (len == 0 && ln_ice_way_ready(relay)) {
         len = ln_turn_client_poll(relay->turn, now, out->data + head, cap);

@@ -50,10 +50,7 @@ static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
         relay->stream = LN_ICE_STREAM_OPEN;
         relay->via = answer->link;
         relay->room = answer->bytes;
-        if (relay->session)
-            ln_session_start(relay->session, now);
-        else
-            ln_turn_client_start(relay->turn, now);
+        ln_ice_way_opened(relay, now);
         return true;
     }
     if (answer->kind == LN_ANSWER_OPENED && relay->stream == LN_ICE_STREAM_CANCEL &&

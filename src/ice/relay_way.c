@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The way from a relay's client to its server (RFC 8656, 3.1): datagrams as they are, DTLS records,
  * a stream of frames, or that inside TLS. Certificates are verified up to the system's roots and
- * against the name of the URL (RFC 8489, 6.2.3); ALPN says "stun.turn" (RFC 7443).
+ * against the name of the URL (RFC 8489, 6.2.3); ALPN says "stun.turn" (RFC 7443). A stream may
+ * lead to an HTTP proxy, which makes a tunnel of it first (stun/proxy.h).
  *
  * Sessions are made here and asked for their state; nothing of TURN is known but when it may begin.
  */
 #include "ice/agent.h"
 
+#include "base/address.h"
 #include "base/alloc.h"
 #include "base/time.h"
 
@@ -17,9 +19,11 @@ static bool is_stream(const struct ln_ice_relay *relay)
     return relay->over == LN_ICE_OVER_TCP || relay->over == LN_ICE_OVER_TLS;
 }
 
+static const char protocol[] = "stun.turn";
+
 static int make_session(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
-    static const char *const alpn[] = { "stun.turn" };
+    static const char *const alpn[] = { protocol };
     const struct ln_ice_server_entry *server =
         &relay->generation->servers->entries[relay->server_index];
     struct ln_session_config config = { .is_client = true,
@@ -44,6 +48,8 @@ int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
     int error = 0;
 
     relay->domain = NULL;
+    if (relay->generation->servers->entries[relay->server_index].proxied)
+        relay->tunnel = LN_ICE_TUNNEL_CLOSED;
     relay->frames = (struct ln_stun_stream){ .allocator = ice->env->allocator,
                                              .limit = LN_ICE_RELAY_FRAME_MAX };
     relay->give_up_at = relay->over == LN_ICE_OVER_UDP ? LN_TIME_NEVER
@@ -61,6 +67,41 @@ int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
     else
         ln_turn_client_start(relay->turn, now);
     return 0;
+}
+
+static void begin_inside(struct ln_ice_relay *relay, ln_time now)
+{
+    if (relay->session)
+        ln_session_start(relay->session, now);
+    else
+        ln_turn_client_start(relay->turn, now);
+}
+
+void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now)
+{
+    if (relay->tunnel == LN_ICE_TUNNEL_CLOSED)
+        relay->tunnel = LN_ICE_TUNNEL_WANTED;
+    else
+        begin_inside(relay, now);
+}
+
+unsigned ln_ice_way_text(const struct ln_ice_relay *relay, unsigned text)
+{
+    if (relay->tunnel == LN_ICE_TUNNEL_NONE || relay->tunnel == LN_ICE_TUNNEL_OPEN)
+        return text;
+    if (ln_proxy_wants_credentials(relay->answer.status))
+        return LN_ICE_TEXT_PROXY_CREDENTIALS;
+    if (relay->answer.status >= 300)
+        return LN_ICE_TEXT_PROXY_REFUSED;
+    switch (text) {
+    case LN_ICE_TEXT_TIMEOUT:
+        return LN_ICE_TEXT_PROXY_TIMEOUT;
+    case LN_ICE_TEXT_UNREACHABLE: /* or it hung up without a word */
+        return relay->tunnel == LN_ICE_TUNNEL_CLOSED ? LN_ICE_TEXT_PROXY_UNREACHABLE
+                                                     : LN_ICE_TEXT_PROXY_REFUSED;
+    default:
+        return LN_ICE_TEXT_PROXY_NONSENSE;
+    }
 }
 
 void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay)
@@ -99,6 +140,8 @@ bool ln_ice_way_ready(const struct ln_ice_relay *relay)
 {
     if (is_stream(relay) && relay->stream != LN_ICE_STREAM_OPEN)
         return false;
+    if (relay->tunnel != LN_ICE_TUNNEL_NONE && relay->tunnel != LN_ICE_TUNNEL_OPEN)
+        return false;
     return !relay->session || ln_session_state(relay->session) == LN_SESSION_ESTABLISHED;
 }
 
@@ -109,11 +152,29 @@ size_t ln_ice_way_head(const struct ln_ice_relay *relay)
     return relay->over == LN_ICE_OVER_DTLS ? ln_session_headroom(relay->session) : 0;
 }
 
-int ln_ice_way_poll(struct ln_ice_relay *relay, uint8_t *out, size_t cap)
+/* Asks the proxy for the server of the URL, or for the one that was named in its place. */
+static int ask_proxy(const struct ln_ice *ice, struct ln_ice_relay *relay, uint8_t *out, size_t cap)
+{
+    const struct ln_ice_server_entry *server;
+    char host[LN_ADDRESS_TEXT_MAX];
+
+    if (!relay->generation)
+        return 0;
+    server = &relay->generation->servers->entries[relay->server_index];
+    relay->tunnel = LN_ICE_TUNNEL_ASKED;
+    if (relay->target.family != LN_FAMILY_NONE)
+        return ln_proxy_request(ice->proxy, ln_address_format_ip(&relay->target, host),
+                                relay->target.port, protocol, out, cap);
+    return ln_proxy_request(ice->proxy, server->host, server->port, protocol, out, cap);
+}
+
+int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_relay *relay, uint8_t *out, size_t cap)
 {
     int len = 0;
 
-    if (relay->session && (!is_stream(relay) || relay->stream == LN_ICE_STREAM_OPEN))
+    if (relay->tunnel == LN_ICE_TUNNEL_WANTED && relay->stream == LN_ICE_STREAM_OPEN)
+        len = ask_proxy(ice, relay, out, cap);
+    else if (relay->session && (!is_stream(relay) || relay->stream == LN_ICE_STREAM_OPEN))
         len = ln_session_poll_output(relay->session, out, cap);
     if (len > 0 && is_stream(relay))
         relay->room -= (size_t)len < relay->room ? (size_t)len : relay->room;
@@ -168,6 +229,13 @@ int ln_ice_way_next(struct ln_ice_relay *relay, ln_time now, struct ln_bytes *re
 {
     int n;
 
+    if (relay->tunnel != LN_ICE_TUNNEL_NONE && relay->tunnel != LN_ICE_TUNNEL_OPEN) {
+        n = ln_proxy_answer_read(&relay->answer, &relay->rest);
+        if (n <= 0)
+            return n;
+        relay->tunnel = LN_ICE_TUNNEL_OPEN;
+        begin_inside(relay, now);
+    }
     if (relay->over == LN_ICE_OVER_TCP)
         return ln_stun_stream_next(&relay->frames, &relay->rest, ret_message);
     if (relay->over == LN_ICE_OVER_DTLS) {

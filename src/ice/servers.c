@@ -17,7 +17,7 @@ static uint16_t default_port(const struct ln_ice_server_address *from)
 }
 
 static int copy_server(struct ln_ice_server_entry *server, struct ln_allocator *allocator,
-                       const struct ln_ice_server_address *from)
+                       const struct ln_proxy *proxy, const struct ln_ice_server_address *from)
 {
     server->url = ln_alloc_text(allocator, from->url ? from->url : "");
     server->host = ln_alloc_text(allocator, from->host);
@@ -28,8 +28,10 @@ static int copy_server(struct ln_ice_server_entry *server, struct ln_allocator *
     server->relays = from->relays;
     server->transport = (uint8_t)from->transport;
     server->port = default_port(from);
-    if (ln_address_parse(from->host, &server->addresses[0]) == 0) {
-        server->addresses[0].port = server->port;
+    server->proxied = proxy && from->relays &&
+                      (from->transport == LN_ICE_OVER_TCP || from->transport == LN_ICE_OVER_TLS);
+    if (ln_address_parse(server->proxied ? proxy->host : from->host, &server->addresses[0]) == 0) {
+        server->addresses[0].port = server->proxied ? proxy->port : server->port;
         server->address_count = 1;
         server->state = LN_ICE_SERVER_READY;
     }
@@ -52,7 +54,7 @@ struct ln_ice_servers *ln_ice_servers_create(struct ln_ice *ice,
     set->policy = (uint8_t)policy;
     for (i = 0; i < count; i++) {
         set->count++;
-        if (copy_server(&set->entries[i], ice->env->allocator, &from[i]) != 0) {
+        if (copy_server(&set->entries[i], ice->env->allocator, ice->proxy, &from[i]) != 0) {
             ln_ice_servers_unref(ice, set);
             return NULL;
         }

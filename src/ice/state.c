@@ -228,6 +228,12 @@ static void fill_error(const struct ln_ice *ice, const struct ln_ice_event_entry
         "the server has no relayed address left",
         "the server names another one that cannot be asked",
         "the server's certificate is not trusted, or it speaks no TLS",
+        "the proxy's name was not found",
+        "the proxy cannot be reached from this address",
+        "the proxy did not answer",
+        "the proxy asks for a user name and password, or refuses them",
+        "the proxy does not let us connect to the server",
+        "the proxy's answer makes no sense",
     };
 
     event->error.url = ln_ice_server_url(ice->current, entry->server);

@@ -2,7 +2,9 @@
  * RTCConfiguration checked and kept; ICE URLs (RFC 7064, 3.1; RFC 7065, 3.1). */
 #include "peer/configuration.h"
 
+#include "base/alloc.h"
 #include "ice/addresses.h"
+#include "stun/proxy.h"
 
 #include <linnet/error.h>
 
@@ -179,8 +181,12 @@ static int check_network(const struct ln_network_options *network)
 {
     struct ln_ice_filter filter;
     struct ln_ice_externals externals;
-    int error;
+    struct ln_proxy proxy;
+    int error = network->http_proxy ? ln_proxy_parse(network->http_proxy, &proxy) : 0;
 
+    ln_wipe(&proxy, sizeof proxy);
+    if (error)
+        return error;
     if ((unsigned)network->priority > LN_NETWORK_PRIORITY_HIGH)
         return LN_ERR_INVALID_ARGUMENT;
     error = ln_ice_filter_parse(network->address_filter, network->address_filter_count, &filter);

@@ -132,6 +132,7 @@ static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration
     config.externals = configuration->network.external_addresses;
     config.external_count = configuration->network.external_address_count;
     config.external_replaces = configuration->network.external_replaces;
+    config.http_proxy = configuration->network.http_proxy;
     config.mdns_names = configuration->network.mdns_names;
     config.tcp = configuration->ice_tcp;
     config.port_min = configuration->port_min;
