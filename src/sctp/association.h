@@ -117,6 +117,7 @@ struct ln_sctp {
     bool window_limited;  /* sending stopped at the congestion window */
     bool pace_limited;    /* or to be paced, since the queue was last empty */
     bool fast_retransmit; /* the next packet passes the congestion window */
+    size_t repair_bytes;  /* retransmissions that pass it too */
     ln_time paced_until;  /* data waits for its turn; NEVER: it does not */
     bool probing;         /* what is in flight was sent into a closed window */
     ln_time last_sent;    /* data */

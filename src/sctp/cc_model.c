@@ -23,6 +23,7 @@
 #define WINDOW_GAIN      2.0
 #define FULL_GROWTH      1.25
 #define FULL_ROUNDS      3u
+#define QUEUE_PART       4 /* of a round trip: so much more is a queue */
 #define MORE             1.1
 #define RATE_ROUNDS      10u
 #define RTT_LIFETIME     LN_SECONDS(10)
@@ -51,6 +52,7 @@ struct model {
     unsigned round;
     double full_rate;
     unsigned full_rounds;
+    bool queue_seen; /* since the rate last grew */
     unsigned cycle;
     bool found_more;
     bool disturbed; /* by a timeout: the round says nothing about the path */
@@ -108,11 +110,18 @@ static void note_rate(struct model *m, double rate)
     /* A probe that found more, a good deal more, is repeated at once. */
     m->found_more = rate > bandwidth(m) * MORE;
     m->rates[m->round++ % RATE_ROUNDS] = rate;
-    if (m->phase != STARTUP || !m->had_enough || m->disturbed)
+}
+
+/* Startup ends after rounds that brought no more; also where the other side's window held it back,
+ * if a queue stands meanwhile: then it was the path that brought no more. */
+static void look_for_the_end_of_startup(struct model *m, double rate)
+{
+    if (m->phase != STARTUP || m->disturbed || (!m->had_enough && !m->queue_seen))
         return;
     if (rate >= m->full_rate * FULL_GROWTH) {
         m->full_rate = rate;
         m->full_rounds = 0;
+        m->queue_seen = false;
     } else if (++m->full_rounds >= FULL_ROUNDS) {
         m->phase = DRAIN;
     }
@@ -139,6 +148,7 @@ static void end_round(struct model *m, const struct ln_sctp_cc_ack *ack)
         double rate = (double)m->delivered * 1e9 / (double)took;
 
         note_rate(m, rate);
+        look_for_the_end_of_startup(m, rate);
         heed_heavy_loss(m, rate);
     }
     if (m->phase == CRUISE)
@@ -155,6 +165,8 @@ static void note_rtt(struct model *m, const struct ln_sctp_cc_ack *ack)
 {
     bool old = m->min_rtt > 0 && ack->now - m->min_rtt_at > RTT_LIFETIME;
 
+    if (ack->rtt > m->min_rtt + m->min_rtt / QUEUE_PART && m->min_rtt > 0)
+        m->queue_seen = true;
     if (ack->rtt > 0 && (m->min_rtt == 0 || ack->rtt <= m->min_rtt)) {
         m->min_rtt = ack->rtt;
         m->min_rtt_at = ack->now;

@@ -75,7 +75,7 @@ static void decide_sent_once(struct rack *r, struct ln_outstanding *o, ln_time n
     uint64_t tsn = r->from > o->first ? r->from : o->first;
     size_t range = ln_ranges_find(&o->acked, tsn);
 
-    for (; tsn < o->next; tsn++) {
+    for (; tsn < o->next && tsn <= o->told_to; tsn++) {
         const struct ln_slot *slot;
 
         if (range < o->acked.count && tsn >= o->acked.items[range].first) {
@@ -97,7 +97,7 @@ static void decide_resent(struct rack *r, struct ln_outstanding *o, ln_time now,
     while (tsn != 0) {
         uint64_t newer = ln_outstanding_newer_resent(o, tsn);
 
-        if (!decide(r, o, tsn, ln_outstanding_slot(o, tsn), now, highest))
+        if (tsn <= o->told_to && !decide(r, o, tsn, ln_outstanding_slot(o, tsn), now, highest))
             break;
         tsn = newer;
     }
@@ -164,6 +164,8 @@ static uint64_t on_ack(void *loss, struct ln_outstanding *o, const struct ln_ack
         r->newest_sent = ack->newest_sent;
         r->newest_tsn = ack->newest_tsn;
         r->rtt = now - ack->newest_sent;
+        if (o->told_to != UINT64_MAX && r->rtt > smoothed_rtt)
+            r->rtt = smoothed_rtt; /* it may have arrived long before it was told */
     }
     if (ack->reordered)
         r->reordered = true;

@@ -157,7 +157,7 @@ static bool window_open(struct ln_sctp *s)
 {
     if (s->fast_retransmit)
         return true;
-    if (s->outstanding.in_flight_bytes < s->cc_ops->window(s->cc))
+    if (ln_outstanding_flight(&s->outstanding) < s->cc_ops->window(s->cc))
         return true;
     s->window_limited = true;
     return false;
@@ -178,10 +178,11 @@ static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
         const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
         size_t bytes = ln_association_data_head(s) + ((slot->len + 3u) & ~3u);
 
-        if (!window_open(s))
+        if (!window_open(s) && s->repair_bytes == 0)
             return false;
         if (bytes > ln_writer_room(w))
             return false;
+        s->repair_bytes -= slot->len < s->repair_bytes ? slot->len : s->repair_bytes;
         if (tsn == s->outstanding.first && s->state != LN_ASSOCIATION_COOKIE_ECHOED)
             s->data_deadline = ln_time_add(now, s->rto.value);
         ln_outstanding_resent(&s->outstanding, tsn, now);

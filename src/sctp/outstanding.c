@@ -24,6 +24,7 @@ void ln_outstanding_init(struct ln_outstanding *o, struct ln_allocator *allocato
     o->allocator = allocator;
     o->queue = queue;
     o->first = o->next = o->lost_from = o->rtt_from = first_tsn;
+    o->told_to = UINT64_MAX;
     ln_ranges_init(&o->acked, allocator, ACKED_RANGES_MAX);
 }
 
@@ -300,6 +301,7 @@ void ln_outstanding_lose(struct ln_outstanding *o, uint64_t tsn)
 
 void ln_outstanding_lose_all(struct ln_outstanding *o)
 {
+    o->untold_bytes = 0;
     for (uint64_t tsn = o->first; tsn < o->next; tsn++)
         if (ln_outstanding_slot(o, tsn)->state == LN_SLOT_IN_FLIGHT)
             ln_outstanding_lose(o, tsn);

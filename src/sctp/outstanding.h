@@ -38,6 +38,10 @@ struct ln_outstanding {
     uint64_t lost_from;     /* no lost slot stands before */
     uint64_t rtt_from;      /* the next TSN to measure the round trip with */
     uint64_t highest_acked; /* by any SACK */
+    /* A SACK has room for so many gap blocks. When the last one was full, it says nothing of what
+     * is above this TSN; else UINT64_MAX. */
+    uint64_t told_to;
+    size_t untold_bytes; /* what must have arrived above: each SACK is for a packet at least */
     size_t in_flight_bytes, lost_count, abandoned_count;
     size_t gap_acked_count; /* ACKED slots */
     uint64_t lost_bytes;    /* found lost in all, also wrongly */
@@ -71,6 +75,12 @@ void ln_outstanding_deinit(struct ln_outstanding *o);
 static inline bool ln_outstanding_empty(const struct ln_outstanding *o)
 {
     return o->first == o->next;
+}
+
+/* What is still on its way, as far as can be told. */
+static inline size_t ln_outstanding_flight(const struct ln_outstanding *o)
+{
+    return o->in_flight_bytes > o->untold_bytes ? o->in_flight_bytes - o->untold_bytes : 0;
 }
 
 static inline struct ln_slot *ln_outstanding_slot(const struct ln_outstanding *o, uint64_t tsn)

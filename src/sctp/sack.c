@@ -14,10 +14,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define SACK_HEAD_BYTES    16u
-#define RANGES_MAX         4096u
-#define PACKETS_PER_SACK   2u
-#define BLOCKS_IN_SACK_MAX 250u
+#define SACK_HEAD_BYTES  16u
+#define RANGES_MAX       4096u
+#define PACKETS_PER_SACK 2u
 
 void ln_received_init(struct ln_received *received, struct ln_allocator *allocator,
                       uint64_t first_tsn)
@@ -122,8 +121,8 @@ bool ln_sack_write(struct ln_received *received, struct ln_writer *w, uint32_t w
     if (room < SACK_HEAD_BYTES)
         return false;
     room = (room - SACK_HEAD_BYTES) / 4;
-    if (blocks > BLOCKS_IN_SACK_MAX)
-        blocks = BLOCKS_IN_SACK_MAX;
+    if (blocks > LN_GAP_BLOCKS_MAX)
+        blocks = LN_GAP_BLOCKS_MAX;
     if (blocks > room)
         blocks = room;
     if (duplicates > room - blocks)

@@ -83,6 +83,7 @@ void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
     s->paced_until = LN_TIME_NEVER;
     s->forward_due = s->window_limited = s->pace_limited = false;
     s->fast_retransmit = s->probing = false;
+    s->repair_bytes = 0;
     s->cc_ops->init(s->cc, &cc_config, now);
     s->loss_ops->init(s->loss);
     ln_rto_init(&s->rto, s->config.rto_initial, s->config.rto_min, s->config.rto_max);
@@ -374,6 +375,8 @@ static void apply_ack(struct ln_sctp *s, ln_time now, const struct ln_ack *ack, 
 /* Takes the peer's window; one that opens calls back what was sent into the closed one. */
 static void apply_window(struct ln_sctp *s, uint32_t window)
 {
+    size_t flight = ln_outstanding_flight(&s->outstanding);
+
     if (s->probing && window > 0) {
         s->probing = false;
         ln_outstanding_lose_all(&s->outstanding);
@@ -381,15 +384,41 @@ static void apply_window(struct ln_sctp *s, uint32_t window)
     }
     if (s->queue.unfinished_limit < window / 2)
         s->queue.unfinished_limit = window / 2;
-    s->peer_window = window > s->outstanding.in_flight_bytes
-                         ? window - s->outstanding.in_flight_bytes
-                         : 0;
+    s->peer_window = window > flight ? window - flight : 0;
+}
+
+/* A SACK full of gap blocks is for a packet at least that arrived above them: that is counted when
+ * it happens and not when it is shown. The times of what is shown then are not those of its
+ * arrival, which may have been long before. As many bytes as it shows to have left the path, and
+ * one packet, may be repaired whatever seems to be in flight: else nothing would ever show more. */
+static void note_untold(struct ln_sctp *s, const struct ln_sack *sack, struct ln_ack *ack)
+{
+    struct ln_outstanding *o = &s->outstanding;
+    size_t packet = ln_association_fragment_bytes(s);
+    size_t shown = ack->acked_bytes > packet ? ack->acked_bytes - packet : 0;
+    bool full = sack->block_count >= BLOCKS_TELL_ALL;
+
+    s->repair_bytes = full ? ack->acked_bytes + packet : 0;
+    if (full || o->untold_bytes > 0)
+        ack->latest_rtt = 0;
+    if (shown > o->untold_bytes)
+        shown = o->untold_bytes;
+    o->untold_bytes -= shown;
+    ack->acked_bytes -= shown;
+    if (full && ack->acked_bytes == 0) {
+        ack->acked_bytes = packet;
+        o->untold_bytes += packet;
+    }
+    if (!full)
+        o->untold_bytes = 0;
+    o->told_to = full ? sack->blocks[sack->block_count - 1].last : UINT64_MAX;
 }
 
 static void process_sack(struct ln_sctp *s, ln_time now, const struct ln_sack *sack)
 {
     const struct ln_spurious *spurious = &s->outstanding.spurious;
-    size_t flight = s->outstanding.in_flight_bytes, before = spurious->in_vain + spurious->not_lost;
+    size_t flight = ln_outstanding_flight(&s->outstanding),
+           before = spurious->in_vain + spurious->not_lost;
     struct ln_ack ack;
 
     /* A SACK that could not say all shows later what had arrived before: no proof of anything. */
@@ -397,6 +426,7 @@ static void process_sack(struct ln_sctp *s, ln_time now, const struct ln_sack *s
         ln_spurious_end(&s->outstanding.spurious);
     ln_outstanding_ack(&s->outstanding, sack->cumulative, sack->blocks, sack->block_count, now,
                        &ack);
+    note_untold(s, sack, &ack);
     if (s->outstanding.in_flight_bytes == 0)
         s->probing = false;
     apply_duplicates(s, sack, before);
@@ -427,7 +457,7 @@ void ln_transfer_on_cumulative(struct ln_sctp *s, ln_time now, uint32_t wire_tsn
 {
     uint64_t tsn = ln_tsn_widen(s->outstanding.first - 1, wire_tsn);
     struct ln_ack ack;
-    size_t flight = s->outstanding.in_flight_bytes;
+    size_t flight = ln_outstanding_flight(&s->outstanding);
 
     if (tsn >= s->outstanding.next || tsn < s->outstanding.first)
         return;

@@ -198,31 +198,55 @@ LN_TEST(sctp_cc, slow_start_turns_careful_when_the_delay_grows_and_back_when_it_
     struct ln_sctp_cc_ack ack;
     uint64_t tsn = 0;
     bool end = false;
+    ln_time now = 0;
 
     ln_slow_start_init(&s);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 10; i++) {
-            ack = ack_at(0, 1000, tsn += 5, LN_MILLISECONDS(100));
+            ack = ack_at(now += LN_MILLISECONDS(10), 1000, tsn += 5, LN_MILLISECONDS(100));
             CHECK_EQUAL(ln_slow_start_on_ack(&s, &ack, &end), 1000);
             CHECK(!end);
         }
     }
     for (int i = 0; i < 20; i++) {
-        ack = ack_at(0, 1000, tsn += 5, LN_MILLISECONDS(114));
+        ack = ack_at(now += LN_MILLISECONDS(10), 1000, tsn += 5, LN_MILLISECONDS(114));
         (void)ln_slow_start_on_ack(&s, &ack, &end);
     }
     CHECK(s.cautious);
     CHECK_EQUAL(ln_slow_start_on_ack(&s, &ack, &end), 250);
     for (int i = 0; i < 20; i++) {
-        ack = ack_at(0, 1000, tsn += 5, LN_MILLISECONDS(100));
+        ack = ack_at(now += LN_MILLISECONDS(10), 1000, tsn += 5, LN_MILLISECONDS(100));
         (void)ln_slow_start_on_ack(&s, &ack, &end);
     }
     CHECK(!s.cautious && !end);
     for (int i = 0; i < 200 && !end; i++) {
-        ack = ack_at(0, 1000, tsn += 5, LN_MILLISECONDS(130));
+        ack = ack_at(now += LN_MILLISECONDS(10), 1000, tsn += 5, LN_MILLISECONDS(115));
         (void)ln_slow_start_on_ack(&s, &ack, &end);
     }
     CHECK(end);
+}
+
+/* On a long path the window doubles between the beginnings of two rounds. */
+LN_TEST(sctp_cc, slow_start_sees_a_queue_that_grows_within_a_round)
+{
+    struct ln_slow_start s;
+    struct ln_sctp_cc_ack ack;
+    uint64_t tsn = 0;
+    ln_duration rtt = LN_MILLISECONDS(200);
+    ln_time now = 0;
+    bool end = false;
+
+    ln_slow_start_init(&s);
+    for (int i = 0; i < 100; i++) {
+        ack = ack_at(now += LN_MILLISECONDS(2), 1000, ++tsn, rtt);
+        CHECK_EQUAL(ln_slow_start_on_ack(&s, &ack, &end), 1000);
+    }
+    for (int i = 0; i < 100 && !end; i++) { /* one round: its end is not acknowledged */
+        ack = ack_at(now += LN_MILLISECONDS(2), 1000, tsn, rtt += LN_MILLISECONDS(1));
+        (void)ln_slow_start_on_ack(&s, &ack, &end);
+        CHECK(s.cautious || rtt < LN_MILLISECONDS(200 + 16 + 2 * 25));
+    }
+    CHECK(end && rtt < LN_MILLISECONDS(200 + 50 + 2 * 25));
 }
 
 LN_TEST(sctp_pace, a_late_sender_keeps_the_rate_and_an_idle_one_gets_no_more_than_the_slack)

@@ -65,6 +65,52 @@ static void begin(struct pipe *pipe, struct plan *plan)
     CHECK(pipe_run(pipe, pipe->now + LN_SECONDS(5), acknowledged));
 }
 
+/* Every second packet with data is lost, `times` in all. */
+static bool lose_every_second(struct pipe *pipe, int from, uint8_t *packet, size_t *len)
+{
+    struct plan *plan = pipe->context;
+
+    if (!plan->armed || from != 0 || tsn_of(packet, *len) == 0 || plan->times == 0)
+        return true;
+    plan->tsn++;
+    if (plan->tsn % 2 == 0)
+        return true;
+    plan->times--;
+    return false;
+}
+
+/* What arrived above them is not told: it is neither held lost, nor in the way of sending. */
+LN_TEST(sctp_loss,
+        more_holes_than_a_sack_can_tell_of_are_repaired_without_a_timeout_or_much_in_vain)
+{
+    enum { HOLES = 1000 };
+    static uint8_t message[200000];
+    struct ln_sctp_config config;
+    struct ln_sctp_stats stats;
+    struct plan plan = { 0 };
+    struct pipe pipe;
+
+    if (pipe_sweeping())
+        return;
+    ln_sctp_config_init(&config);
+    config.initial_window_packets = 4000;
+    config.receive_window_first = 16u << 20;
+    pipe_init(&pipe, 1);
+    pipe_create(&pipe, &config, &config);
+    pipe_connect(&pipe);
+    pipe.filter = lose_every_second;
+    pipe.context = &plan;
+    plan.armed = true;
+    plan.times = HOLES;
+    for (int i = 0; i < 20; i++)
+        CHECK(ln_sctp_send(pipe.end[0], 0, 53, message, sizeof message, NULL) == 0);
+    CHECK(pipe_run(&pipe, pipe.now + LN_SECONDS(5), acknowledged));
+    stats = stats_of(&pipe);
+    CHECK_EQUAL(stats.timeouts, 0);
+    CHECK(stats.retransmissions < HOLES + HOLES / 100);
+    pipe_free(&pipe);
+}
+
 LN_TEST(sctp_loss, a_lost_tail_is_repaired_by_a_probe_within_three_round_trips)
 {
     struct pipe pipe;
