@@ -85,6 +85,7 @@ struct ln_ice_server_entry {
     char *url, *host, *username, *password;
     uint16_t port;
     bool relays;
+    bool immobile;     /* gives no tickets */
     uint8_t transport; /* enum ln_ice_over */
     uint8_t state;     /* enum ln_ice_server_state */
     uint32_t request;
@@ -219,6 +220,7 @@ struct ln_ice {
     uint32_t quiet_pair;         /* id of the pair that was asked because it had gone quiet, */
     ln_time quiet_since;         /* its last sign before that, */
     ln_time quiet_asked;         /* and when it was asked */
+    bool quiet_doubted;          /* relays that stayed silent after that were doubted */
     struct ln_ice_pair *hot;     /* the pair that the last packet came on */
     uint32_t announced;          /* id of the pair in the last SELECTED_PAIR event */
     uint32_t selected_changes;
@@ -374,7 +376,7 @@ bool ln_ice_is_standby(const struct ln_ice_generation *g, const struct ln_ice_pa
 /* The next pair to be checked although one is selected; NULL: none. */
 struct ln_ice_pair *ln_ice_standby_wanted(const struct ln_ice_generation *g);
 /* Whether a pair is left that may take the place of the selected one. */
-bool ln_ice_may_recover(const struct ln_ice_generation *g);
+bool ln_ice_may_recover(const struct ln_ice *ice);
 /* Controlling: the pair that should take the place of the selected one now, or NULL. */
 struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice);
 /* Data came on a pair that is not selected. */

@@ -188,6 +188,9 @@ static void run_pair(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
     ln_stun_transaction_on_timeout(&pair->check, now);
     ln_consent_on_timeout(&pair->consent, ice->env->rng, now);
+    if (pair->consent.due && pair->base->relay &&
+        ln_consent_waits_since(&pair->consent) != LN_TIME_NEVER)
+        ln_ice_relays_doubt(ice, pair->base->relay, ln_consent_waits_since(&pair->consent), now);
     if (pair->check.state == LN_STUN_TIMED_OUT) {
         ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_TIMEOUT);
         return;

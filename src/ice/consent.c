@@ -98,6 +98,13 @@ bool ln_consent_take(struct ln_consent *c, struct ln_rng *rng, ln_time now,
     return true;
 }
 
+ln_time ln_consent_waits_since(const struct ln_consent *c)
+{
+    size_t last = (c->next_slot + LN_CONSENT_OUTSTANDING - 1) % LN_CONSENT_OUTSTANDING;
+
+    return c->sent[last];
+}
+
 static int find(const struct ln_consent *c, const struct ln_stun_id *id)
 {
     int i;

@@ -45,6 +45,8 @@ void ln_consent_on_timeout(struct ln_consent *c, struct ln_rng *rng, ln_time now
 /* True if a check is to be sent now, with the id it has to carry. */
 bool ln_consent_take(struct ln_consent *c, struct ln_rng *rng, ln_time now,
                      struct ln_stun_id *ret_id);
+/* When the last check was sent, if it is not answered yet; else LN_TIME_NEVER. */
+ln_time ln_consent_waits_since(const struct ln_consent *c);
 /* Whether this id is of a check that was not answered yet. It is forgotten and ret_rtt set. */
 bool ln_consent_answer(struct ln_consent *c, const struct ln_stun_id *id, ln_time now,
                        ln_duration *ret_rtt);

@@ -88,7 +88,8 @@ static void close_link(struct ln_ice *ice, struct ln_ice_link *link, enum ln_ice
         }
     }
     if (link->state == LN_ICE_LINK_OPEN)
-        ln_ice_relays_link_closed(ice, link->link);
+        ln_ice_relays_link_closed(ice, link->link,
+                                  failure == LN_ICE_FAILURE_ADDRESS_GONE ? &link->address : NULL);
     let_go(link);
 }
 

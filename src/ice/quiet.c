@@ -4,10 +4,11 @@
  * A sign of the other side (data, a check, an answer) is awaited when data went out, and when data
  * came, as more is likely. How long that usually takes is measured on the sending pair. When
  * nothing came for three times as long, 200 ms at least, ordinary checks go out on that pair and on
- * the best standby pairs. A check on the nominated pair nominates it again (RFC 8445, 7.1.2): if a
- * NAT on our side has given us a new mapping, the other side sees the check come from a new
- * address, makes a pair of it and follows. If the new mapping is the other side's, its checks make
- * a new pair here, and the controlling side nominates what is heard instead.
+ * the best standby pairs; relays whose server stays silent too are moved (relay_move.c). A check
+ * on the nominated pair nominates it again (RFC 8445, 7.1.2): if a NAT on our side has given us a
+ * new mapping, the other side sees the check come from a new address, makes a pair of it and
+ * follows. If the new mapping is the other side's, its checks make a new pair here, and the
+ * controlling side nominates what is heard instead.
  *
  * An idle connection is not asked: once a check was answered nothing is awaited until data flows
  * again. Consent keeps its own pace (RFC 7675, 5.1). */
@@ -65,6 +66,7 @@ static void ask(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
     ice->quiet_pair = pair->id;
     ice->quiet_since = pair->awaits_since;
     ice->quiet_asked = now;
+    ice->quiet_doubted = false;
     if (pair->check.state != LN_STUN_RUNNING)
         ln_ice_begin_check(ice, pair, ice->controlling && g->selected == pair, now);
     for (size_t i = 0; i < g->list.count && standby < LN_ICE_STANDBY_MAX; i++) {
@@ -117,6 +119,15 @@ static void nominate_instead(struct ln_ice *ice, struct ln_ice_pair *pair, ln_ti
     ln_ice_begin_check(ice, pair, true, now);
 }
 
+/* When relays on which nothing was heard since they were asked are doubted; LN_TIME_NEVER: that was
+ * done. */
+static ln_time doubts_at(const struct ln_ice *ice, const struct ln_ice_pair *quiet)
+{
+    if (ice->quiet_doubted || ice->relay_count == 0)
+        return LN_TIME_NEVER;
+    return ice->quiet_asked + ln_time_max(LN_ICE_QUIET_GRACE, 2 * quiet->current_rtt);
+}
+
 void ln_ice_quiet_run(struct ln_ice *ice, ln_time now)
 {
     struct ln_ice_pair *pair = watched(ice), *other;
@@ -125,6 +136,10 @@ void ln_ice_quiet_run(struct ln_ice *ice, ln_time now)
         return;
     if (!asked(ice, pair) && now >= quiet_at(pair))
         ask(ice, pair, now);
+    if (asked(ice, pair) && ln_time_due(doubts_at(ice, pair), now)) {
+        ice->quiet_doubted = true;
+        ln_ice_relays_doubt(ice, NULL, ice->quiet_asked, now);
+    }
     if (now >= given_up_at(ice, pair) && (other = heard_instead(ice, pair)))
         nominate_instead(ice, other, now);
 }
@@ -137,5 +152,6 @@ ln_time ln_ice_quiet_next_timeout(const struct ln_ice *ice)
         return LN_TIME_NEVER;
     if (!asked(ice, pair))
         return quiet_at(pair);
-    return heard_instead(ice, pair) ? given_up_at(ice, pair) : LN_TIME_NEVER;
+    return ln_time_min(doubts_at(ice, pair),
+                       heard_instead(ice, pair) ? given_up_at(ice, pair) : LN_TIME_NEVER);
 }

@@ -66,6 +66,7 @@ static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
                                             .stream = relay->over == LN_ICE_OVER_TCP ||
                                                       relay->over == LN_ICE_OVER_TLS,
                                             .both_families = relay->base.family == LN_FAMILY_IPV6,
+                                            .mobile = !server->immobile,
                                             .allocate_rc = LN_ICE_RELAY_RC,
                                             .allocate_rm = LN_ICE_RELAY_RM,
                                             .rto = ice->config.rto };
@@ -93,6 +94,8 @@ bool ln_ice_relay_start(struct ln_ice *ice, const struct ln_ice_relay *model, ln
         return false;
     relay->link = LN_ICE_VIRTUAL_LINK | ++ice->last_virtual;
     relay->sent_at = now;
+    relay->heard_at = LN_TIME_IMMEDIATE;
+    relay->move_by = relay->retry_at = relay->doubted_at = LN_TIME_NEVER;
     if (begin(ice, relay, now) != 0) {
         discard(ice, relay);
         return false;
@@ -297,16 +300,27 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
 static ln_time keepalive_at(const struct ln_ice_relay *relay)
 {
     return ln_turn_client_state(relay->turn) == LN_TURN_CLIENT_READY &&
-                   relay->stream == LN_ICE_STREAM_NONE
+                   !ln_ice_way_is_stream(relay) && !relay->adrift
                ? relay->sent_at + LN_ICE_RELAY_KEEPALIVE
                : LN_TIME_NEVER;
+}
+
+static void became_ready(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    relay->done = true;
+    relay->ready_at = now;
+    if (ln_turn_client_immobile(relay->turn)) /* it is not asked again (RFC 8016, 3.1.4) */
+        relay->generation->servers->entries[relay->server_index].immobile = true;
+    if (relay->generation == ice->current)
+        ln_ice_add_relayed(ice, relay);
 }
 
 static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
     if (!relay->generation || relay->failed)
         return;
-    if (ln_ice_way_run(relay, now) != 0) {
+    if (!relay->adrift && ln_ice_way_run(relay, now) != 0 &&
+        !ln_ice_relay_uproot(ice, relay, now)) {
         ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_SECURE);
         return;
     }
@@ -317,9 +331,9 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
     }
     switch (ln_turn_client_state(relay->turn)) {
     case LN_TURN_CLIENT_READY:
-        if (!relay->done && relay->generation == ice->current)
-            ln_ice_add_relayed(ice, relay);
-        relay->done = true;
+        if (!relay->done)
+            became_ready(ice, relay, now);
+        ln_ice_relay_move_run(ice, relay, now);
         if (ln_time_due(keepalive_at(relay), now)) {
             relay->keepalive_due = true;
             relay->sent_at = now;
@@ -329,6 +343,8 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
         redirect(ice, relay, now);
         break;
     case LN_TURN_CLIENT_FAILED:
+        if (relay->done)
+            ln_ice_relay_renew(ice, relay, now);
         allocation_failed(ice, relay);
         break;
     default:
@@ -374,19 +390,41 @@ ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
         next = ln_time_min(next, ln_turn_client_next_timeout(relay->turn));
         next = ln_time_min(next, ln_ice_way_next_timeout(relay));
         next = ln_time_min(next, keepalive_at(relay));
+        next = ln_time_min(next, ln_ice_relay_move_next_timeout(relay));
         if (!relay->done)
             next = ln_time_min(next, relay->give_up_at);
     }
     return next;
 }
 
-void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via)
+static bool lost_with(const struct ln_ice_relay *relay, ln_link via,
+                      const struct ln_address *address)
+{
+    return relay->via == via || (address && relay->stream != LN_ICE_STREAM_NONE &&
+                                 ln_address_equal_ip(&relay->base, address));
+}
+
+void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via, const struct ln_address *address)
+{
+    size_t i;
+
+    for (i = 0; i < ice->relay_count; i++) {
+        struct ln_ice_relay *relay = ice->relays[i];
+
+        if (lost_with(relay, via, address) && relay->generation && !relay->failed &&
+            !ln_ice_relay_uproot(ice, relay, ice->now))
+            ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+    }
+}
+
+bool ln_ice_relays_awaited(const struct ln_ice *ice)
 {
     size_t i;
 
     for (i = 0; i < ice->relay_count; i++)
-        if (ice->relays[i]->via == via && ice->relays[i]->generation && !ice->relays[i]->failed)
-            ln_ice_relay_failed(ice, ice->relays[i], 701, LN_ICE_TEXT_UNREACHABLE);
+        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
+            return true;
+    return false;
 }
 
 void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path)

@@ -4,9 +4,11 @@
  * A relay has a link of its own: a number that no driver gives out. Pairs on it have paths on that
  * link, with the relayed address as their local one; only ln_ice_wrap() and ln_ice_unwrap() know
  * the way from there to the server and back: the socket of the host candidate (UDP, or DTLS on it),
- * or a stream of the relay's own (TCP, or TLS on it). A relay belongs to one generation; when that
- * goes, or the agent is closed, it still gives its allocation back with one message before its
- * socket is closed. */
+ * or one of the relay's own: a stream (TCP, or TLS on it), or a socket of UDP when it had to move.
+ * A relay belongs to one generation; when that goes, or the agent is closed, it still gives its
+ * allocation back with one message before its socket is closed.
+ *
+ * Where the server gives tickets (RFC 8016) a relay outlives its way: relay_move.c. */
 #ifndef LN_ICE_RELAY_H
 #define LN_ICE_RELAY_H
 
@@ -26,6 +28,13 @@
 #define LN_ICE_RELAY_PLAIN_MAX 16384u /* of one record */
 #define LN_ICE_RELAY_ROOM_MIN  (256u * 1024u) /* of a stream's queue; with less, data is dropped */
 #define LN_ICE_RELAY_KEEPALIVE LN_SECONDS(15) /* of the way to the server (RFC 8445, 11) */
+#define LN_ICE_RELAY_ADRIFT                                                                        \
+    LN_SECONDS(10) /* without a way to the server, before it is given up                           \
+                    */
+#define LN_ICE_RELAY_RETRY  LN_MILLISECONDS(500) /* between two ways that are tried */
+#define LN_ICE_RELAY_DOUBT  LN_MILLISECONDS(300) /* a server on a stream or DTLS has to answer */
+#define LN_ICE_RENEWALS_MAX 3u /* allocations in a row that were made anew and soon lost */
+#define LN_ICE_RENEWAL_LIFE LN_SECONDS(60) /* soon */
 
 struct ln_ice;
 struct ln_ice_generation;
@@ -33,7 +42,7 @@ struct ln_ice_link;
 struct ln_ice_pair;
 struct ln_stun_message;
 
-enum ln_ice_stream { /* the relay's own stream */
+enum ln_ice_stream { /* the relay's own stream, or socket of UDP */
                      LN_ICE_STREAM_NONE,
                      LN_ICE_STREAM_WANTED,
                      LN_ICE_STREAM_ASKED,
@@ -70,14 +79,24 @@ struct ln_ice_relay {
     ln_time give_up_at;               /* unless it is done */
     struct ln_address base, server;
     struct ln_address tried[LN_ICE_REDIRECTS_MAX + 1];
-    uint8_t redirects;
+    uint8_t redirects, renewals;
     uint8_t server_index, send_failures;
     uint32_t interface;  /* index of the one that it is reached by */
     uint16_t preference; /* of its candidates */
     bool done;           /* it gave its candidates or failed: gathering does not wait for it */
     bool failed;
     bool keepalive_due;
-    ln_time sent_at; /* the last message to the server */
+    ln_time sent_at;  /* the last message to the server */
+    ln_time heard_at; /* the last one of the server; LN_TIME_IMMEDIATE: none */
+    ln_time ready_at; /* it has its allocation since */
+    /* relay_move.c */
+    bool own;            /* a socket of UDP of its own */
+    bool adrift;         /* no way to the server: one is made from wherever it can be */
+    bool arriving;       /* one is being made, and the allocation is to be moved there */
+    ln_time move_by;     /* adrift or arriving: given up then; LN_TIME_NEVER */
+    ln_time retry_at;    /* adrift: not before; LN_TIME_NEVER: as soon as there is a socket */
+    ln_time doubted_at;  /* a stream or DTLS: the server was asked whether it is there, or NEVER */
+    unsigned moves_seen; /* of the client's */
 };
 
 static inline bool ln_ice_is_virtual(ln_link link)
@@ -105,10 +124,17 @@ bool ln_ice_relay_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time no
 /* The pair carries data from now on. */
 void ln_ice_relay_bind(struct ln_ice *ice, struct ln_ice_pair *pair);
 bool ln_ice_relays_own(const struct ln_ice *ice, ln_link link);
+/* Something should have been heard through the relays since then: those whose server said nothing
+ * either are moved, as the server may see us come from elsewhere now. Of one of them, or (NULL) of
+ * all that have a pair of use. */
+void ln_ice_relays_doubt(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time since,
+                         ln_time now);
 /* Another was faster. */
 void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay);
-/* A socket is no more. */
-void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via);
+/* Whether an allocation of the present generation is on its way. */
+bool ln_ice_relays_awaited(const struct ln_ice *ice);
+/* A socket is no more; `address` is gone with it, or NULL: then streams from there too. */
+void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via, const struct ln_address *address);
 void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path);
 /* Those of a generation that goes; they leave by themselves. */
 void ln_ice_release_relays(struct ln_ice *ice, const struct ln_ice_generation *g);
@@ -132,15 +158,28 @@ void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
 /* A stream that was never open has nothing to say (relay_stream.c). */
 void ln_ice_relay_drop_stream(struct ln_ice_relay *relay);
 
+/* relay_move.c */
+
+/* Its socket or stream is gone. False when it cannot do without: then it has failed. */
+bool ln_ice_relay_uproot(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+/* READY: looks for a way, gives up, or sees that it arrived. */
+void ln_ice_relay_move_run(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+ln_time ln_ice_relay_move_next_timeout(const struct ln_ice_relay *relay);
+/* The server took its allocation away: another one is made in its place. */
+void ln_ice_relay_renew(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+
 /* relay_way.c: the way to the server. */
 
 /* Begins to connect, or to secure, or to allocate. Returns 0, LN_ERR_NOMEM, ... */
 LN_NODISCARD int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
-/* The stream is open. */
-void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now);
 /* What has failed, of enum ln_ice_error_text: it may have been the proxy. */
 unsigned ln_ice_way_text(const struct ln_ice_relay *relay, unsigned text);
 void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay);
+/* Ends it and begins anew from relay->base; its socket, if it is its own, is gone already. */
+LN_NODISCARD int ln_ice_way_reopen(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+/* Its own socket or stream is open. */
+void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now);
+bool ln_ice_way_is_stream(const struct ln_ice_relay *relay);
 /* 0, or why it is no way any more. */
 int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now);
 ln_time ln_ice_way_next_timeout(const struct ln_ice_relay *relay);

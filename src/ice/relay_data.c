@@ -134,7 +134,7 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
     relay = ln_ice_relay_find(ice, out->path.link);
     if (!relay || relay->failed || !ln_ice_way_ready(relay))
         return LN_ERR_NOT_FOUND;
-    if (relay->stream != LN_ICE_STREAM_NONE && relay->room < LN_ICE_RELAY_ROOM_MIN)
+    if (ln_ice_way_is_stream(relay) && relay->room < LN_ICE_RELAY_ROOM_MIN)
         return LN_ERR_LIMIT; /* the stream is slower than what is to go over it */
     way = ln_ice_way_head(relay);
     head = way + ln_turn_client_head(relay->turn, &out->path.remote);
@@ -176,6 +176,7 @@ static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
 
     if (result < 0)
         return ln_ice_drop(ice, LN_ICE_DROP_RELAY, result);
+    relay->heard_at = now;
     if (result == 0) {
         ln_ice_run(ice, now);
         return 0;
@@ -212,7 +213,7 @@ int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *pack
 
     if (!relay || (relay->over == LN_ICE_OVER_UDP && is_binding(packet)))
         return 1;
-    if (relay->failed || !relay->generation)
+    if (relay->failed || relay->adrift || !relay->generation)
         return ln_ice_drop(ice, LN_ICE_DROP_RELAY, LN_ERR_NOT_FOUND);
     if (relay->over == LN_ICE_OVER_UDP)
         return unpack(ice, relay, now, packet, packet->data, packet->len);

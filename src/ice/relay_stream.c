@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Relays: their own streams to the server, as the driver opens and closes them (ice/relay.h). */
+ * Relays: their own streams and sockets to the server, as the driver opens and closes them
+ * (ice/relay.h). */
 #include "ice/agent.h"
 
 void ln_ice_relay_drop_stream(struct ln_ice_relay *relay)
@@ -20,7 +21,9 @@ int ln_ice_relays_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
         if (relay->stream == LN_ICE_STREAM_WANTED) {
             relay->stream = LN_ICE_STREAM_ASKED;
             relay->request = ln_ice_new_request(ice);
-            *ret_request = (struct ln_request){ .kind = LN_REQUEST_OPEN_TCP,
+            *ret_request = (struct ln_request){ .kind = ln_ice_way_is_stream(relay)
+                                                            ? LN_REQUEST_OPEN_TCP
+                                                            : LN_REQUEST_OPEN_UDP,
                                                 .id = relay->request,
                                                 .local = relay->base,
                                                 .remote = relay->server };
@@ -32,6 +35,7 @@ int ln_ice_relays_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
             ret_request->link = relay->stream == LN_ICE_STREAM_CLOSING ? relay->via : 0;
             relay->stream = LN_ICE_STREAM_NONE;
             relay->via = 0;
+            ice->wake = ice->wake || relay->adrift;
             if (!relay->generation)
                 ln_ice_relay_free(ice, i);
             return 1;
@@ -50,6 +54,8 @@ static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
         relay->stream = LN_ICE_STREAM_OPEN;
         relay->via = answer->link;
         relay->room = answer->bytes;
+        if (!ln_ice_way_is_stream(relay))
+            relay->base = answer->local;
         ln_ice_way_opened(relay, now);
         return true;
     }
@@ -67,7 +73,7 @@ static bool relay_answer(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
         return false;
     relay->stream = LN_ICE_STREAM_NONE;
     relay->via = 0;
-    if (relay->generation && !relay->failed)
+    if (relay->generation && !relay->failed && !ln_ice_relay_uproot(ice, relay, now))
         ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
     return true;
 }

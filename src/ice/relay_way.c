@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-static bool is_stream(const struct ln_ice_relay *relay)
+bool ln_ice_way_is_stream(const struct ln_ice_relay *relay)
 {
     return relay->over == LN_ICE_OVER_TCP || relay->over == LN_ICE_OVER_TLS;
 }
@@ -41,32 +41,15 @@ static int make_session(struct ln_ice *ice, struct ln_ice_relay *relay)
     return ln_session_create(&relay->session, &config, ice->env->crypto, ice->env);
 }
 
-int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+/* Messages may be sent: the first Allocate is, or the one that moves the allocation here. */
+static void arrive(struct ln_ice_relay *relay, ln_time now)
 {
-    bool secure = relay->over == LN_ICE_OVER_TLS || relay->over == LN_ICE_OVER_DTLS;
-    const char *domain = relay->domain;
-    int error = 0;
-
-    relay->domain = NULL;
-    if (relay->generation->servers->entries[relay->server_index].proxied)
-        relay->tunnel = LN_ICE_TUNNEL_CLOSED;
-    relay->frames = (struct ln_stun_stream){ .allocator = ice->env->allocator,
-                                             .limit = LN_ICE_RELAY_FRAME_MAX };
-    relay->give_up_at = relay->over == LN_ICE_OVER_UDP ? LN_TIME_NEVER
-                                                       : now + LN_ICE_RELAY_DEADLINE;
-    if (domain && !(relay->domain = ln_alloc_text(ice->env->allocator, domain)))
-        return LN_ERR_NOMEM;
-    if (secure)
-        error = make_session(ice, relay);
-    if (error)
-        return error;
-    if (is_stream(relay))
-        relay->stream = LN_ICE_STREAM_WANTED;
-    else if (secure)
-        ln_session_start(relay->session, now);
-    else
-        ln_turn_client_start(relay->turn, now);
-    return 0;
+    ln_turn_client_start(relay->turn, now); /* once */
+    if (relay->arriving) {
+        relay->arriving = false;
+        relay->move_by = LN_TIME_NEVER;
+        (void)ln_turn_client_move(relay->turn, now);
+    }
 }
 
 static void begin_inside(struct ln_ice_relay *relay, ln_time now)
@@ -74,7 +57,7 @@ static void begin_inside(struct ln_ice_relay *relay, ln_time now)
     if (relay->session)
         ln_session_start(relay->session, now);
     else
-        ln_turn_client_start(relay->turn, now);
+        arrive(relay, now);
 }
 
 void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now)
@@ -83,6 +66,26 @@ void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now)
         relay->tunnel = LN_ICE_TUNNEL_WANTED;
     else
         begin_inside(relay, now);
+}
+
+static int open_way(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    int error = 0;
+
+    if (relay->generation->servers->entries[relay->server_index].proxied)
+        relay->tunnel = LN_ICE_TUNNEL_CLOSED;
+    memset(&relay->answer, 0, sizeof relay->answer);
+    relay->frames = (struct ln_stun_stream){ .allocator = ice->env->allocator,
+                                             .limit = LN_ICE_RELAY_FRAME_MAX };
+    if (relay->over == LN_ICE_OVER_TLS || relay->over == LN_ICE_OVER_DTLS)
+        error = make_session(ice, relay);
+    if (error)
+        return error;
+    if (ln_ice_way_is_stream(relay) || relay->own)
+        relay->stream = LN_ICE_STREAM_WANTED;
+    else
+        ln_ice_way_opened(relay, now);
+    return 0;
 }
 
 unsigned ln_ice_way_text(const struct ln_ice_relay *relay, unsigned text)
@@ -104,13 +107,39 @@ unsigned ln_ice_way_text(const struct ln_ice_relay *relay, unsigned text)
     }
 }
 
-void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay)
+int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    const char *domain = relay->domain;
+
+    relay->domain = NULL;
+    relay->give_up_at = relay->over == LN_ICE_OVER_UDP && !relay->own ? LN_TIME_NEVER
+                                                                      : now + LN_ICE_RELAY_DEADLINE;
+    if (domain && !(relay->domain = ln_alloc_text(ice->env->allocator, domain)))
+        return LN_ERR_NOMEM;
+    return open_way(ice, relay, now);
+}
+
+static void close_way(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     ln_session_free(relay->session);
     ln_free(ice->env->allocator, relay->plain);
-    ln_free(ice->env->allocator, relay->domain);
+    relay->session = NULL;
+    relay->plain = NULL;
+    relay->rest.len = relay->plain_rest.len = 0;
     if (relay->frames.allocator)
         ln_stun_stream_deinit(&relay->frames);
+}
+
+int ln_ice_way_reopen(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    close_way(ice, relay);
+    return open_way(ice, relay, now);
+}
+
+void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    close_way(ice, relay);
+    ln_free(ice->env->allocator, relay->domain);
 }
 
 int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now)
@@ -121,7 +150,7 @@ int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now)
         ln_session_on_timeout(relay->session, now);
     switch (ln_session_state(relay->session)) {
     case LN_SESSION_ESTABLISHED:
-        ln_turn_client_start(relay->turn, now); /* once */
+        arrive(relay, now);
         return 0;
     case LN_SESSION_CLOSED:
     case LN_SESSION_FAILED:
@@ -138,7 +167,8 @@ ln_time ln_ice_way_next_timeout(const struct ln_ice_relay *relay)
 
 bool ln_ice_way_ready(const struct ln_ice_relay *relay)
 {
-    if (is_stream(relay) && relay->stream != LN_ICE_STREAM_OPEN)
+    if (relay->adrift ||
+        ((ln_ice_way_is_stream(relay) || relay->own) && relay->stream != LN_ICE_STREAM_OPEN))
         return false;
     if (relay->tunnel != LN_ICE_TUNNEL_NONE && relay->tunnel != LN_ICE_TUNNEL_OPEN)
         return false;
@@ -174,9 +204,10 @@ int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_relay *relay, uint8_
 
     if (relay->tunnel == LN_ICE_TUNNEL_WANTED && relay->stream == LN_ICE_STREAM_OPEN)
         len = ask_proxy(ice, relay, out, cap);
-    else if (relay->session && (!is_stream(relay) || relay->stream == LN_ICE_STREAM_OPEN))
+    else if (relay->session && !relay->adrift &&
+             ((!ln_ice_way_is_stream(relay) && !relay->own) || relay->stream == LN_ICE_STREAM_OPEN))
         len = ln_session_poll_output(relay->session, out, cap);
-    if (len > 0 && is_stream(relay))
+    if (len > 0 && ln_ice_way_is_stream(relay))
         relay->room -= (size_t)len < relay->room ? (size_t)len : relay->room;
     return len;
 }
@@ -204,7 +235,7 @@ int ln_ice_way_wrap(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_
                                out, cap);
     if (relay->over == LN_ICE_OVER_TLS)
         n = wrap_tls(relay, now, out, len, cap);
-    if (n > 0 && is_stream(relay))
+    if (n > 0 && ln_ice_way_is_stream(relay))
         relay->room -= (size_t)n < relay->room ? (size_t)n : relay->room;
     return n;
 }

@@ -90,10 +90,13 @@ struct ln_ice_pair *ln_ice_standby_wanted(const struct ln_ice_generation *g)
     return NULL;
 }
 
-bool ln_ice_may_recover(const struct ln_ice_generation *g)
+bool ln_ice_may_recover(const struct ln_ice *ice)
 {
+    const struct ln_ice_generation *g = ice->current;
     size_t i;
 
+    if (lost_here(g) && ln_ice_relays_awaited(ice))
+        return true;
     for (i = 0; i < g->list.count; i++) {
         const struct ln_ice_pair *pair = g->list.pairs[i];
 

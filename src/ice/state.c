@@ -167,11 +167,11 @@ static enum ln_ice_connection_state state_without_path(const struct ln_ice *ice,
     const struct ln_ice_generation *g = ice->current;
     bool alive = ln_ice_check_list_alive(&g->list);
 
-    if (g->consent_lost && !alive && !ln_ice_may_recover(g))
+    if (g->consent_lost && !alive && !ln_ice_may_recover(ice))
         return LN_ICE_CONNECTION_STATE_FAILED;
     if (g->selected && g->selected->state == LN_ICE_PAIR_FAILED)
-        return ln_ice_may_recover(g) ? LN_ICE_CONNECTION_STATE_DISCONNECTED
-                                     : LN_ICE_CONNECTION_STATE_FAILED;
+        return ln_ice_may_recover(ice) ? LN_ICE_CONNECTION_STATE_DISCONNECTED
+                                       : LN_ICE_CONNECTION_STATE_FAILED;
     /* RFC 8863, 4: not before the timer, for a check may still come and bring a pair. */
     if (!alive && patience_over(ice, now))
         return LN_ICE_CONNECTION_STATE_FAILED;

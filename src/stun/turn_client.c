@@ -90,7 +90,9 @@ void ln_turn_client_begin(struct ln_turn_client *turn, struct ln_turn_client_req
 
     if (turn->config.rto > 0)
         timing.rto = turn->config.rto;
-    if (turn->config.stream) { /* RFC 8489, 6.2.2 */
+    if (turn->with_ticket && request == &turn->request && !turn->config.stream) {
+        timing = LN_TURN_CLIENT_MOVE_TIMING;
+    } else if (turn->config.stream) { /* RFC 8489, 6.2.2 */
         timing = (struct ln_stun_timing){ LN_STUN_TI_TCP, 1, 1, 0 };
     } else if (method == LN_STUN_ALLOCATE && turn->config.allocate_rc > 0) {
         timing.rc = turn->config.allocate_rc;
@@ -133,6 +135,7 @@ void ln_turn_client_close(struct ln_turn_client *turn, ln_time now)
 {
     bool allocated = turn->state == LN_TURN_CLIENT_READY;
 
+    turn->with_ticket = turn->with_ticket && ln_turn_client_moving(turn);
     stop(turn, LN_TURN_CLIENT_CLOSED, 0);
     if (allocated) {
         ln_turn_client_begin(turn, &turn->request, LN_STUN_REFRESH, now);
@@ -229,7 +232,15 @@ static void allocated(struct ln_turn_client *turn, const struct ln_stun_message 
         usable_address(&mapped))
         turn->mapped = mapped;
     take_lifetime(turn, message, now);
+    ln_turn_client_take_ticket(turn, message);
     turn->state = LN_TURN_CLIENT_READY;
+}
+
+static void refreshed(struct ln_turn_client *turn, const struct ln_stun_message *message,
+                      ln_time now)
+{
+    take_lifetime(turn, message, now);
+    ln_turn_client_take_ticket(turn, message);
 }
 
 /* The final answer to Allocate or Refresh: 0 for success. */
@@ -239,7 +250,9 @@ static void allocation_answer(struct ln_turn_client *turn, const struct ln_stun_
     if (turn->state == LN_TURN_CLIENT_ALLOCATING && code == 0 && message)
         allocated(turn, message, now);
     else if (turn->state == LN_TURN_CLIENT_READY && code == 0 && message)
-        take_lifetime(turn, message, now);
+        refreshed(turn, message, now);
+    else if (ln_turn_client_goes_without_ticket(turn, code, now))
+        return;
     else if (turn->state == LN_TURN_CLIENT_READY && code == LN_TURN_CLIENT_CODE_TIMEOUT)
         turn->refresh_at = now + LN_SECONDS(1); /* until it has run out */
     else if (turn->state != LN_TURN_CLIENT_CLOSED)
@@ -392,6 +405,7 @@ static int write_request(struct ln_turn_client *turn, const struct ln_turn_clien
     } else if (request->method == LN_STUN_REFRESH && turn->state == LN_TURN_CLIENT_CLOSED) {
         ln_stun_add_u32(&b, LN_STUN_LIFETIME, 0);
     }
+    ln_turn_client_add_ticket(turn, &b, request->method);
     if (channel != 0)
         ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, (uint32_t)channel << 16);
     if (peer)
@@ -401,11 +415,11 @@ static int write_request(struct ln_turn_client *turn, const struct ln_turn_clien
     return ln_stun_finish(&b);
 }
 
-/* What the longest request takes: all but the credentials fits in 160 bytes. */
+/* What the longest request takes: all but the ticket and the credentials fits in 160 bytes. */
 static size_t room_needed(const struct ln_turn_client *turn)
 {
-    return 160 + strlen(turn->username) + turn->auth.realm_len + turn->auth.nonce_len +
-           turn->auth.algorithms_len;
+    return 160 + turn->ticket_len + strlen(turn->username) + turn->auth.realm_len +
+           turn->auth.nonce_len + turn->auth.algorithms_len;
 }
 
 int ln_turn_client_poll(struct ln_turn_client *turn, ln_time now, void *data, size_t cap)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A TURN client (RFC 8656): one allocation, its permissions and channels, data both ways.
+ * A TURN client (RFC 8656): one allocation, its permissions and channels, data both ways; it may be
+ * moved to another address of ours (RFC 8016).
  *
  * It knows messages and time, not sockets: what is to be sent is polled, what came is handed in,
  * one message a call (a datagram, or a frame of a stream: stun/framing.h). The owner sees to it
@@ -23,6 +24,7 @@
 #define LN_TURN_CLIENT_PERMISSIONS_MAX 48u
 #define LN_TURN_CLIENT_CHANNELS_MAX    16u
 #define LN_TURN_CLIENT_CHALLENGES_MAX  3u
+#define LN_TURN_CLIENT_TICKET_MAX      256u /* bytes; with a longer one the allocation stays */
 #define LN_TURN_CLIENT_MESSAGE_MAX     2560u /* bytes of the longest message that we write but data */
 #define LN_TURN_CLIENT_CHANNEL_HEAD    4u    /* bytes before the data on a channel */
 #define LN_TURN_CLIENT_HEAD_MAX        48u   /* in a Send indication to an IPv6 peer */
@@ -35,6 +37,7 @@ struct ln_turn_client_config {
     const char *username, *password;  /* copied; UTF-8, as they are */
     bool stream;                      /* TCP or TLS: requests are not repeated */
     bool both_families;               /* also asks for an address of IPv6 (RFC 8656, 7.2) */
+    bool mobile;                      /* asks for a ticket (RFC 8016) */
     uint8_t allocate_rc, allocate_rm; /* of requests before the allocation; 0: RFC 8489's */
     ln_duration rto;                  /* 0: LN_STUN_RTO */
 };
@@ -74,6 +77,25 @@ bool ln_turn_client_mapped(const struct ln_turn_client *turn, struct ln_address 
 /* ALTERNATE: the other server, and the name in its certificate ("": the one asked for before). */
 void ln_turn_client_alternate(const struct ln_turn_client *turn, struct ln_address *ret_server,
                               char ret_domain[256]);
+
+/* --- moving (RFC 8016; turn_mobility.c) ----------------------------------------------------- */
+
+/* The allocation is to go on from where the next messages leave, or from where the server sees them
+ * come: a Refresh with the ticket is due. Where nothing has changed, the server says so and nothing
+ * is lost; what it does not let us take along ends: FAILED. False, and nothing done, when there is
+ * no ticket, one is under way, or the state is not READY. */
+bool ln_turn_client_move(struct ln_turn_client *turn, ln_time now);
+/* Refreshes it now, which the server answers at once. False when it is not READY. */
+bool ln_turn_client_refresh(struct ln_turn_client *turn, ln_time now);
+/* Whether there is a ticket to move with. */
+bool ln_turn_client_mobile(const struct ln_turn_client *turn);
+/* Whether a move is under way: data may not pass meanwhile. */
+bool ln_turn_client_moving(const struct ln_turn_client *turn);
+/* Moves that succeeded. The server sends to the new address once data has come from there (RFC
+ * 8016, 3.2.2). */
+unsigned ln_turn_client_moves(const struct ln_turn_client *turn);
+/* The server gives no tickets (405): it should not be asked again (RFC 8016, 3.1.4). */
+bool ln_turn_client_immobile(const struct ln_turn_client *turn);
 
 /* --- peers --------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The TURN client's inside, shared by turn_client.c (the allocation, messages in and out) and
- * turn_peers.c (permissions, channels, data).
+ * The TURN client's inside, shared by turn_client.c (the allocation, messages in and out),
+ * turn_mobility.c (taking it elsewhere) and turn_peers.c (permissions, channels, data).
  *
  * Every request is a struct ln_turn_client_request: what it is stands in the table that holds it,
  * so an answer is matched by transaction id over all of them. */
@@ -9,6 +9,10 @@
 
 #include "stun/transaction.h"
 #include "stun/turn_client.h"
+
+/* Requests at 0, 100, 300, 700 ms, then every 500 ms, for 9 s. */
+#define LN_TURN_CLIENT_MOVE_TIMING                                                                 \
+    ((struct ln_stun_timing){ LN_MILLISECONDS(100), 20, 4, LN_MILLISECONDS(500) })
 
 struct ln_turn_client_request {
     struct ln_stun_transaction transaction;
@@ -55,6 +59,11 @@ struct ln_turn_client {
     struct ln_turn_client_channel channels[LN_TURN_CLIENT_CHANNELS_MAX];
     size_t channel_count;
     uint16_t next_channel;
+    uint16_t ticket_len; /* 0: none */
+    uint8_t ticket[LN_TURN_CLIENT_TICKET_MAX];
+    bool with_ticket; /* the running Refresh carries it */
+    bool immobile;
+    unsigned moves;
     uint64_t drops[LN_TURN_CLIENT_DROPS];
 };
 
@@ -62,6 +71,15 @@ struct ln_turn_client {
 void ln_turn_client_begin(struct ln_turn_client *turn, struct ln_turn_client_request *request,
                           uint16_t method, ln_time now);
 int ln_turn_client_drop(struct ln_turn_client *turn, enum ln_turn_client_drop reason, int error);
+
+/* turn_mobility.c */
+/* The attribute of an Allocate or a Refresh, if it is to have one. */
+void ln_turn_client_add_ticket(const struct ln_turn_client *turn, struct ln_stun_builder *b,
+                               uint16_t method);
+/* What a success brings: the next ticket, and how the server sees us now. */
+void ln_turn_client_take_ticket(struct ln_turn_client *turn, const struct ln_stun_message *message);
+/* Whether an error is about mobility alone: then the request runs again without it. */
+bool ln_turn_client_goes_without_ticket(struct ln_turn_client *turn, uint16_t code, ln_time now);
 
 /* turn_peers.c */
 void ln_turn_client_peers_on_timeout(struct ln_turn_client *turn, ln_time now);

@@ -112,20 +112,6 @@ static void refuse(struct turn_double *t, const struct ln_stun_message *m,
     finish(t, &b);
 }
 
-static void accept(struct turn_double *t, const struct ln_stun_message *m,
-                   const struct ln_address *client)
-{
-    struct ln_stun_builder b;
-
-    begin_answer(t, &b, LN_STUN_SUCCESS, m->method, &m->id, client);
-    if (m->method == LN_STUN_REFRESH)
-        ln_stun_add_u32(&b, LN_STUN_LIFETIME, t->lifetime_s ? t->lifetime_s : 600);
-    sign(t, &b);
-    finish(t, &b);
-}
-
-/* --- requests ------------------------------------------------------------------------------ */
-
 static struct turn_double_allocation *find(struct turn_double *t, const struct ln_address *client)
 {
     size_t i;
@@ -135,6 +121,23 @@ static struct turn_double_allocation *find(struct turn_double *t, const struct l
             return &t->allocations[i];
     return NULL;
 }
+
+static void accept(struct turn_double *t, const struct ln_stun_message *m,
+                   const struct ln_address *client)
+{
+    const struct turn_double_allocation *a = find(t, client);
+    struct ln_stun_builder b;
+
+    begin_answer(t, &b, LN_STUN_SUCCESS, m->method, &m->id, client);
+    if (m->method == LN_STUN_REFRESH && a && a->ticket)
+        ln_stun_add_u32(&b, LN_STUN_MOBILITY_TICKET, a->ticket);
+    if (m->method == LN_STUN_REFRESH)
+        ln_stun_add_u32(&b, LN_STUN_LIFETIME, t->lifetime_s ? t->lifetime_s : 600);
+    sign(t, &b);
+    finish(t, &b);
+}
+
+/* --- requests ------------------------------------------------------------------------------ */
 
 static void forget(struct turn_double_allocation *a)
 {
@@ -169,8 +172,14 @@ static void allocate(struct turn_double *t, ln_time now, const struct ln_stun_me
 {
     struct turn_double_allocation *a = find(t, client);
     struct ln_address none = { 0 };
+    struct ln_bytes ticket;
+    bool wanted = ln_stun_find(m, LN_STUN_MOBILITY_TICKET, &ticket);
 
     t->allocates++;
+    if (wanted && t->mobility == TURN_DOUBLE_FORBIDS_MOVES) {
+        refuse(t, m, client, 405);
+        return;
+    }
     if (t->alternate.family != LN_FAMILY_NONE)
         refuse(t, m, client, 300);
     else if (t->refuse_allocate)
@@ -181,6 +190,7 @@ static void allocate(struct turn_double *t, ln_time now, const struct ln_stun_me
         memset(a, 0, sizeof *a);
         a->client = *client;
         a->id = m->id;
+        a->ticket = wanted && t->mobility == TURN_DOUBLE_MOVES ? t->signed_requests : 0;
         a->expires_at = now + LN_SECONDS(t->lifetime_s ? t->lifetime_s : 600);
     }
 }
@@ -195,8 +205,35 @@ static void relay_opened(struct turn_double *t, struct turn_double_allocation *a
     ln_stun_add_xor_address(&b, LN_STUN_XOR_RELAYED_ADDRESS, &a->relayed);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &a->client);
     ln_stun_add_u32(&b, LN_STUN_LIFETIME, t->lifetime_s ? t->lifetime_s : 600);
+    if (a->ticket && t->ticket_len > 0)
+        ln_stun_add(&b, LN_STUN_MOBILITY_TICKET, (const uint8_t[512]){ 0 }, t->ticket_len);
+    else if (a->ticket)
+        ln_stun_add_u32(&b, LN_STUN_MOBILITY_TICKET, a->ticket);
     sign(t, &b);
     finish(t, &b);
+}
+
+/* A Refresh with a ticket: the code of the error, or 0: the client is another one now. */
+static uint16_t move(struct turn_double *t, const struct ln_stun_message *m,
+                     const struct ln_address *client)
+{
+    uint32_t ticket;
+
+    if (t->refuse_move)
+        return t->refuse_move;
+    for (size_t i = 0; i < TURN_DOUBLE_ALLOCATIONS; i++) {
+        struct turn_double_allocation *a = &t->allocations[i];
+
+        if (a->client.family == LN_FAMILY_NONE ||
+            !ln_stun_find_u32(m, LN_STUN_MOBILITY_TICKET, &ticket) || ticket != a->ticket ||
+            ln_address_equal(&a->client, client))
+            continue;
+        t->moves++;
+        a->client = *client;
+        a->ticket = t->signed_requests;
+        return 0;
+    }
+    return 400;
 }
 
 static void permit(struct turn_double_allocation *a, ln_time now, const struct ln_address *peer)
@@ -251,6 +288,7 @@ static void request(struct turn_double *t, ln_time now, const struct ln_stun_mes
 {
     struct turn_double_allocation *a = find(t, client);
     struct ln_address peer;
+    struct ln_bytes ticket;
     uint32_t lifetime = 600;
     uint16_t code = judge(t, m);
 
@@ -261,6 +299,15 @@ static void request(struct turn_double *t, ln_time now, const struct ln_stun_mes
     if (m->method == LN_STUN_ALLOCATE) {
         allocate(t, now, m, client);
         return;
+    }
+    if (m->method == LN_STUN_REFRESH && t->mobility == TURN_DOUBLE_MOVES &&
+        ln_stun_find(m, LN_STUN_MOBILITY_TICKET, &ticket)) {
+        code = move(t, m, client);
+        if (code) {
+            refuse(t, m, client, code);
+            return;
+        }
+        a = find(t, client);
     }
     if (!a) {
         refuse(t, m, client, 437);

@@ -23,6 +23,13 @@ struct turn_double_allocation {
     size_t permission_count;
     struct ln_address channels[TURN_DOUBLE_PEERS]; /* 0x4000 + index */
     bool bound[TURN_DOUBLE_PEERS];
+    uint32_t ticket; /* 0: none was asked for */
+};
+
+enum turn_double_mobility {
+    TURN_DOUBLE_KNOWS_NO_TICKETS, /* passes over the attribute */
+    TURN_DOUBLE_FORBIDS_MOVES,
+    TURN_DOUBLE_MOVES, /* at once, with the first Refresh */
 };
 
 struct turn_double {
@@ -37,13 +44,16 @@ struct turn_double {
     bool wrong_integrity; /* its successes are signed with another key */
     bool silent;
     uint16_t refuse_permission, refuse_channel;
+    enum turn_double_mobility mobility;
+    uint16_t refuse_move;        /* a code, 0: none */
+    size_t ticket_len;           /* 0: 4 */
     struct ln_address alternate; /* 300 with this address, family NONE: none */
     bool relayed_nowhere;        /* it gives 0.0.0.0 */
     uint32_t lifetime_s;         /* 0: 600 */
     unsigned stale_every;        /* each n-th signed request gets 438; 0: none */
 
     /* what happened */
-    unsigned allocates, refreshes, releases, permissions, bindings, signed_requests;
+    unsigned allocates, refreshes, releases, permissions, bindings, signed_requests, moves;
     uint64_t indications_in, channel_data_in, indications_out, channel_data_out, refused_data;
     unsigned nonce; /* counts up with each 438 */
 

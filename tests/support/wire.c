@@ -325,7 +325,7 @@ static void transmit_stream(struct wire *wire, const struct wire_link *link,
 {
     size_t piece = wire->stream_piece ? wire->stream_piece : 1400, at, len;
 
-    for (at = 0; at < out->len; at += len) {
+    for (at = 0; at < out->len && !link->mute; at += len) {
         struct wire_packet *p = &wire->packets[wire->packet_count++];
 
         CHECK(wire->packet_count <= WIRE_PACKETS);
@@ -341,6 +341,12 @@ static void transmit_stream(struct wire *wire, const struct wire_link *link,
         answer(wire, link->node,
                &(struct ln_answer){
                    .kind = LN_ANSWER_WRITABLE, .link = link->link, .bytes = STREAM_ROOM });
+}
+
+void wire_mute_streams(struct wire *wire)
+{
+    for (size_t i = 0; i < wire->link_count; i++)
+        wire->links[i].mute = wire->links[i].open && wire->links[i].peer != 0;
 }
 
 void wire_break_streams(struct wire *wire)

@@ -43,6 +43,7 @@ struct wire_link {
     struct ln_address local;
     bool open;
     bool listens;     /* for streams */
+    bool mute;        /* a stream: what is sent on it is lost */
     uint32_t request; /* of the listener */
     ln_link peer;     /* a stream: its other end; 0: no stream */
     struct ln_address remote;
@@ -125,6 +126,8 @@ void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), 
 /* Node opens a stream, from "ip:port" (port 0: any), as if it had asked for it with id 0. Returns
  * the link of the other end; 0: nobody listens there. */
 ln_link wire_connect(struct wire *wire, int node, const char *from, const struct ln_address *to);
+/* Every stream that is open now loses what is sent on it, and nobody is told. */
+void wire_mute_streams(struct wire *wire);
 /* Every stream ends at once, at both ends. */
 void wire_break_streams(struct wire *wire);
 /* Delivers one datagram at once, from anywhere. */

@@ -468,6 +468,180 @@ LN_TEST(turn_client, gives_the_allocation_back)
     tear_down();
 }
 
+/* --- moving (RFC 8016) ---------------------------------------------------------------------- */
+
+static bool mobile(void)
+{
+    set_up();
+    config.mobile = true;
+    server.mobility = TURN_DOUBLE_MOVES;
+    if (!start())
+        return false;
+    run(LN_MILLISECONDS(10));
+    return ln_turn_client_state(user.turn) == LN_TURN_CLIENT_READY;
+}
+
+/* A NAT has another mapping for us, or we have another socket. */
+static void another_address(void)
+{
+    for (size_t i = 0; i < wire.link_count; i++)
+        if (wire.links[i].link == user.link)
+            wire.links[i].local.port += 1000;
+    user.local.port += 1000;
+}
+
+LN_TEST(turn_client, moves_its_allocation_with_a_ticket)
+{
+    CHECK(mobile());
+    CHECK(ln_turn_client_mobile(user.turn));
+    CHECK(ln_turn_client_permit(user.turn, wire.now, &peer.local) == 0);
+    CHECK(ln_turn_client_bind(user.turn, wire.now, &peer.local) == 0);
+    run(LN_MILLISECONDS(10));
+    for (unsigned i = 1; i <= 3; i++) { /* each brings the ticket for the next */
+        another_address();
+        server.nonce++; /* nonces are bound to addresses */
+        CHECK(ln_turn_client_move(user.turn, wire.now));
+        CHECK(ln_turn_client_moving(user.turn) && !ln_turn_client_move(user.turn, wire.now));
+        run(LN_MILLISECONDS(10));
+        CHECK(!ln_turn_client_moving(user.turn));
+        CHECK_EQUAL(ln_turn_client_moves(user.turn), i);
+        CHECK_EQUAL(server.moves, i);
+        say("hello");
+        CHECK(peer.heard_len == 5 && memcmp(peer.heard, "hello", 5) == 0);
+        peer_says("world");
+        CHECK(user.heard_len == 5 && memcmp(user.heard, "world", 5) == 0);
+    }
+    CHECK_EQUAL(server.channel_data_in, 3); /* the channel came along */
+    run(LN_SECONDS(2000));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY); /* refreshed as ever */
+    tear_down();
+}
+
+LN_TEST(turn_client, that_did_not_move_is_told_so_and_goes_on)
+{
+    CHECK(mobile());
+    CHECK(ln_turn_client_move(user.turn, wire.now));
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    CHECK_EQUAL(ln_turn_client_moves(user.turn), 0);
+    CHECK_EQUAL(server.refreshes, 1);
+    another_address();
+    CHECK(ln_turn_client_move(user.turn, wire.now)); /* the ticket is still good */
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_moves(user.turn), 1);
+    tear_down();
+}
+
+LN_TEST(turn_client, fails_when_its_ticket_is_refused)
+{
+    static const uint16_t codes[] = { 400, 405, 437, 441 };
+
+    for (size_t i = 0; i < 4; i++) {
+        CHECK(mobile());
+        another_address();
+        server.refuse_move = codes[i];
+        CHECK(ln_turn_client_move(user.turn, wire.now));
+        run(LN_MILLISECONDS(20));
+        CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
+        /* 400 and 405 say nothing of the allocation: the Refresh after them does. */
+        CHECK_EQUAL(ln_turn_client_error_code(user.turn), codes[i] < 437 ? 437 : codes[i]);
+        tear_down();
+    }
+}
+
+LN_TEST(turn_client, asks_again_without_a_ticket_where_moving_is_forbidden)
+{
+    set_up();
+    config.mobile = true;
+    server.mobility = TURN_DOUBLE_FORBIDS_MOVES;
+    CHECK(start());
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    CHECK_EQUAL(server.allocates, 2);
+    CHECK(ln_turn_client_immobile(user.turn) && !ln_turn_client_mobile(user.turn));
+    CHECK(!ln_turn_client_move(user.turn, wire.now));
+    tear_down();
+}
+
+LN_TEST(turn_client, does_without_a_ticket_where_nobody_knows_of_them)
+{
+    set_up();
+    config.mobile = true;
+    CHECK(start());
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    CHECK_EQUAL(server.allocates, 1); /* it costs nothing */
+    CHECK(!ln_turn_client_mobile(user.turn) && !ln_turn_client_immobile(user.turn));
+    tear_down();
+}
+
+LN_TEST(turn_client, repeats_a_move_often_and_keeps_the_allocation_when_nobody_answers)
+{
+    ln_time begin;
+
+    CHECK(mobile());
+    another_address();
+    server.silent = true;
+    CHECK(ln_turn_client_move(user.turn, wire.now));
+    begin = wire.now;
+    run(LN_MILLISECONDS(650));
+    server.silent = false;
+    while (ln_turn_client_moves(user.turn) == 0 && wire.now < begin + LN_SECONDS(2))
+        run(LN_MILLISECONDS(10));
+    CHECK(wire.now - begin <= LN_MILLISECONDS(750)); /* not RFC 8489's 500 ms, doubled */
+    another_address();
+    server.silent = true;
+    CHECK(ln_turn_client_move(user.turn, wire.now));
+    run(LN_SECONDS(10));
+    CHECK(!ln_turn_client_moving(user.turn));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    server.silent = false;
+    CHECK(ln_turn_client_move(user.turn, wire.now));
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_moves(user.turn), 2);
+    tear_down();
+}
+
+LN_TEST(turn_client, gives_an_allocation_back_that_was_under_way)
+{
+    CHECK(mobile());
+    another_address();
+    CHECK(ln_turn_client_move(user.turn, wire.now));
+    ln_turn_client_close(user.turn, wire.now);
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(server.releases, 1);
+    CHECK_EQUAL(turn_double_allocated(&server), 0);
+    tear_down();
+}
+
+LN_TEST(turn_attack, a_ticket_that_is_too_long_is_not_kept)
+{
+    set_up();
+    config.mobile = true;
+    server.mobility = TURN_DOUBLE_MOVES;
+    server.ticket_len = LN_TURN_CLIENT_TICKET_MAX + 1;
+    CHECK(start());
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    CHECK(!ln_turn_client_mobile(user.turn));
+    tear_down();
+}
+
+LN_TEST(turn_attack, a_refusal_that_proves_nothing_ends_no_move)
+{
+    CHECK(mobile());
+    another_address();
+    server.refuse_move = 437;
+    server.unsigned_errors = true;
+    CHECK(ln_turn_client_move(user.turn, wire.now));
+    run(LN_MILLISECONDS(50));
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    server.refuse_move = 0;
+    run(LN_SECONDS(1));
+    CHECK_EQUAL(ln_turn_client_moves(user.turn), 1);
+    tear_down();
+}
+
 LN_TEST(turn_attack, messages_that_nobody_asked_for_change_nothing)
 {
     uint8_t data[64], *out;
