@@ -72,6 +72,9 @@ enum ln_event_kind {
     LN_EVENT_CLOSING,
     LN_EVENT_ERROR,
     LN_EVENT_CLOSE,
+    LN_EVENT_MESSAGE_PART,      /* linnet: the next bytes of a message, where they were asked for */
+    LN_EVENT_MESSAGE_ABANDONED, /* linnet: one of which parts were given will not go on */
+    LN_EVENT_WRITABLE, /* linnet: a write that was cut short can go on, or its message is gone */
 
     LN_EVENT_MUTE, /* MediaStreamTrack */
     LN_EVENT_UNMUTE,
@@ -117,13 +120,21 @@ struct ln_event {
             const char *const *stream_ids;
             size_t stream_count;
         } track;                  /* also MUTE, UNMUTE, ENDED (stream_count 0) */
-        ln_data_channel *channel; /* DATA_CHANNEL, OPEN, BUFFERED_AMOUNT_LOW, CLOSING, CLOSE */
+        ln_data_channel *channel; /* DATA_CHANNEL, OPEN, BUFFERED_AMOUNT_LOW, CLOSING, CLOSE,
+                                     WRITABLE */
         struct {
             ln_data_channel *channel;
             const uint8_t *data;
             size_t len;
             bool text;
         } message;
+        struct {
+            ln_data_channel *channel;
+            uint64_t message; /* its name on the connection, never used again */
+            const uint8_t *data;
+            size_t len;
+            bool text, first, last; /* both: all of it */
+        } part; /* MESSAGE_PART; MESSAGE_ABANDONED: channel and message */
         struct {
             ln_data_channel *channel; /* NULL for a transport's error */
             struct ln_rtc_error error;

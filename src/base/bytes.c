@@ -184,48 +184,43 @@ void ln_write16_at(struct ln_writer *w, size_t at, uint16_t v)
         ln_store16(w->data + at, v);
 }
 
-/* The length of the well-formed sequence at p (RFC 3629, 4), or 0. */
-static size_t utf8_sequence(const uint8_t *p, size_t left)
+/* The first byte of a sequence (RFC 3629, 4): how many follow, and between what the next must be. */
+static bool utf8_lead(struct ln_utf8 *text, uint8_t c)
 {
-    uint8_t low = 0x80, high = 0xbf;
-    size_t n, i;
+    if (c < 0x80)
+        return true;
+    if (c < 0xc2 || c > 0xf4)
+        return false;
+    text->left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    text->low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;  /* overlong */
+    text->high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf; /* surrogates; above U+10FFFF */
+    return true;
+}
 
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    if (n > left)
-        return 0;
-    if (p[0] == 0xe0)
-        low = 0xa0; /* overlong */
-    else if (p[0] == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (p[0] == 0xf0)
-        low = 0x90; /* overlong */
-    else if (p[0] == 0xf4)
-        high = 0x8f; /* above U+10FFFF */
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (i = 2; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
+bool ln_utf8_next(struct ln_utf8 *text, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text->left == 0) {
+            if (!utf8_lead(text, p[i]))
+                return false;
+            continue;
+        }
+        if (p[i] < text->low || p[i] > text->high)
+            return false;
+        text->left--;
+        text->low = 0x80;
+        text->high = 0xbf;
+    }
+    return true;
 }
 
 bool ln_utf8_valid(const void *data, size_t len)
 {
-    const uint8_t *p = data;
-    size_t at = 0;
+    struct ln_utf8 text = { 0, 0, 0 };
 
-    while (at < len) {
-        size_t n = utf8_sequence(p + at, len - at);
-
-        if (n == 0)
-            return false;
-        at += n;
-    }
-    return true;
+    return ln_utf8_next(&text, data, len) && text.left == 0;
 }
 
 bool ln_equal_constant_time(const void *a, const void *b, size_t len)

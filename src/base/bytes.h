@@ -110,6 +110,14 @@ void ln_write16_at(struct ln_writer *w, size_t at, uint16_t v);
 /* Whether the bytes are well-formed UTF-8 (RFC 3629). */
 bool ln_utf8_valid(const void *data, size_t len);
 
+/* The same of a text that comes in pieces, which may end within a character. Begins zeroed. */
+struct ln_utf8 {
+    uint8_t left;      /* bytes that the last character still lacks: 0 at the end of a text */
+    uint8_t low, high; /* the next of them */
+};
+/* Returns false when no text goes on like this; then it is of no use any more. */
+bool ln_utf8_next(struct ln_utf8 *text, const void *data, size_t len);
+
 /* Equal without telling where the first difference is; for MACs and tokens. */
 bool ln_equal_constant_time(const void *a, const void *b, size_t len);
 

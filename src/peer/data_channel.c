@@ -66,6 +66,7 @@ int ln_peer_connection_create_data_channel(ln_peer_connection *pc, const char *l
     options.negotiated = init->negotiated;
     options.id = init->negotiated ? init->id : LN_CHANNEL_NO_ID;
     options.priority = init->priority;
+    options.parts = init->receive_parts;
     handle = ln_data_handle_create(pc, label, options.label_len, options.protocol,
                                    options.protocol_len);
     if (!handle)
@@ -152,9 +153,15 @@ void ln_data_channel_set_buffered_amount_low_threshold(ln_data_channel *channel,
                                           (size_t)bytes);
 }
 
+bool ln_data_channel_is_open(const ln_data_channel *channel)
+{
+    return !channel->pc->closed && channel->channel &&
+           channel->shown == LN_DATA_CHANNEL_STATE_OPEN;
+}
+
 static int send(ln_data_channel *channel, bool text, const void *data, size_t len)
 {
-    if (channel->pc->closed || !channel->channel || channel->shown != LN_DATA_CHANNEL_STATE_OPEN)
+    if (!ln_data_channel_is_open(channel))
         return LN_ERR_INVALID_STATE;
     return ln_data_channels_send(channel->pc->data.channels, channel->channel, text, data, len);
 }

@@ -3,6 +3,7 @@
 #ifndef LN_PEER_DATA_CHANNEL_H
 #define LN_PEER_DATA_CHANNEL_H
 
+#include "base/bytes.h"
 #include "base/list.h"
 #include "sctp/data_channels.h"
 #include "sdp/jsep.h"
@@ -25,6 +26,8 @@ struct ln_data_channel {
     enum ln_data_channel_state state; /* true inside; the getter shows `shown` */
     enum ln_data_channel_state shown;
     uint64_t low_threshold;
+    struct ln_utf8 text; /* of the message being written */
+    bool writes_text;
     uint64_t messages_sent, bytes_sent, messages_received, bytes_received; /* at its end */
     bool released;
     void *user_data;
@@ -77,6 +80,8 @@ void ln_data_snap_forget(struct ln_peer_connection *pc);
 /* DTLS is connected (again harmless), or gone. */
 void ln_data_start(struct ln_peer_connection *pc, ln_time now);
 void ln_data_close(struct ln_peer_connection *pc);
+/* Whether it can be sent on, as its getters show it. */
+bool ln_data_channel_is_open(const struct ln_data_channel *channel);
 /* The next event of the channels, true if there is one. Messages stay below until then, so that the
  * receive window speaks for the application. */
 bool ln_data_poll_event(struct ln_peer_connection *pc, struct ln_event *ret_event);

@@ -139,10 +139,42 @@ static bool take_message(struct ln_peer_connection *pc, const struct ln_data_cha
     return true;
 }
 
+static bool take_part(struct ln_peer_connection *pc, const struct ln_data_channels_event *from,
+                      struct ln_event *ret_event)
+{
+    struct ln_data_channel *handle = find(pc, from->channel);
+
+    if (!handle || handle->released)
+        return false;
+    ret_event->kind = from->kind == LN_DATA_CHANNELS_PART ? LN_EVENT_MESSAGE_PART
+                                                          : LN_EVENT_MESSAGE_ABANDONED;
+    ret_event->u.part.channel = handle;
+    ret_event->u.part.message = from->message;
+    ret_event->u.part.data = from->data;
+    ret_event->u.part.len = from->len;
+    ret_event->u.part.text = from->text;
+    ret_event->u.part.first = from->first;
+    ret_event->u.part.last = from->last;
+    return true;
+}
+
+/* News that say nothing but that they are. */
+static bool take_plain(struct ln_peer_connection *pc, const struct ln_data_channels_event *from,
+                       struct ln_event *ret_event)
+{
+    struct ln_data_channel *handle = find(pc, from->channel);
+
+    if (!handle || handle->released)
+        return false;
+    ret_event->kind = from->kind == LN_DATA_CHANNELS_ROOM ? LN_EVENT_WRITABLE
+                                                          : LN_EVENT_BUFFERED_AMOUNT_LOW;
+    ret_event->u.channel = handle;
+    return true;
+}
+
 bool ln_data_poll_event(struct ln_peer_connection *pc, struct ln_event *ret_event)
 {
     struct ln_data_channels_event event;
-    struct ln_data_channel *handle;
 
     while (pc->data.channels && ln_data_channels_poll_event(pc->data.channels, &event)) {
         memset(ret_event, 0, sizeof *ret_event);
@@ -168,13 +200,15 @@ bool ln_data_poll_event(struct ln_peer_connection *pc, struct ln_event *ret_even
             if (take_message(pc, &event, ret_event))
                 return true;
             break;
-        case LN_DATA_CHANNELS_BUFFERED_LOW:
-            handle = find(pc, event.channel);
-            if (handle && !handle->released) {
-                ret_event->kind = LN_EVENT_BUFFERED_AMOUNT_LOW;
-                ret_event->u.channel = handle;
+        case LN_DATA_CHANNELS_PART:
+        case LN_DATA_CHANNELS_ABANDONED:
+            if (take_part(pc, &event, ret_event))
                 return true;
-            }
+            break;
+        case LN_DATA_CHANNELS_BUFFERED_LOW:
+        case LN_DATA_CHANNELS_ROOM:
+            if (take_plain(pc, &event, ret_event))
+                return true;
             break;
         }
     }

@@ -82,6 +82,7 @@ static void init_members(struct ln_sctp *s, const struct ln_sctp_config *config,
     s->announced_window = s->config.receive_window_first;
     s->handshake_deadline = s->handshake_sent = LN_TIME_NEVER;
     s->data_deadline = s->heartbeat_deadline = s->paced_until = LN_TIME_NEVER;
+    s->starving_since = LN_TIME_NEVER;
     s->cc_ops = config->cc ? config->cc : &ln_sctp_cc_cubic;
     s->loss_ops = config->loss ? config->loss : &ln_sctp_loss_rack;
     ln_pmtu_init(&s->pmtu, s->config.packet_bytes, config->packet_bytes_limit);
@@ -168,8 +169,12 @@ void ln_association_set_state(struct ln_sctp *s, ln_time now, enum ln_associatio
         if (s->config.heartbeat_interval > 0)
             s->heartbeat_deadline = ln_time_add(now, s->config.heartbeat_interval);
     }
-    if (state == LN_ASSOCIATION_ENDED)
+    if (state > LN_ASSOCIATION_ESTABLISHED)
+        ln_send_queue_cut(&s->queue, NULL); /* nobody can finish it any more */
+    if (state == LN_ASSOCIATION_ENDED) {
+        ln_reassembly_restart(&s->reassembly);
         ln_news_tell(&s->news, &s->closed);
+    }
     s->state = state;
 }
 
@@ -183,6 +188,7 @@ void ln_association_end(struct ln_sctp *s, ln_time now, int error, uint16_t caus
     ln_association_set_state(s, now, LN_ASSOCIATION_ENDED);
     s->handshake_deadline = s->data_deadline = s->heartbeat_deadline = LN_TIME_NEVER;
     s->received.delay_until = s->paced_until = s->pmtu.deadline = LN_TIME_NEVER;
+    s->starving_since = LN_TIME_NEVER;
     s->pmtu.due = false;
     s->init_due = s->cookie_echo_due = s->cookie_ack_due = s->heartbeat_due = false;
     s->shutdown_due = s->shutdown_ack_due = s->forward_due = s->received.due = false;
@@ -257,6 +263,8 @@ void ln_sctp_on_timeout(struct ln_sctp *s, ln_time now)
         ln_transfer_timeout(s, now);
     if (ln_time_due(ln_transfer_loss_deadline(s), now))
         ln_transfer_loss_timeout(s, now);
+    if (ln_time_due(ln_streaming_deadline(s), now))
+        ln_streaming_timeout(s);
     if (ln_time_due(s->paced_until, now))
         s->paced_until = LN_TIME_NEVER; /* poll_transmit() comes next */
     if (ln_time_due(s->pmtu.deadline, now))
@@ -283,6 +291,7 @@ ln_time ln_sctp_next_timeout(const struct ln_sctp *s)
     if (!s->received.due)
         t = ln_time_min(t, s->received.delay_until);
     t = ln_time_min(t, ln_transfer_loss_deadline(s));
+    t = ln_time_min(t, ln_streaming_deadline(s));
     return ln_time_min(t, s->paced_until);
 }
 
@@ -294,6 +303,26 @@ void ln_sctp_start(struct ln_sctp *s, ln_time now)
         ln_handshake_start(s, now);
 }
 
+int ln_association_sendable_stream(struct ln_sctp *s, uint16_t id,
+                                   struct ln_out_stream **ret_stream)
+{
+    struct ln_out_stream *stream;
+
+    if (s->state == LN_ASSOCIATION_ENDED)
+        return LN_ERR_CLOSED;
+    if (s->state > LN_ASSOCIATION_ESTABLISHED)
+        return LN_ERR_INVALID_STATE;
+    if (id >= (s->peer_known ? s->outgoing_streams : s->config.streams))
+        return LN_ERR_RANGE;
+    stream = ln_send_queue_make_stream(&s->queue, id);
+    if (!stream)
+        return LN_ERR_NOMEM;
+    if (stream->reset != LN_STREAM_OPEN)
+        return LN_ERR_INVALID_STATE;
+    *ret_stream = stream;
+    return 0;
+}
+
 int ln_sctp_send(struct ln_sctp *s, uint16_t stream_id, uint32_t ppid, const uint8_t *data,
                  size_t len, const struct ln_sctp_send_options *options)
 {
@@ -303,19 +332,11 @@ int ln_sctp_send(struct ln_sctp *s, uint16_t stream_id, uint32_t ppid, const uin
 
     if (len == 0 || len > UINT32_MAX / 2)
         return LN_ERR_INVALID_ARGUMENT;
-    if (s->state == LN_ASSOCIATION_ENDED)
-        return LN_ERR_CLOSED;
-    if (s->state > LN_ASSOCIATION_ESTABLISHED)
-        return LN_ERR_INVALID_STATE;
-    if (stream_id >= (s->peer_known ? s->outgoing_streams : s->config.streams))
-        return LN_ERR_RANGE;
-    if (s->queue.held_bytes + len > s->config.send_buffer_bytes)
+    error = ln_association_sendable_stream(s, stream_id, &stream);
+    if (error)
+        return error;
+    if (len > ln_send_queue_room_for_whole(&s->queue))
         return LN_ERR_LIMIT;
-    stream = ln_send_queue_make_stream(&s->queue, stream_id);
-    if (!stream)
-        return LN_ERR_NOMEM;
-    if (stream->reset != LN_STREAM_OPEN)
-        return LN_ERR_INVALID_STATE;
     error = ln_send_queue_push(&s->queue, stream, ppid, data, len, options ? options : &reliable);
     if (error == 0)
         s->want_now = true;
@@ -365,8 +386,10 @@ void ln_sctp_discard(struct ln_sctp *s, uint16_t stream_id)
 {
     struct ln_out_stream *stream = ln_send_queue_stream(&s->queue, stream_id);
 
-    if (stream)
-        ln_send_queue_discard(&s->queue, stream);
+    if (!stream)
+        return;
+    ln_send_queue_cut(&s->queue, stream);
+    ln_send_queue_discard(&s->queue, stream);
 }
 
 void ln_sctp_shutdown(struct ln_sctp *s)

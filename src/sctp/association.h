@@ -81,6 +81,7 @@ struct ln_sctp {
     struct ln_list news;
     struct ln_news connected, closed, restarted;
     struct ln_sctp_message *lent; /* of the last event; freed at the next */
+    struct ln_lent_part part;     /* or this */
     int close_error;
     uint16_t close_cause;
     bool want_now; /* something was queued without a `now` */
@@ -121,6 +122,7 @@ struct ln_sctp {
     ln_time paced_until;  /* data waits for its turn; NEVER: it does not */
     bool probing;         /* what is in flight was sent into a closed window */
     ln_time last_sent;    /* data */
+    ln_time starving_since; /* the message under way keeps others waiting for its owner; NEVER */
     bool oversized;       /* the last packet was */
 
     struct ln_list controls;
@@ -150,6 +152,9 @@ void ln_association_abort(struct ln_sctp *s, ln_time now, int error, uint16_t ca
 void ln_association_continue_shutdown(struct ln_sctp *s, ln_time now);
 /* One more failure of the path in a row; ends it at the limit. */
 void ln_association_count_error(struct ln_sctp *s, ln_time now);
+/* The stream, if a message may be queued on it now. */
+LN_NODISCARD int ln_association_sendable_stream(struct ln_sctp *s, uint16_t id,
+                                                struct ln_out_stream **ret_stream);
 void ln_association_drop_events(struct ln_sctp *s); /* events.c */
 size_t ln_association_fragment_bytes(const struct ln_sctp *s);
 
@@ -205,6 +210,12 @@ void ln_transfer_timeout(struct ln_sctp *s, ln_time now);
 /* When loss detection wants to look again; NEVER when nothing is outstanding. */
 ln_time ln_transfer_loss_deadline(const struct ln_sctp *s);
 void ln_transfer_loss_timeout(struct ln_sctp *s, ln_time now);
+
+/* streaming.c */
+/* Looks whether the message under way waits for its owner while others wait for it. */
+void ln_streaming_watch(struct ln_sctp *s, ln_time now);
+ln_time ln_streaming_deadline(const struct ln_sctp *s);
+void ln_streaming_timeout(struct ln_sctp *s); /* it is given up */
 
 /* reset.c */
 void ln_reset_init(struct ln_sctp *s);

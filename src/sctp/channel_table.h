@@ -10,8 +10,9 @@
 #define LN_CHANNEL_TELL_INCOMING 0x01u
 #define LN_CHANNEL_TELL_OPEN     0x02u
 #define LN_CHANNEL_TELL_LOW      0x04u
-#define LN_CHANNEL_TELL_CLOSING  0x08u
-#define LN_CHANNEL_TELL_CLOSED   0x10u
+#define LN_CHANNEL_TELL_ROOM     0x08u
+#define LN_CHANNEL_TELL_CLOSING  0x10u
+#define LN_CHANNEL_TELL_CLOSED   0x20u
 
 struct ln_channel_object {
     struct ln_list news; /* while something is to be told */
@@ -26,6 +27,9 @@ struct ln_channel_object {
     size_t dcep_bytes;      /* first on our stream, before user data */
     uint64_t stream_bytes;  /* all ever queued on it for this channel */
     size_t low_threshold;
+    bool parts;             /* what comes is told in parts */
+    bool open_text;         /* the message being written is text */
+    uint64_t open_bytes;    /* of it */
 };
 
 struct ln_channel_slot {

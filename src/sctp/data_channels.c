@@ -89,6 +89,8 @@ void ln_channels_set_state(struct ln_data_channels *d, struct ln_channel_object 
         d->stats.opened++;
     if (state == LN_CHANNEL_CLOSED) {
         d->stats.closed++;
+        if (channel->parts && channel->info.id != LN_CHANNEL_NO_ID)
+            (void)!ln_sctp_set_parts(d->sctp, (uint16_t)channel->info.id, false); /* cannot fail */
         ln_channel_table_unbind(&d->table, channel);
     }
     ln_channels_tell(d, channel, told[state]);
@@ -151,6 +153,8 @@ static int attach(struct ln_data_channels *d, struct ln_channel_object *channel,
         return error;
     (void)!ln_sctp_set_priority(d->sctp, (uint16_t)id, channel->info.priority);
     (void)!ln_sctp_set_buffered_low(d->sctp, (uint16_t)id, channel->low_threshold);
+    if (channel->parts && ln_sctp_set_parts(d->sctp, (uint16_t)id, true) != 0)
+        return LN_ERR_NOMEM;
     if (channel->info.negotiated)
         channel->acknowledged = true;
     else
@@ -189,6 +193,7 @@ int ln_data_channels_open(struct ln_data_channels *d, const struct ln_channel_op
     error = ln_channel_table_add(&d->table, options, &channel);
     if (error)
         return error;
+    channel->parts = options->parts;
     error = attach(d, channel, options->id);
     if (error) {
         ln_channel_table_remove(&d->table, channel);
@@ -232,7 +237,7 @@ uint64_t ln_data_channels_max_message(const struct ln_data_channels *d)
 
 /* Limited reliability holds for both sides (RFC 8832, 5.1); until the acknowledgement everything is
  * ordered, so that no message comes before the OPEN (RFC 8832, 6). */
-static struct ln_sctp_send_options send_options(const struct ln_channel_object *channel)
+struct ln_sctp_send_options ln_channels_send_options(const struct ln_channel_object *channel)
 {
     struct ln_sctp_send_options options = LN_SCTP_RELIABLE;
 
@@ -257,7 +262,7 @@ int ln_data_channels_send(struct ln_data_channels *d, ln_channel handle, bool te
         return LN_ERR_INVALID_STATE;
     if (len > ln_data_channels_max_message(d))
         return LN_ERR_TOO_BIG;
-    options = send_options(channel);
+    options = ln_channels_send_options(channel);
     if (len == 0)
         error = ln_sctp_send(d->sctp, (uint16_t)channel->info.id,
                              text ? LN_PPID_STRING_EMPTY : LN_PPID_BINARY_EMPTY, &empty, 1,

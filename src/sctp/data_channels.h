@@ -55,6 +55,7 @@ struct ln_channel_options {
     bool negotiated;         /* both sides open it by themselves under the same id; no DCEP */
     int32_t id;              /* LN_CHANNEL_NO_ID: chosen; needed if negotiated */
     uint16_t priority;       /* default LN_CHANNEL_PRIORITY_LOW */
+    bool parts;              /* received messages are told in parts */
 };
 
 void ln_channel_options_init(struct ln_channel_options *options);
@@ -79,6 +80,10 @@ enum ln_data_channels_event_kind {
     LN_DATA_CHANNELS_STATE,        /* channel, state; CLOSED with error when it was not asked for */
     LN_DATA_CHANNELS_MESSAGE,      /* channel, text, data, len */
     LN_DATA_CHANNELS_BUFFERED_LOW, /* channel */
+    LN_DATA_CHANNELS_PART,      /* channel, message, text, data, len, first, last */
+    LN_DATA_CHANNELS_ABANDONED, /* channel, message: one of which parts were told will not go on */
+    LN_DATA_CHANNELS_ROOM,      /* channel: a write that was cut short can go on, or its message is
+                                   gone */
 };
 
 struct ln_data_channels_event {
@@ -86,6 +91,8 @@ struct ln_data_channels_event {
     ln_channel channel;
     enum ln_channel_state state;
     int error;
+    bool first, last;    /* of its message */
+    uint64_t message;    /* part, abandoned: its name, never used again */
     bool text;           /* message: valid UTF-8 is not checked here; false: binary */
     const uint8_t *data; /* borrowed until the next ln_data_channels_poll_event() or free */
     size_t len;
@@ -146,7 +153,28 @@ LN_NODISCARD int ln_data_channels_open(struct ln_data_channels *channels,
 LN_NODISCARD int ln_data_channels_send(struct ln_data_channels *channels, ln_channel channel,
                                        bool text, const void *data, size_t len);
 
-/* Begins the closing procedure (RFC 8831, 6.7): what is queued is still sent; the closed event
+/* A message of any length in pieces, one at a time on a channel; as ln_sctp_begin_message() and what
+ * follows it. begin returns 0; LN_ERR_INVALID_STATE unless the channel is open and no message is;
+ * LN_ERR_LIMIT; LN_ERR_NOMEM. write: LN_ERR_TOO_BIG above what the other side takes; the send buffer
+ * is no bound on the message. */
+LN_NODISCARD int ln_data_channels_begin_message(struct ln_data_channels *channels,
+                                                ln_channel channel, bool text);
+LN_NODISCARD int ln_data_channels_write_message(struct ln_data_channels *channels,
+                                                ln_channel channel, const void *data, size_t len,
+                                                size_t *ret_taken);
+LN_NODISCARD int ln_data_channels_finish_message(struct ln_data_channels *channels,
+                                                 ln_channel channel);
+LN_NODISCARD int ln_data_channels_abandon_message(struct ln_data_channels *channels,
+                                                  ln_channel channel);
+/* What a write would take at least; 0 when no message is open. */
+size_t ln_data_channels_message_room(const struct ln_data_channels *channels, ln_channel channel);
+/* From now on what comes on the channel is told in parts, messages of any length; or whole again.
+ * Returns 0, LN_ERR_INVALID_STATE when closed, LN_ERR_NOMEM. */
+LN_NODISCARD int ln_data_channels_set_parts(struct ln_data_channels *channels, ln_channel channel,
+                                            bool parts);
+
+/* Begins the closing procedure (RFC 8831, 6.7): what is queued is still sent, a message that is open
+ * is given up; the closed event
  * comes when both sides have reset the stream, and the id is then free again. Harmless when closing
  * or closed. */
 void ln_data_channels_close(struct ln_data_channels *channels, ln_channel channel);

@@ -14,7 +14,7 @@ bool ln_channels_text_ppid(uint32_t ppid)
     return ppid == LN_PPID_STRING || ppid == LN_PPID_STRING_EMPTY;
 }
 
-static bool user_ppid(uint32_t ppid)
+bool ln_channels_user_ppid(uint32_t ppid)
 {
     return ln_channels_text_ppid(ppid) || ppid == LN_PPID_BINARY || ppid == LN_PPID_BINARY_EMPTY;
 }
@@ -53,18 +53,19 @@ static void keep_early(struct ln_data_channels *d, const struct ln_sctp_event *e
         return;
     }
     d->early[d->early_count++] = (struct ln_early_message){ message, event->data, event->len,
-                                                            event->ppid, event->stream };
+                                                            event->message, event->ppid,
+                                                            event->stream };
     d->early_bytes += event->len;
 }
 
-static int fill_message(struct ln_data_channels *d, struct ln_channel_object *channel,
-                        uint32_t ppid, const uint8_t *data, size_t len,
-                        struct ln_data_channels_event *ret_event)
+static int fill_message(struct ln_channel_object *channel, uint64_t id, uint32_t ppid,
+                        const uint8_t *data, size_t len, struct ln_data_channels_event *ret_event)
 {
     bool empty = ppid == LN_PPID_STRING_EMPTY || ppid == LN_PPID_BINARY_EMPTY;
 
-    (void)d;
-    ret_event->kind = LN_DATA_CHANNELS_MESSAGE;
+    ret_event->kind = channel->parts ? LN_DATA_CHANNELS_PART : LN_DATA_CHANNELS_MESSAGE;
+    ret_event->message = id;
+    ret_event->first = ret_event->last = true;
     ret_event->channel = channel->handle;
     ret_event->text = ln_channels_text_ppid(ppid);
     ret_event->data = data;
@@ -85,7 +86,7 @@ static int tell_early(struct ln_data_channels *d, struct ln_data_channels_event 
             continue;
         remove_early(d, i);
         d->lent = early.message;
-        return fill_message(d, channel, early.ppid, early.data, early.len, ret_event);
+        return fill_message(channel, early.id, early.ppid, early.data, early.len, ret_event);
     }
     return 0;
 }
@@ -148,7 +149,7 @@ static void on_open(struct ln_data_channels *d, const struct ln_sctp_event *even
     ln_channels_set_state(d, channel, LN_CHANNEL_OPEN, 0);
 }
 
-static void on_dcep(struct ln_data_channels *d, const struct ln_sctp_event *event)
+void ln_channels_on_dcep(struct ln_data_channels *d, const struct ln_sctp_event *event)
 {
     struct ln_channel_object *channel = ln_channel_table_by_id(&d->table, event->stream);
 
@@ -171,10 +172,10 @@ static int on_message(struct ln_data_channels *d, const struct ln_sctp_event *ev
     struct ln_channel_object *channel = ln_channel_table_by_id(&d->table, event->stream);
 
     if (event->ppid == LN_PPID_DCEP) {
-        on_dcep(d, event);
+        ln_channels_on_dcep(d, event);
         return 0;
     }
-    if (!user_ppid(event->ppid)) {
+    if (!ln_channels_user_ppid(event->ppid)) {
         d->stats.dropped_unknown++;
         return 0;
     }
@@ -185,7 +186,7 @@ static int on_message(struct ln_data_channels *d, const struct ln_sctp_event *ev
     if (channel->info.state != LN_CHANNEL_OPEN)
         return 0;                 /* W3C: nothing is delivered once closing */
     channel->acknowledged = true; /* whoever sends on it has seen our OPEN */
-    return fill_message(d, channel, event->ppid, event->data, event->len, ret_event);
+    return fill_message(channel, event->message, event->ppid, event->data, event->len, ret_event);
 }
 
 /* Resets. */
@@ -270,6 +271,14 @@ static void on_low(struct ln_data_channels *d, uint16_t stream)
         ln_channels_tell(d, channel, LN_CHANNEL_TELL_LOW);
 }
 
+static void on_room(struct ln_data_channels *d, uint16_t stream)
+{
+    struct ln_channel_object *channel = ln_channel_table_by_id(&d->table, stream);
+
+    if (channel && channel->info.state == LN_CHANNEL_OPEN)
+        ln_channels_tell(d, channel, LN_CHANNEL_TELL_ROOM);
+}
+
 /* Returns 1 when ret_event was filled. */
 static int on_association_event(struct ln_data_channels *d, const struct ln_sctp_event *event,
                                 struct ln_data_channels_event *ret_event)
@@ -303,6 +312,13 @@ static int on_association_event(struct ln_data_channels *d, const struct ln_sctp
     case LN_SCTP_EVENT_BUFFERED_LOW:
         on_low(d, event->stream);
         return 0;
+    case LN_SCTP_EVENT_ROOM:
+        on_room(d, event->stream);
+        return 0;
+    case LN_SCTP_EVENT_PART:
+        return ln_channels_on_part(d, event, ret_event);
+    case LN_SCTP_EVENT_ABANDONED:
+        return ln_channels_on_abandoned(d, event, ret_event);
     }
     return 0;
 }
@@ -310,22 +326,28 @@ static int on_association_event(struct ln_data_channels *d, const struct ln_sctp
 /* The next news of the first channel that has some. */
 static void tell_channel(struct ln_data_channels *d, struct ln_data_channels_event *ret_event)
 {
-    static const enum ln_channel_state states[] = { LN_CHANNEL_CONNECTING, LN_CHANNEL_OPEN,
-                                                    LN_CHANNEL_CONNECTING, LN_CHANNEL_CLOSING,
-                                                    LN_CHANNEL_CLOSED };
+    static const struct {
+        enum ln_data_channels_event_kind kind;
+        enum ln_channel_state state;
+    } news[] = {
+        /* in the order of the LN_CHANNEL_TELL bits */
+        { LN_DATA_CHANNELS_INCOMING, LN_CHANNEL_CONNECTING },
+        { LN_DATA_CHANNELS_STATE, LN_CHANNEL_OPEN },
+        { LN_DATA_CHANNELS_BUFFERED_LOW, LN_CHANNEL_CONNECTING },
+        { LN_DATA_CHANNELS_ROOM, LN_CHANNEL_CONNECTING },
+        { LN_DATA_CHANNELS_STATE, LN_CHANNEL_CLOSING },
+        { LN_DATA_CHANNELS_STATE, LN_CHANNEL_CLOSED },
+    };
     struct ln_channel_object *channel = LN_CONTAINER(d->news.next, struct ln_channel_object, news);
     unsigned bit = (unsigned)__builtin_ctz(channel->tell);
-    uint8_t what = (uint8_t)(1u << bit);
 
-    channel->tell &= (uint8_t)~what;
+    channel->tell &= (uint8_t) ~(1u << bit);
     if (channel->tell == 0)
         ln_list_remove(&channel->news);
     ret_event->channel = channel->handle;
-    ret_event->state = states[bit];
-    ret_event->kind = what == LN_CHANNEL_TELL_INCOMING ? LN_DATA_CHANNELS_INCOMING
-                      : what == LN_CHANNEL_TELL_LOW    ? LN_DATA_CHANNELS_BUFFERED_LOW
-                                                       : LN_DATA_CHANNELS_STATE;
-    if (what == LN_CHANNEL_TELL_CLOSED) {
+    ret_event->kind = news[bit].kind;
+    ret_event->state = news[bit].state;
+    if (1u << bit == LN_CHANNEL_TELL_CLOSED) {
         ret_event->error = channel->error;
         d->told_closed = channel;
     }

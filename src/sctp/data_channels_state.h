@@ -15,6 +15,7 @@ struct ln_early_message {
     struct ln_sctp_message *message;
     const uint8_t *data;
     size_t len;
+    uint64_t id;
     uint32_t ppid;
     uint16_t stream;
 };
@@ -48,5 +49,15 @@ void ln_channels_begin_closing(struct ln_data_channels *d, struct ln_channel_obj
 void ln_channels_end_all(struct ln_data_channels *d, int error);
 void ln_channels_drop_early(struct ln_data_channels *d, uint16_t stream, bool all);
 bool ln_channels_text_ppid(uint32_t ppid);
+bool ln_channels_user_ppid(uint32_t ppid);
+/* How its messages are sent. */
+struct ln_sctp_send_options ln_channels_send_options(const struct ln_channel_object *channel);
+/* A DCEP message came whole. */
+void ln_channels_on_dcep(struct ln_data_channels *d, const struct ln_sctp_event *event);
+/* A part of a message came, or the end of one in its middle. Returns 1 when ret_event was filled. */
+int ln_channels_on_part(struct ln_data_channels *d, const struct ln_sctp_event *event,
+                        struct ln_data_channels_event *ret_event);
+int ln_channels_on_abandoned(struct ln_data_channels *d, const struct ln_sctp_event *event,
+                             struct ln_data_channels_event *ret_event);
 
 #endif

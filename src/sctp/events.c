@@ -4,6 +4,7 @@
 #include "sctp/association.h"
 
 #include "base/alloc.h"
+#include "sctp/parts_in.h"
 
 #include <string.h>
 
@@ -12,6 +13,14 @@ static void return_lent(struct ln_sctp *s)
     if (s->lent)
         ln_reassembly_release(&s->reassembly, s->lent);
     s->lent = NULL;
+    if (s->part.data)
+        ln_parts_release(&s->reassembly, &s->part);
+}
+
+static bool of_message(const struct ln_news *news)
+{
+    return news->kind == LN_SCTP_EVENT_MESSAGE || news->kind == LN_SCTP_EVENT_MESSAGE_TOO_BIG ||
+           news->kind == LN_SCTP_EVENT_PART || news->kind == LN_SCTP_EVENT_ABANDONED;
 }
 
 void ln_association_drop_events(struct ln_sctp *s)
@@ -21,7 +30,7 @@ void ln_association_drop_events(struct ln_sctp *s)
         struct ln_news *news = LN_CONTAINER(s->news.next, struct ln_news, link);
 
         ln_list_remove(&news->link);
-        if (news->kind == LN_SCTP_EVENT_MESSAGE || news->kind == LN_SCTP_EVENT_MESSAGE_TOO_BIG)
+        if (of_message(news) && LN_CONTAINER(news, struct ln_sctp_message, news)->whole)
             ln_reassembly_release(&s->reassembly, LN_CONTAINER(news, struct ln_sctp_message, news));
     }
 }
@@ -41,6 +50,9 @@ static void fill_stream_event(struct ln_news *news, struct ln_sctp_event *event)
     case LN_SCTP_EVENT_BUFFERED_LOW:
         out = LN_CONTAINER(news, struct ln_out_stream, low);
         break;
+    case LN_SCTP_EVENT_ROOM:
+        out = LN_CONTAINER(news, struct ln_out_stream, room);
+        break;
     default:
         event->stream = LN_CONTAINER(news, struct ln_in_stream, reset)->id;
         return;
@@ -48,16 +60,41 @@ static void fill_stream_event(struct ln_news *news, struct ln_sctp_event *event)
     event->stream = out->id;
 }
 
-static void fill_message_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
+/* How it is told was not settled when it became news: the owner may have asked for parts since, or
+ * for whole messages again. Returns false when it is not to be told yet. */
+static bool settle_kind(const struct ln_sctp *s, struct ln_sctp_message *message,
+                        struct ln_sctp_event *event)
+{
+    bool parts = message->handed || ln_parts_wanted(&s->reassembly, message->stream);
+
+    if (message->news.kind != LN_SCTP_EVENT_MESSAGE && message->news.kind != LN_SCTP_EVENT_PART)
+        return true;
+    message->news.kind = parts ? LN_SCTP_EVENT_PART : LN_SCTP_EVENT_MESSAGE;
+    if (!parts && message->len > s->reassembly.max_message_bytes)
+        message->news.kind = LN_SCTP_EVENT_MESSAGE_TOO_BIG;
+    event->kind = (enum ln_sctp_event_kind)message->news.kind;
+    return parts || message->whole;
+}
+
+static bool fill_message_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
 {
     struct ln_sctp_message *message = LN_CONTAINER(news, struct ln_sctp_message, news);
 
+    if (!settle_kind(s, message, event))
+        return false;
+    event->message = message->id;
+    event->first = !message->handed;
+    event->last = message->whole;
     event->stream = message->stream;
     event->ppid = message->ppid;
     event->unordered = message->unordered;
     event->data = message->data ? message->data + message->start : NULL;
     event->len = message->len;
-    s->lent = message;
+    if (message->whole)
+        s->lent = message;
+    else
+        ln_parts_detach(message, &s->part);
+    return true;
 }
 
 /* A window that has opened much since it was last announced is worth a SACK of its own (RFC 1122,
@@ -73,48 +110,57 @@ static void consider_window_update(struct ln_sctp *s)
     }
 }
 
+/* Returns false when it is no news any more. */
+static bool fill_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
+{
+    memset(event, 0, sizeof *event);
+    event->kind = (enum ln_sctp_event_kind)news->kind;
+    if (of_message(news))
+        return fill_message_event(s, news, event);
+    if (news->kind == LN_SCTP_EVENT_CLOSED) {
+        event->error = s->close_error;
+        event->cause = s->close_cause;
+    } else if (news->kind != LN_SCTP_EVENT_CONNECTED && news->kind != LN_SCTP_EVENT_RESTARTED) {
+        fill_stream_event(news, event);
+    }
+    return true;
+}
+
 int ln_sctp_poll_event(struct ln_sctp *s, struct ln_sctp_event *ret_event)
 {
-    struct ln_news *news;
+    struct ln_sctp_event event;
 
-    if (s->lent) {
+    if (s->lent || s->part.data) {
         return_lent(s);
         consider_window_update(s);
     }
-    if (ln_list_empty(&s->news))
-        return 0;
-    news = LN_CONTAINER(s->news.next, struct ln_news, link);
-    ln_list_remove(&news->link);
-    memset(ret_event, 0, sizeof *ret_event);
-    ret_event->kind = (enum ln_sctp_event_kind)news->kind;
-    switch (news->kind) {
-    case LN_SCTP_EVENT_CONNECTED:
-    case LN_SCTP_EVENT_RESTARTED:
-        break;
-    case LN_SCTP_EVENT_CLOSED:
-        ret_event->error = s->close_error;
-        ret_event->cause = s->close_cause;
-        break;
-    case LN_SCTP_EVENT_MESSAGE:
-    case LN_SCTP_EVENT_MESSAGE_TOO_BIG:
-        fill_message_event(s, news, ret_event);
-        break;
-    default:
-        fill_stream_event(news, ret_event);
-        break;
+    while (!ln_list_empty(&s->news)) {
+        struct ln_news *news = LN_CONTAINER(s->news.next, struct ln_news, link);
+
+        ln_list_remove(&news->link);
+        if (!fill_event(s, news, &event))
+            continue;
+        *ret_event = event;
+        return 1;
     }
-    return 1;
+    return 0;
 }
 
 struct ln_sctp_message *ln_sctp_take_message(struct ln_sctp *s)
 {
     struct ln_sctp_message *message = s->lent;
 
-    if (!message || message->news.kind != LN_SCTP_EVENT_MESSAGE)
-        return NULL;
-    s->lent = NULL;
-    ln_reassembly_hand_over(&s->reassembly, message);
-    consider_window_update(s);
+    if (s->part.data) {
+        message = ln_parts_take(&s->reassembly, &s->part);
+    } else if (message && (message->news.kind == LN_SCTP_EVENT_MESSAGE ||
+                           message->news.kind == LN_SCTP_EVENT_PART)) {
+        s->lent = NULL;
+        ln_reassembly_hand_over(&s->reassembly, message);
+    } else {
+        message = NULL;
+    }
+    if (message)
+        consider_window_update(s);
     return message;
 }
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/heap.h"
 #include "sctp/packet.h"
+#include "sctp/parts_in.h"
 #include "sctp/tsn.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@
 #define STRAYS_MAX        65536u
 
 struct stray {
-    struct ln_heap_node node; /* its "time" is the FSN */
+    struct ln_heap_node node; /* its "time" is the FSN, widened */
     size_t block_bytes, len;
     bool end;
     uint8_t data[];
@@ -26,7 +27,7 @@ struct ln_assembly {
     struct ln_list link; /* in its stream */
     uint64_t key;
     struct ln_sctp_message *message; /* NULL before its first fragment */
-    uint32_t next_fsn;
+    uint64_t next_fsn; /* the number as it would be without wrapping */
     size_t charge, block_bytes;
     struct ln_heap strays;
 };
@@ -123,7 +124,8 @@ static int extend(struct ln_reassembly *r, struct ln_assembly *a, const struct l
     return 0;
 }
 
-static int keep_stray(struct ln_reassembly *r, struct ln_assembly *a, const struct ln_fragment *f)
+static int keep_stray(struct ln_reassembly *r, struct ln_assembly *a, const struct ln_fragment *f,
+                      uint64_t fsn)
 {
     struct stray *stray;
     size_t bytes;
@@ -137,7 +139,7 @@ static int keep_stray(struct ln_reassembly *r, struct ln_assembly *a, const stru
     stray->len = f->data.len;
     stray->end = (f->flags & LN_DATA_END) != 0;
     memcpy(stray->data, f->data.data, f->data.len);
-    error = ln_heap_set(&a->strays, &stray->node, (ln_time)f->fsn);
+    error = ln_heap_set(&a->strays, &stray->node, (ln_time)fsn);
     if (error) {
         ln_blocks_put(r->blocks, stray, bytes);
         return error;
@@ -177,20 +179,23 @@ static void finish(struct ln_reassembly *r, struct ln_assembly *a)
 
 static int add_to(struct ln_reassembly *r, struct ln_assembly *a, const struct ln_fragment *f)
 {
-    bool end = (f->flags & LN_DATA_END) != 0;
+    bool begin = (f->flags & LN_DATA_BEGIN) != 0, end = (f->flags & LN_DATA_END) != 0;
+    int32_t ahead = (int32_t)(f->fsn - (uint32_t)a->next_fsn); /* RFC 8260, 2.1: it may wrap */
     int error;
 
-    if (f->fsn < a->next_fsn) {
+    if (ahead < 0 || begin != (a->next_fsn + (uint32_t)ahead == 0)) {
         r->dropped_malformed++;
         return 0;
     }
-    if (f->fsn > a->next_fsn)
-        return keep_stray(r, a, f);
+    if (ahead > 0)
+        return keep_stray(r, a, f, a->next_fsn + (uint32_t)ahead);
     error = extend(r, a, f);
     if (error == 0)
         error = take_strays(r, a, &end);
     if (error == 0 && end)
         finish(r, a);
+    else if (error == 0)
+        ln_parts_offer(r, a->message);
     return error;
 }
 
@@ -213,7 +218,7 @@ int ln_interleaved_add(struct ln_reassembly *r, const struct ln_fragment *f)
 
     if (!a && begin && (f->flags & LN_DATA_END))
         return add_whole(r, f);
-    if (!begin && f->fsn == 0) {
+    if (!a && !begin && (int32_t)f->fsn <= 0) {
         r->dropped_malformed++;
         return 0;
     }
@@ -244,6 +249,27 @@ void ln_interleaved_drop(struct ln_reassembly *r, struct ln_in_stream *stream)
     LN_LIST_EACH_SAFE (at, after, &stream->assemblies) {
         free_assembly(r, LN_CONTAINER(at, struct ln_assembly, link));
     }
+}
+
+void ln_interleaved_offer(struct ln_reassembly *r, struct ln_in_stream *stream)
+{
+    LN_LIST_EACH (at, &stream->assemblies) {
+        struct ln_assembly *a = LN_CONTAINER(at, struct ln_assembly, link);
+
+        if (a->message)
+            ln_parts_offer(r, a->message);
+    }
+}
+
+void ln_interleaved_offer_next(struct ln_reassembly *r, const struct ln_in_stream *stream)
+{
+    struct ln_assembly *a;
+
+    if (!stream->parts || !r->interleaving)
+        return;
+    a = find(r, key_of(stream->id, false, stream->next_mid));
+    if (a && a->message)
+        ln_parts_offer(r, a->message);
 }
 
 void ln_interleaved_clear(struct ln_reassembly *r)

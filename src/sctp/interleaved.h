@@ -14,6 +14,10 @@ LN_NODISCARD int ln_interleaved_add(struct ln_reassembly *r, const struct ln_fra
 void ln_interleaved_skip(struct ln_reassembly *r, struct ln_in_stream *stream, bool unordered,
                          uint32_t mid);
 void ln_interleaved_drop(struct ln_reassembly *r, struct ln_in_stream *stream);
+/* A stream's messages that are not whole are offered in parts: all that are in turn; the one whose
+ * turn it is now. */
+void ln_interleaved_offer(struct ln_reassembly *r, struct ln_in_stream *stream);
+void ln_interleaved_offer_next(struct ln_reassembly *r, const struct ln_in_stream *stream);
 void ln_interleaved_clear(struct ln_reassembly *r);
 
 #endif

@@ -193,7 +193,7 @@ static bool probe(struct rack *r, struct ln_outstanding *o, ln_time now)
     r->probing = true;
     r->probe_sent = now;
     r->probe_tsn = 0;
-    if (o->queue->queued_bytes == 0) {
+    if (!ln_send_queue_ready(o->queue)) {
         r->probe_tsn = ln_outstanding_last_in_flight(o);
         ln_outstanding_lose(o, r->probe_tsn);
     }

@@ -86,7 +86,7 @@ static size_t take_control(struct ln_sctp *s, uint8_t *out, size_t cap)
 static uint8_t *write_data_head(const struct ln_sctp *s, uint8_t *p, uint64_t tsn,
                                 const struct ln_slot *slot, uint8_t flags)
 {
-    const struct ln_outgoing *m = slot->message;
+    const struct ln_outgoing *m = slot->part->message;
     size_t head = ln_association_data_head(s);
 
     p[0] = s->queue.interleaving ? LN_CHUNK_IDATA : LN_CHUNK_DATA;
@@ -113,7 +113,7 @@ static void write_data(struct ln_sctp *s, struct ln_writer *w, uint64_t tsn, uin
 
     assert(p);
     p = write_data_head(s, p, tsn, slot, slot->flags | extra_flags);
-    memcpy(p, slot->message->data + slot->offset, slot->len);
+    memcpy(p, slot->part->data + slot->offset, slot->len);
     memset(p + slot->len, 0, padding);
     s->stats.data_chunks_sent++;
     s->last_sent = slot->sent_at;
@@ -142,7 +142,7 @@ static void abandon_lost(struct ln_sctp *s, ln_time now)
 
     while (s->peer_partial_reliability && (tsn = ln_outstanding_next_lost(&s->outstanding)) != 0) {
         const struct ln_slot *slot = ln_outstanding_slot(&s->outstanding, tsn);
-        struct ln_outgoing *message = slot->message;
+        struct ln_outgoing *message = slot->part->message;
 
         if (slot->transmits <= message->max_retransmits && !ln_time_due(message->deadline, now))
             return;
@@ -166,7 +166,7 @@ static bool window_open(struct ln_sctp *s)
 /* RFC 7053, 4: what a SACK could wait for will not come. */
 static bool nothing_follows(const struct ln_sctp *s)
 {
-    return s->queue.queued_bytes == 0 && s->outstanding.lost_count == 0;
+    return !ln_send_queue_ready(&s->queue) && s->outstanding.lost_count == 0;
 }
 
 /* Retransmissions that fit. Returns false when nothing more is to be written. */
@@ -199,14 +199,14 @@ static bool write_lost(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 static size_t fragment_bytes(const struct ln_sctp *s, const struct ln_outgoing *message,
                              size_t room)
 {
-    size_t left = message->len - message->assigned;
+    size_t left = ln_outgoing_next_bytes(message);
 
     if (room <= ln_association_data_head(s))
         return 0;
     room -= ln_association_data_head(s);
     if (left <= room)
         return left;
-    if (message->assigned == 0 && left <= ln_association_fragment_bytes(s))
+    if (!message->begun && !message->open && message->unsent <= ln_association_fragment_bytes(s))
         return 0;
     return room >= FRAGMENT_MIN ? room : 0;
 }
@@ -223,7 +223,7 @@ static bool give_up_current(struct ln_sctp *s, ln_time now, struct ln_outgoing *
 
 static void write_new(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 {
-    while (s->queue.queued_bytes > 0) {
+    while (ln_send_queue_ready(&s->queue)) {
         struct ln_outgoing *message = ln_send_queue_next(&s->queue, now);
         size_t bytes;
         uint64_t tsn;
@@ -256,7 +256,7 @@ static bool its_turn(struct ln_sctp *s, ln_time now)
 
     s->paced_until = LN_TIME_NEVER;
     if (next <= now || s->fast_retransmit ||
-        (s->queue.queued_bytes == 0 && s->outstanding.lost_count == 0))
+        nothing_follows(s))
         return true;
     s->paced_until = next;
     s->pace_limited = true;
@@ -267,8 +267,8 @@ static void write_user_data(struct ln_sctp *s, ln_time now, struct ln_writer *w)
 {
     if (!its_turn(s, now))
         return;
-    if (ln_outstanding_empty(&s->outstanding) && s->queue.queued_bytes > 0 && s->last_sent > 0 &&
-        now - s->last_sent > s->rto.value)
+    if (ln_outstanding_empty(&s->outstanding) && ln_send_queue_ready(&s->queue) &&
+        s->last_sent > 0 && now - s->last_sent > s->rto.value)
         s->cc_ops->on_idle(s->cc, now, now - s->last_sent, s->rto.value);
     if (write_lost(s, now, w))
         write_new(s, now, w);
@@ -303,7 +303,7 @@ static void compose(struct ln_sctp *s, ln_time now, struct ln_writer *w)
     head = w->len;
     before = s->received.packets;
     /* A SACK that may wait still travels with data that goes anyway. */
-    if (before > 0 && !cookie && (s->queue.queued_bytes > 0 || s->outstanding.lost_count > 0)) {
+    if (before > 0 && !cookie && !nothing_follows(s)) {
         struct ln_writer with = *w;
         struct ln_received kept = s->received;
         size_t announced = s->announced_window;
@@ -350,6 +350,7 @@ size_t ln_sctp_poll_transmit(struct ln_sctp *s, ln_time now, uint8_t *out, size_
     if (cap < s->config.packet_bytes)
         return 0;
     ln_send_queue_stamp(&s->queue, now);
+    ln_streaming_watch(s, now);
     ln_association_continue_shutdown(s, now);
     if (!ln_list_empty(&s->controls)) {
         size_t len = take_control(s, out, cap);

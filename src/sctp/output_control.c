@@ -90,7 +90,7 @@ void ln_output_write_forward_tsn(struct ln_sctp *s, ln_time now, struct ln_write
         limit = FORWARD_STREAMS;
     for (; tsn <= end; tsn++)
         if (!note_skipped(s, list, &count, limit,
-                          ln_outstanding_slot(&s->outstanding, tsn)->message))
+                          ln_outstanding_slot(&s->outstanding, tsn)->part->message))
             break;
     at = ln_chunk_begin(w, s->queue.interleaving ? LN_CHUNK_IFORWARD_TSN : LN_CHUNK_FORWARD_TSN, 0);
     ln_write32(w, (uint32_t)(tsn - 1));

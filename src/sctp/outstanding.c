@@ -85,7 +85,7 @@ static void drop_first(struct ln_outstanding *o)
         o->gap_acked_count--;
     else if (slot->state == LN_SLOT_ABANDONED)
         o->abandoned_count--;
-    ln_send_queue_release(o->queue, slot->message);
+    ln_send_queue_release(o->queue, slot->part);
     o->first++;
 }
 
@@ -134,14 +134,14 @@ uint64_t ln_outstanding_push(struct ln_outstanding *o, struct ln_outgoing *messa
     struct ln_slot *slot = ln_outstanding_slot(o, o->next);
 
     assert(o->next - o->first < o->capacity && len > 0 && len <= UINT16_MAX);
-    slot->message = message;
+    slot->part = message->sending;
     slot->sent_at = now;
-    slot->offset = message->assigned;
+    slot->offset = slot->part->assigned;
     slot->fsn = message->next_fsn++;
     slot->len = (uint16_t)len;
     slot->transmits = 1;
     slot->flags = (uint8_t)((message->begun ? 0 : LN_DATA_BEGIN) |
-                            (message->assigned + len == message->len ? LN_DATA_END : 0) |
+                            (len == message->unsent && !message->open ? LN_DATA_END : 0) |
                             (message->unordered ? LN_DATA_UNORDERED : 0));
     slot->state = LN_SLOT_IN_FLIGHT;
     slot->misses = 0;
@@ -381,13 +381,11 @@ static void push_rest(struct ln_outstanding *o, struct ln_outgoing *message)
 
     assert(o->next - o->first < o->capacity);
     memset(slot, 0, sizeof *slot);
-    slot->message = message;
-    slot->offset = message->assigned;
     slot->transmits = 1;
     slot->flags = (uint8_t)(LN_DATA_END | (message->unordered ? LN_DATA_UNORDERED : 0));
     slot->state = LN_SLOT_ABANDONED;
     o->abandoned_count++;
-    ln_send_queue_assign(o->queue, message, message->len - message->assigned);
+    slot->part = ln_send_queue_give_up_rest(o->queue, message);
     o->next++;
 }
 
@@ -402,12 +400,12 @@ void ln_outstanding_abandon(struct ln_outstanding *o, struct ln_outgoing *messag
     for (; tsn < o->next && left > 0; tsn++) {
         struct ln_slot *slot = ln_outstanding_slot(o, tsn);
 
-        if (slot->message != message)
+        if (slot->part->message != message)
             continue;
         abandon_slot(o, tsn, slot);
         left--;
     }
-    if (message->assigned < message->len)
+    if (!message->out)
         push_rest(o, message);
 }
 

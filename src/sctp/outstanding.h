@@ -17,7 +17,7 @@ enum ln_slot_state {
 };
 
 struct ln_slot {
-    struct ln_outgoing *message;
+    struct ln_part *part; /* where its bytes lie */
     ln_time sent_at;
     uint32_t offset, fsn;
     uint32_t older, newer; /* TSNs of its neighbours among those resent, while one itself */

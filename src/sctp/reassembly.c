@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "sctp/interleaved.h"
 #include "sctp/packet.h"
+#include "sctp/parts_in.h"
 #include "sctp/sack.h"
 #include "sctp/streams_in.h"
 
@@ -22,6 +23,7 @@
 
 #define FIRST_EDGES  64u
 #define RUN_OVERHEAD 192u
+#define PART_GUESS_MAX (256u << 10)
 
 void ln_reassembly_init(struct ln_reassembly *r, const struct ln_env *env, struct ln_blocks *blocks,
                         struct ln_list *news, size_t limit_bytes, size_t max_message_bytes)
@@ -104,7 +106,18 @@ static void free_run(struct ln_reassembly *r, struct ln_sctp_message *run)
 
 void ln_reassembly_drop(struct ln_reassembly *r, struct ln_sctp_message *message)
 {
-    free_run(r, message);
+    if (!message->handed || r->ending) {
+        free_run(r, message);
+        return;
+    }
+    ln_list_remove(&message->partial);
+    ln_blocks_put(r->blocks, message->data, message->cap);
+    message->data = NULL;
+    message->cap = message->start = message->len = 0;
+    discharge(r, message);
+    message->whole = true; /* as far as it goes */
+    message->news.kind = LN_SCTP_EVENT_ABANDONED;
+    ln_news_tell(r->news, &message->news);
 }
 
 static void drop_run(struct ln_reassembly *r, struct ln_sctp_message *run)
@@ -113,10 +126,10 @@ static void drop_run(struct ln_reassembly *r, struct ln_sctp_message *run)
     if (r->current == run)
         r->current = NULL;
     r->dropped_malformed++;
-    free_run(r, run);
+    ln_reassembly_drop(r, run);
 }
 
-static struct ln_sctp_message *open_at(const struct ln_reassembly *r, uint64_t tsn)
+struct ln_sctp_message *ln_reassembly_open_run(const struct ln_reassembly *r, uint64_t tsn)
 {
     struct ln_sctp_message *run = r->edge_capacity ? *edge(r, tsn) : NULL;
 
@@ -125,7 +138,7 @@ static struct ln_sctp_message *open_at(const struct ln_reassembly *r, uint64_t t
 
 void ln_reassembly_cut(struct ln_reassembly *r, uint16_t stream, uint64_t tsn)
 {
-    struct ln_sctp_message *run = open_at(r, tsn);
+    struct ln_sctp_message *run = ln_reassembly_open_run(r, tsn);
 
     if (run && run->stream == stream)
         drop_run(r, run);
@@ -133,7 +146,7 @@ void ln_reassembly_cut(struct ln_reassembly *r, uint16_t stream, uint64_t tsn)
 
 void ln_reassembly_cut_any(struct ln_reassembly *r, uint64_t tsn)
 {
-    struct ln_sctp_message *run = open_at(r, tsn);
+    struct ln_sctp_message *run = ln_reassembly_open_run(r, tsn);
 
     if (run)
         drop_run(r, run);
@@ -162,6 +175,8 @@ static int make_room(struct ln_reassembly *r, struct ln_sctp_message *run, size_
     wanted = run->len + more + (run->len + more) / 2;
     if (run->begin && run->end)
         wanted = run->len + more;
+    else if (run->handed && run->last_part > wanted)
+        wanted = run->last_part < PART_GUESS_MAX ? run->last_part : wanted;
     else if (run->data == NULL && run->begin && r->last_message_bytes > wanted)
         wanted = r->last_message_bytes;
     data = ln_blocks_get(r->blocks, wanted, &cap);
@@ -198,7 +213,8 @@ static int put_bytes(struct ln_reassembly *r, struct ln_sctp_message *run, const
 {
     if (run->too_big)
         return 0;
-    if (run->len + len > r->max_message_bytes) {
+    if (run->len + len > r->max_message_bytes && !run->handed &&
+        !ln_parts_wanted(r, run->stream)) {
         make_too_big(r, run);
         return 0;
     }
@@ -227,6 +243,7 @@ struct ln_sctp_message *ln_reassembly_create(struct ln_reassembly *r, const stru
     ln_list_init(&run->partial);
     run->allocator = r->allocator;
     run->own_bytes = own;
+    run->id = r->next_id++;
     run->first_tsn = run->last_tsn = f->tsn;
     run->ppid = f->ppid;
     run->stream = f->stream;
@@ -254,7 +271,7 @@ static bool same_message(const struct ln_sctp_message *run, const struct ln_frag
 /* The open run that ends just before the fragment, or begins just after it. */
 static struct ln_sctp_message *run_before(const struct ln_reassembly *r, uint64_t tsn)
 {
-    return open_at(r, tsn - 1);
+    return ln_reassembly_open_run(r, tsn - 1);
 }
 
 static struct ln_sctp_message *run_after(const struct ln_reassembly *r, uint64_t tsn)
@@ -264,21 +281,44 @@ static struct ln_sctp_message *run_after(const struct ln_reassembly *r, uint64_t
     return run && run->first_tsn == tsn + 1 && !run->begin ? run : NULL;
 }
 
-/* Joins `after` to the end of `run`; the smaller moves. Returns the one that is left. */
+/* The bytes of two runs change places. */
+static void swap_bytes(struct ln_sctp_message *a, struct ln_sctp_message *b)
+{
+    struct ln_sctp_message kept = *a;
+
+    a->data = b->data;
+    a->cap = b->cap;
+    a->start = b->start;
+    a->len = b->len;
+    a->charge = b->charge;
+    b->data = kept.data;
+    b->cap = kept.cap;
+    b->start = kept.start;
+    b->len = kept.len;
+    b->charge = kept.charge;
+}
+
+/* Joins `after` to the end of `run`; the smaller moves, but not one that is news already. Returns
+ * the one that is left. */
 static int join(struct ln_reassembly *r, struct ln_sctp_message *run, struct ln_sctp_message *after,
                 struct ln_sctp_message **ret_joined)
 {
-    struct ln_sctp_message *big = run->len >= after->len ? run : after,
+    bool told = run->handed || !ln_list_empty(&run->news.link);
+    struct ln_sctp_message *big = told || run->len >= after->len ? run : after,
                            *small = big == run ? after : run;
 
+    if (run->len == 0 && !run->too_big && !after->too_big)
+        swap_bytes(run, after);
     if (run->too_big || after->too_big) {
         if (!big->too_big)
             make_too_big(r, big);
-    } else if (put_bytes(r, big, small->data + small->start, small->len, big == after) != 0) {
+    } else if (small->len > 0 &&
+               put_bytes(r, big, small->data + small->start, small->len, big == after) != 0) {
         return LN_ERR_NOMEM;
     }
     clear_edges(r, run);
     clear_edges(r, after);
+    big->id = run->id;
     big->begin = run->begin;
     big->end = after->end;
     big->first_tsn = run->first_tsn;
@@ -298,9 +338,10 @@ int ln_reassembly_append(struct ln_reassembly *r, struct ln_sctp_message *messag
 
 void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *run)
 {
+    run->whole = true;
     if (run->too_big)
         run->news.kind = LN_SCTP_EVENT_MESSAGE_TOO_BIG;
-    else
+    else if (!run->handed)
         r->last_message_bytes = run->len;
     r->messages++;
     ln_in_stream_deliver(r, run);
@@ -377,7 +418,7 @@ static bool fits(const struct ln_reassembly *r, const struct ln_fragment *f, uin
     size_t limit = r->limit_bytes;
 
     if (f->tsn == cumulative + 1)
-        limit += r->max_message_bytes;
+        limit += ln_parts_wanted(r, f->stream) ? LN_PART_BEYOND_BYTES : r->max_message_bytes;
     return r->used_bytes + f->data.len + RUN_OVERHEAD <= limit;
 }
 
@@ -438,8 +479,10 @@ void ln_reassembly_skip_to(struct ln_reassembly *r, uint64_t cumulative)
 
 void ln_reassembly_restart(struct ln_reassembly *r)
 {
-    while (!ln_list_empty(&r->partial))
+    while (!ln_list_empty(&r->partial)) {
         drop_run(r, LN_CONTAINER(r->partial.next, struct ln_sctp_message, partial));
+        r->dropped_malformed--;
+    }
     ln_interleaved_clear(r);
     ln_in_streams_clear(r);
     if (r->edges)
@@ -448,6 +491,7 @@ void ln_reassembly_restart(struct ln_reassembly *r)
 
 void ln_reassembly_deinit(struct ln_reassembly *r)
 {
+    r->ending = true;
     ln_reassembly_restart(r);
     ln_in_streams_free(r);
     ln_map_deinit(&r->assemblies);

@@ -17,7 +17,7 @@
 
 /* A run of fragments, in the end a message. */
 struct ln_sctp_message {
-    struct ln_news news;    /* LN_SCTP_EVENT_MESSAGE, or _TOO_BIG */
+    struct ln_news news;    /* LN_SCTP_EVENT_MESSAGE, _TOO_BIG, _PART or _ABANDONED */
     struct ln_list partial; /* while not whole */
     struct ln_allocator *allocator;
     uint8_t *data;          /* a block; NULL when empty or discarded */
@@ -25,10 +25,20 @@ struct ln_sctp_message {
     size_t charge;          /* counted in used_bytes */
     size_t own_bytes;       /* of this struct's block */
     uint64_t first_tsn, last_tsn;
+    uint64_t id;      /* that parts of it are told under */
+    size_t last_part; /* bytes: a guess at the next one's */
     uint32_t ppid;
     uint32_t mid; /* without interleaving the stream sequence number */
     uint16_t stream;
     bool unordered, begin, end, too_big;
+    bool whole;  /* nothing is missing */
+    bool handed; /* its first bytes were told: what is here follows them */
+};
+
+/* Bytes of a message in parts while the owner has them. */
+struct ln_lent_part {
+    uint8_t *data; /* a block; NULL: none */
+    size_t cap, len;
 };
 
 struct ln_in_stream {
@@ -38,6 +48,7 @@ struct ln_in_stream {
     struct ln_news reset;
     uint32_t next_mid;
     uint16_t id;
+    bool parts; /* its messages are told in parts: parts_in.c */
 };
 
 struct ln_assembly; /* interleaved.c */
@@ -56,6 +67,9 @@ struct ln_reassembly {
     uint64_t taken_bytes;      /* of messages that the owner has had */
     size_t last_message_bytes; /* a guess at the next one's size */
     uint64_t messages, dropped_malformed;
+    uint64_t next_id;    /* of a message */
+    size_t part_streams; /* whose messages are told in parts */
+    bool ending;         /* nobody is told anything any more */
     uint32_t initial_ssn;
     bool interleaving;        /* agreed with the peer */
     struct ln_map assemblies; /* by stream, order and mid */
@@ -93,7 +107,8 @@ void ln_reassembly_reset_all(struct ln_reassembly *r);
 /* What has come of a message of the stream, and ends with this TSN, is dropped. */
 void ln_reassembly_cut(struct ln_reassembly *r, uint16_t stream, uint64_t tsn);
 void ln_reassembly_cut_any(struct ln_reassembly *r, uint64_t tsn);
-/* Everything that is not yet told is dropped: the peer began anew. */
+/* Everything that is not yet told is dropped: the peer began anew, or nothing more comes. Of what was
+ * told in part that is told. */
 void ln_reassembly_restart(struct ln_reassembly *r);
 
 /* The owner has done with a message (out of the news): its window is free again. */
@@ -104,12 +119,14 @@ void ln_reassembly_hand_over(struct ln_reassembly *r, struct ln_sctp_message *me
 /* What may still come (a_rwnd). */
 size_t ln_reassembly_window(const struct ln_reassembly *r);
 
-/* Shared with interleaved.c: a message with its first bytes, more bytes at its end, its delivery,
- * its end without one. */
+/* Shared with interleaved.c and parts_in.c: a message with its first bytes, more bytes at its end,
+ * its delivery, its end without one (which is news if parts of it were told); the run that ends
+ * with a TSN and could go on. */
 struct ln_sctp_message *ln_reassembly_create(struct ln_reassembly *r, const struct ln_fragment *f);
 LN_NODISCARD int ln_reassembly_append(struct ln_reassembly *r, struct ln_sctp_message *message,
                                       const uint8_t *data, size_t len);
 void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *message);
 void ln_reassembly_drop(struct ln_reassembly *r, struct ln_sctp_message *message);
+struct ln_sctp_message *ln_reassembly_open_run(const struct ln_reassembly *r, uint64_t tsn);
 
 #endif

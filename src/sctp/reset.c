@@ -59,6 +59,7 @@ int ln_reset_want(struct ln_sctp *s, uint16_t id)
         return LN_ERR_NOMEM;
     if (stream->reset != LN_STREAM_OPEN)
         return 0;
+    ln_send_queue_cut(&s->queue, stream);
     stream->reset = LN_STREAM_RESET_WANTED;
     ln_list_append(&s->reset.wanted, &stream->resetting);
     return 0;

@@ -104,13 +104,19 @@ enum ln_sctp_event_kind {
     LN_SCTP_EVENT_OUTGOING_RESET,  /* stream: our side is reset (error 0), or refused (error) */
     LN_SCTP_EVENT_RESET_REQUESTED, /* stream: the peer asked us to reset our side of it */
     LN_SCTP_EVENT_BUFFERED_LOW,    /* stream: buffered amount came down to its threshold */
+    LN_SCTP_EVENT_ROOM, /* stream: a write that was cut short can go on, or its message is gone */
+    LN_SCTP_EVENT_PART, /* stream, ppid, message, data, len, unordered, first, last: the next bytes
+                           of a message, where ln_sctp_set_parts() asked for them */
+    LN_SCTP_EVENT_ABANDONED, /* stream, message: one of which parts were told will not go on */
 };
 
 struct ln_sctp_event {
     enum ln_sctp_event_kind kind;
     uint16_t stream;
     bool unordered;
+    bool first, last; /* of its message */
     uint32_t ppid;
+    uint64_t message;    /* its name, for as long as the association lasts */
     const uint8_t *data; /* borrowed until the next ln_sctp_poll_event() or free; or taken */
     size_t len;
     int error;
@@ -181,9 +187,10 @@ bool ln_sctp_may_fragment(const struct ln_sctp *sctp);
 
 /* Returns 1 with ret_event filled, or 0. */
 int ln_sctp_poll_event(struct ln_sctp *sctp, struct ln_sctp_event *ret_event);
-/* Takes the message of the LN_SCTP_EVENT_MESSAGE just returned: its data then stays until
+/* Takes the message of the LN_SCTP_EVENT_MESSAGE or _PART just returned: its data then stays until
  * ln_sctp_message_free(), which may come after the association is gone (not after its allocator).
- * NULL if the last event was none. The data no longer counts against the receive window. */
+ * NULL if the last event was none, or without memory. The data no longer counts against the receive
+ * window. */
 struct ln_sctp_message *ln_sctp_take_message(struct ln_sctp *sctp);
 void ln_sctp_message_free(struct ln_sctp_message *message);
 
@@ -197,7 +204,42 @@ LN_NODISCARD int ln_sctp_send(struct ln_sctp *sctp, uint16_t stream, uint32_t pp
                               const uint8_t *data, size_t len,
                               const struct ln_sctp_send_options *options);
 
-/* Bytes queued on the stream and not yet sent for the first time. */
+/* A message of any length, written as its bytes come; one at a time on a stream. What is written is
+ * copied and counts in the send buffer until it is acknowledged; messages sent meanwhile on the same
+ * stream wait behind it. With interleaving other streams go on. Without it a message that is begun
+ * keeps all others waiting, so one of up to 1 MiB is sent when it is whole, and a longer one is
+ * given up when its owner has kept others waiting for LN_SCTP_STARVED_MAX in all. To a peer without
+ * FORWARD TSN each is sent when it is whole.
+ *
+ * Begins one. max_bytes: its largest length, UINT64_MAX for any. options as in ln_sctp_send(); the
+ * lifetime is that of the whole. Returns as ln_sctp_send(), and LN_ERR_INVALID_STATE while another
+ * is open. */
+#define LN_SCTP_STARVED_MAX LN_SECONDS(5)
+LN_NODISCARD int ln_sctp_begin_message(struct ln_sctp *sctp, uint16_t stream, uint32_t ppid,
+                                       uint64_t max_bytes,
+                                       const struct ln_sctp_send_options *options);
+/* Takes as many of the next bytes as fit; LN_SCTP_EVENT_ROOM comes when it was not all. Returns 0
+ * with ret_taken (more than 0, unless len is 0); LN_ERR_LIMIT when nothing fits; LN_ERR_NOMEM;
+ * LN_ERR_TOO_BIG above max_bytes, nothing is taken then and the message stays open; LN_ERR_ABORT
+ * when the message was abandoned (its lifetime, its tries, starved others), told once;
+ * LN_ERR_INVALID_STATE when none is open; LN_ERR_CLOSED. */
+LN_NODISCARD int ln_sctp_write_message(struct ln_sctp *sctp, uint16_t stream, const void *data,
+                                       size_t len, size_t *ret_taken);
+/* What ln_sctp_write_message() would take at least; 0 when none is open. */
+size_t ln_sctp_message_room(const struct ln_sctp *sctp, uint16_t stream);
+/* All of it is written. One without bytes goes as a byte 0 under empty_ppid (RFC 8831, 6.6). Errors
+ * as above. */
+LN_NODISCARD int ln_sctp_finish_message(struct ln_sctp *sctp, uint16_t stream, uint32_t empty_ppid);
+/* Gives it up: what of it has arrived is skipped at the other side (RFC 3758). Errors as above. */
+LN_NODISCARD int ln_sctp_abandon_message(struct ln_sctp *sctp, uint16_t stream);
+
+/* From now on the messages of an incoming stream are told in parts, as their bytes come in order,
+ * and of any length: LN_SCTP_EVENT_PART instead of _MESSAGE. What is not polled holds the window.
+ * Turned off in the middle of a message it still holds for that one. Returns 0 or LN_ERR_NOMEM. */
+LN_NODISCARD int ln_sctp_set_parts(struct ln_sctp *sctp, uint16_t stream, bool parts);
+
+/* Bytes queued on the stream, not yet sent for the first time, that wait for the network; those of
+ * an open message that wait for its owner (its last byte, at least) are not among them. */
 size_t ln_sctp_buffered_amount(const struct ln_sctp *sctp, uint16_t stream);
 /* LN_SCTP_EVENT_BUFFERED_LOW comes each time the buffered amount falls from above to at most this;
  * 0 at the beginning. Returns 0 or LN_ERR_NOMEM. */
@@ -206,10 +248,10 @@ LN_NODISCARD int ln_sctp_set_buffered_low(struct ln_sctp *sctp, uint16_t stream,
 LN_NODISCARD int ln_sctp_set_priority(struct ln_sctp *sctp, uint16_t stream, uint16_t priority);
 
 /* Resets the outgoing side of a stream once all that is queued on it was sent; then
- * LN_SCTP_EVENT_OUTGOING_RESET. send() on it fails meanwhile. Asking again is harmless.
+ * LN_SCTP_EVENT_OUTGOING_RESET. A message that is open is given up. send() on it fails meanwhile. Asking again is harmless.
  * Returns 0, LN_ERR_CLOSED, LN_ERR_NOMEM. */
 LN_NODISCARD int ln_sctp_reset_stream(struct ln_sctp *sctp, uint16_t stream);
-/* Throws away the messages of a stream that are queued and not begun. */
+/* Throws away the messages of a stream that are queued and not begun, and gives up an open one. */
 void ln_sctp_discard(struct ln_sctp *sctp, uint16_t stream);
 
 /* Ends after everything queued was delivered (RFC 9260, 9.2); LN_SCTP_EVENT_CLOSED follows. */

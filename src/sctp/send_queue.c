@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Invariants: a stream is with the scheduler exactly while it has messages; queued_bytes is the sum
- * of len - assigned over waiting messages; a message is freed when it is out of its stream and no
- * fragment refers to it. */
+ * Invariants: a stream is with the scheduler exactly while the first of its messages has bytes that
+ * may go; queued_bytes is the sum of unsent - held over messages in their streams, buffered that of
+ * one stream; a message is freed when it is out of its stream and no fragment refers to it, a part
+ * when the message has passed it and no fragment refers to it. */
 #include "sctp/send_queue.h"
 
 #include "base/alloc.h"
@@ -15,7 +16,7 @@
 #define SHORT_MESSAGE 1024u /* goes in one packet, mostly */
 
 int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocator,
-                       struct ln_blocks *blocks, struct ln_list *news,
+                       struct ln_blocks *blocks, struct ln_list *news, size_t limit_bytes,
                        const struct ln_sctp_scheduler_ops *ops)
 {
     memset(queue, 0, sizeof *queue);
@@ -23,6 +24,8 @@ int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocat
     queue->blocks = blocks;
     queue->news = news;
     queue->ops = ops;
+    queue->limit_bytes = limit_bytes;
+    ln_list_init(&queue->wanting);
     ln_list_init(&queue->unstamped);
     ln_list_init(&queue->unfinished);
     queue->scheduler = ln_alloc_zero(allocator, ops->state_bytes);
@@ -32,30 +35,50 @@ int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocat
     return 0;
 }
 
-static void free_message(struct ln_send_queue *queue, struct ln_outgoing *message)
+static void free_part(struct ln_send_queue *queue, struct ln_part *part)
 {
-    ln_list_remove(&message->unstamped);
-    queue->held_bytes -= message->block_bytes;
-    ln_blocks_put(queue->blocks, message, message->block_bytes);
+    size_t bytes = part->block_bytes;
+
+    if (bytes == 0)
+        return;
+    ln_blocks_put(queue->blocks, part, bytes);
+    ln_send_queue_freed(queue, bytes);
 }
 
-/* The stream's list of messages has changed: the scheduler sees whether it has any, and when the
- * first of them came. */
-static void update_schedule(struct ln_send_queue *queue, struct ln_out_stream *stream)
+static void free_message(struct ln_send_queue *queue, struct ln_outgoing *message)
 {
-    bool waiting = !ln_list_empty(&stream->messages);
-    uint64_t arrival = waiting
-                           ? LN_CONTAINER(stream->messages.next, struct ln_outgoing, link)->arrival
-                           : 0;
+    size_t bytes = message->block_bytes;
+
+    if (message->sending)
+        free_part(queue, message->sending);
+    ln_list_remove(&message->unstamped);
+    ln_blocks_put(queue->blocks, message, bytes);
+    ln_send_queue_freed(queue, bytes);
+}
+
+/* The first of the stream's messages has changed, or whether it may go: the scheduler sees it, and
+ * when it came. */
+void ln_send_queue_update(struct ln_send_queue *queue, struct ln_out_stream *stream)
+{
+    const struct ln_outgoing *first =
+        ln_list_empty(&stream->messages)
+            ? NULL
+            : LN_CONTAINER(stream->messages.next, struct ln_outgoing, link);
+    bool waiting = first && ln_outgoing_ready(first);
+    uint64_t arrival = waiting ? first->arrival : 0;
 
     if (stream->schedule.waiting == waiting && stream->schedule.arrival == arrival)
         return;
-    if (stream->schedule.waiting)
+    if (stream->schedule.waiting) {
         queue->ops->remove(queue->scheduler, &stream->schedule);
+        queue->waiting_streams--;
+    }
     stream->schedule.waiting = waiting;
     stream->schedule.arrival = arrival;
-    if (waiting)
+    if (waiting) {
         queue->ops->add(queue->scheduler, &stream->schedule);
+        queue->waiting_streams++;
+    }
 }
 
 static void reduce_buffered(struct ln_send_queue *queue, struct ln_out_stream *stream, size_t bytes)
@@ -76,26 +99,57 @@ static void set_unfinished(struct ln_send_queue *queue, struct ln_outgoing *mess
         return;
     if (unfinished) {
         ln_list_append(&queue->unfinished, &message->unfinished);
-        queue->unfinished_bytes += message->len;
+        queue->unfinished_bytes += message->weight;
     } else {
         ln_list_remove(&message->unfinished);
-        queue->unfinished_bytes -= message->len;
+        queue->unfinished_bytes -= message->weight;
     }
 }
 
-/* Takes a message out of its stream; what of it was not sent will not be. */
-static void unlink_message(struct ln_send_queue *queue, struct ln_out_stream *stream,
-                           struct ln_outgoing *message)
+static void free_parts_behind(struct ln_send_queue *queue, struct ln_part *part)
 {
+    struct ln_part *next;
+
+    for (struct ln_part *at = part->next; at; at = next) {
+        next = at->next;
+        free_part(queue, at);
+    }
+    part->next = NULL;
+    part->assigned = part->len;
+}
+
+/* What of it was not sent will not be. */
+void ln_send_queue_unlink(struct ln_send_queue *queue, struct ln_out_stream *stream,
+                          struct ln_outgoing *message)
+{
+    size_t waits = (size_t)(message->unsent - message->held);
+
+    ln_send_queue_lose_open(queue, message);
     ln_list_remove(&message->link);
+    message->out = true;
+    message->unsent = message->held = 0;
     if (queue->current == message)
         queue->current = NULL;
     set_unfinished(queue, message, false);
-    update_schedule(queue, stream);
-    reduce_buffered(queue, stream, message->len - message->assigned);
-    message->assigned = message->len;
+    ln_send_queue_update(queue, stream);
+    reduce_buffered(queue, stream, waits);
+    if (message->sending) {
+        free_parts_behind(queue, message->sending);
+        message->last = message->sending;
+    }
     if (message->fragments == 0)
         free_message(queue, message);
+}
+
+struct ln_part *ln_send_queue_give_up_rest(struct ln_send_queue *queue,
+                                           struct ln_outgoing *message)
+{
+    struct ln_part *part = message->sending;
+
+    part->fragments++;
+    message->fragments++;
+    ln_send_queue_unlink(queue, queue->streams[message->stream], message);
+    return part;
 }
 
 void ln_send_queue_deinit(struct ln_send_queue *queue)
@@ -106,8 +160,9 @@ void ln_send_queue_deinit(struct ln_send_queue *queue)
         if (!stream)
             continue;
         while (!ln_list_empty(&stream->messages))
-            unlink_message(queue, stream,
-                           LN_CONTAINER(stream->messages.next, struct ln_outgoing, link));
+            ln_send_queue_unlink(queue, stream,
+                                 LN_CONTAINER(stream->messages.next, struct ln_outgoing, link));
+        ln_list_remove(&stream->room.link);
         ln_list_remove(&stream->low.link);
         ln_list_remove(&stream->reset_done.link);
         ln_list_remove(&stream->reset_asked.link);
@@ -144,24 +199,27 @@ struct ln_out_stream *ln_send_queue_make_stream(struct ln_send_queue *queue, uin
     stream->next_mid = queue->initial_ssn;
     ln_list_init(&stream->messages);
     ln_list_init(&stream->resetting);
+    ln_list_init(&stream->wanting);
     ln_list_init(&stream->schedule.link);
     stream->schedule.priority = 256;
     ln_news_init(&stream->low, LN_SCTP_EVENT_BUFFERED_LOW);
     ln_news_init(&stream->reset_done, LN_SCTP_EVENT_OUTGOING_RESET);
     ln_news_init(&stream->reset_asked, LN_SCTP_EVENT_RESET_REQUESTED);
+    ln_news_init(&stream->room, LN_SCTP_EVENT_ROOM);
     queue->streams[id] = stream;
     return stream;
 }
 
-int ln_send_queue_push(struct ln_send_queue *queue, struct ln_out_stream *stream, uint32_t ppid,
-                       const uint8_t *data, size_t len, const struct ln_sctp_send_options *options)
+struct ln_outgoing *ln_send_queue_append(struct ln_send_queue *queue, struct ln_out_stream *stream,
+                                         uint32_t ppid, size_t more,
+                                         const struct ln_sctp_send_options *options)
 {
     struct ln_outgoing *message;
     size_t bytes;
 
-    message = ln_blocks_get(queue->blocks, sizeof *message + len, &bytes);
+    message = ln_blocks_get(queue->blocks, sizeof *message + more, &bytes);
     if (!message)
-        return LN_ERR_NOMEM;
+        return NULL;
     memset(message, 0, sizeof *message);
     message->block_bytes = bytes;
     message->lifetime = options->lifetime;
@@ -170,18 +228,32 @@ int ln_send_queue_push(struct ln_send_queue *queue, struct ln_out_stream *stream
     message->unordered = options->unordered;
     message->stream = stream->id;
     message->ppid = ppid;
-    message->len = (uint32_t)len;
-    memcpy(message->data, data, len);
     ln_list_init(&message->unstamped);
     ln_list_init(&message->unfinished);
     if (message->lifetime != LN_TIME_NEVER)
         ln_list_append(&queue->unstamped, &message->unstamped);
     ln_list_append(&stream->messages, &message->link);
-    stream->buffered += len;
-    queue->queued_bytes += len;
     queue->held_bytes += bytes;
     message->arrival = ++queue->arrivals;
-    update_schedule(queue, stream);
+    return message;
+}
+
+int ln_send_queue_push(struct ln_send_queue *queue, struct ln_out_stream *stream, uint32_t ppid,
+                       const uint8_t *data, size_t len, const struct ln_sctp_send_options *options)
+{
+    struct ln_outgoing *message = ln_send_queue_append(queue, stream, ppid, len, options);
+
+    if (!message)
+        return LN_ERR_NOMEM;
+    message->part.message = message;
+    message->part.data = (uint8_t *)(message + 1);
+    message->part.cap = message->part.len = (uint32_t)len;
+    message->sending = message->last = &message->part;
+    message->unsent = message->len = message->max_len = message->weight = len;
+    memcpy(message->part.data, data, len);
+    stream->buffered += len;
+    queue->queued_bytes += len;
+    ln_send_queue_update(queue, stream);
     return 0;
 }
 
@@ -196,15 +268,23 @@ void ln_send_queue_stamp(struct ln_send_queue *queue, ln_time now)
     }
 }
 
-static struct ln_outgoing *first_unfinished(const struct ln_send_queue *queue)
+/* The first of those begun that may go on; otherwise that one. */
+static struct ln_outgoing *first_unfinished(const struct ln_send_queue *queue,
+                                            struct ln_outgoing *otherwise)
 {
-    return LN_CONTAINER(queue->unfinished.next, struct ln_outgoing, unfinished);
+    LN_LIST_EACH (at, &queue->unfinished) {
+        struct ln_outgoing *message = LN_CONTAINER(at, struct ln_outgoing, unfinished);
+
+        if (ln_outgoing_ready(message))
+            return message;
+    }
+    return otherwise;
 }
 
 static bool may_begin(const struct ln_send_queue *queue, const struct ln_outgoing *message)
 {
-    return ln_list_empty(&queue->unfinished) || message->len <= SHORT_MESSAGE ||
-           queue->unfinished_bytes + message->len <= queue->unfinished_limit;
+    return ln_list_empty(&queue->unfinished) || message->weight <= SHORT_MESSAGE ||
+           queue->unfinished_bytes + message->weight <= queue->unfinished_limit;
 }
 
 struct ln_outgoing *ln_send_queue_next(struct ln_send_queue *queue, ln_time now)
@@ -212,7 +292,7 @@ struct ln_outgoing *ln_send_queue_next(struct ln_send_queue *queue, ln_time now)
     struct ln_schedulable *chosen;
 
     if (queue->current && !queue->interleaving)
-        return queue->current;
+        return ln_outgoing_ready(queue->current) ? queue->current : NULL;
     while ((chosen = queue->ops->next(queue->scheduler)) != NULL) {
         struct ln_out_stream *stream = LN_CONTAINER(chosen, struct ln_out_stream, schedule);
         struct ln_outgoing *message = LN_CONTAINER(stream->messages.next, struct ln_outgoing, link);
@@ -220,11 +300,19 @@ struct ln_outgoing *ln_send_queue_next(struct ln_send_queue *queue, ln_time now)
         if (message->begun)
             return message;
         if (!ln_time_due(message->deadline, now))
-            return may_begin(queue, message) ? message : first_unfinished(queue);
+            return may_begin(queue, message) ? message : first_unfinished(queue, message);
         queue->abandoned++;
-        unlink_message(queue, stream, message);
+        ln_send_queue_unlink(queue, stream, message);
     }
     return NULL;
+}
+
+size_t ln_outgoing_next_bytes(const struct ln_outgoing *message)
+{
+    size_t together = message->sending->len - message->sending->assigned;
+    uint64_t may_go = message->unsent - message->held;
+
+    return together < may_go ? together : (size_t)may_go;
 }
 
 static uint32_t take_mid(struct ln_send_queue *queue, struct ln_out_stream *stream, bool unordered)
@@ -240,31 +328,43 @@ static uint32_t take_mid(struct ln_send_queue *queue, struct ln_out_stream *stre
 void ln_send_queue_assign(struct ln_send_queue *queue, struct ln_outgoing *message, size_t bytes)
 {
     struct ln_out_stream *stream = queue->streams[message->stream];
-    bool whole = message->assigned + bytes == message->len;
+    struct ln_part *part = message->sending;
+    bool whole = bytes == message->unsent && !message->open;
 
-    assert(bytes <= message->len - message->assigned);
+    assert(bytes <= part->len - part->assigned && bytes <= message->unsent - message->held);
     if (!message->begun) {
         message->begun = true;
         message->mid = take_mid(queue, stream, message->unordered);
     }
+    part->fragments++;
     message->fragments++;
-    message->assigned += (uint32_t)bytes;
+    part->assigned += (uint32_t)bytes;
+    message->unsent -= bytes;
+    if (part->assigned == part->len && part->next)
+        message->sending = part->next;
     queue->current = whole ? NULL : message;
     if (queue->interleaving)
         set_unfinished(queue, message, !whole);
     queue->ops->sent(queue->scheduler, &stream->schedule, bytes, whole, queue->interleaving);
     if (whole) {
         ln_list_remove(&message->link);
-        update_schedule(queue, stream);
+        message->out = true;
     }
+    if (whole || !ln_outgoing_ready(message))
+        ln_send_queue_update(queue, stream);
     reduce_buffered(queue, stream, bytes);
 }
 
-void ln_send_queue_release(struct ln_send_queue *queue, struct ln_outgoing *message)
+void ln_send_queue_release(struct ln_send_queue *queue, struct ln_part *part)
 {
-    assert(message->fragments > 0);
+    struct ln_outgoing *message = part->message;
+
+    assert(part->fragments > 0 && message->fragments > 0);
+    part->fragments--;
     message->fragments--;
-    if (message->fragments == 0 && message->assigned == message->len)
+    if (part->fragments == 0 && part != message->sending)
+        free_part(queue, part);
+    if (message->fragments == 0 && message->out)
         free_message(queue, message);
 }
 
@@ -274,7 +374,7 @@ void ln_send_queue_discard(struct ln_send_queue *queue, struct ln_out_stream *st
         struct ln_outgoing *message = LN_CONTAINER(at, struct ln_outgoing, link);
 
         if (!message->begun)
-            unlink_message(queue, stream, message);
+            ln_send_queue_unlink(queue, stream, message);
     }
 }
 
@@ -292,6 +392,6 @@ void ln_send_queue_restart(struct ln_send_queue *queue)
             continue;
         first = LN_CONTAINER(stream->messages.next, struct ln_outgoing, link);
         if (first->begun)
-            unlink_message(queue, stream, first);
+            ln_send_queue_unlink(queue, stream, first);
     }
 }

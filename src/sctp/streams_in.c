@@ -64,7 +64,7 @@ int ln_in_stream_reserve(struct ln_reassembly *r, uint16_t id, bool ordered, uin
 
 static void tell(struct ln_reassembly *r, struct ln_sctp_message *message)
 {
-    ln_news_tell(r->news, &message->news);
+    ln_news_tell(r->news, &message->news); /* one told in parts may be there already */
 }
 
 static struct ln_sctp_message *first_waiting(const struct ln_in_stream *s)
@@ -87,6 +87,7 @@ static void deliver_ready(struct ln_reassembly *r, struct ln_in_stream *s)
         tell(r, take_first(s));
         s->next_mid = ln_mid_next(r->interleaving, s->next_mid);
     }
+    ln_interleaved_offer_next(r, s);
 }
 
 static int32_t ahead(const struct ln_reassembly *r, const struct ln_in_stream *s, uint32_t mid)
@@ -134,7 +135,7 @@ void ln_in_stream_deliver(struct ln_reassembly *r, struct ln_sctp_message *messa
         deliver_ready(r, s);
     } else if (ahead(r, s, message->mid) < 0 || !insert(r, s, message)) {
         r->dropped_malformed++;
-        ln_reassembly_release(r, message);
+        ln_reassembly_drop(r, message);
     }
 }
 

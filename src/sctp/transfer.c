@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/time.h"
 #include "base/trace.h"
+#include "sctp/parts_in.h"
 #include "sctp/streams_in.h"
 #include "sctp/tsn.h"
 
@@ -30,6 +31,7 @@ int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
     ln_outstanding_init(&s->outstanding, allocator, &s->queue, ln_tsn_first(local_tsn));
     s->forwarded = s->outstanding.first - 1;
     error = ln_send_queue_init(&s->queue, allocator, &s->blocks, &s->news,
+                               s->config.send_buffer_bytes,
                                s->config.scheduler ? s->config.scheduler
                                                    : &ln_sctp_scheduler_weighted_fair);
     if (s->config.initial_tsn_fixed)
@@ -55,7 +57,8 @@ void ln_transfer_deinit(struct ln_sctp *s)
 
 void ln_transfer_set_interleaving(struct ln_sctp *s, bool interleaving)
 {
-    s->queue.interleaving = s->reassembly.interleaving = interleaving;
+    ln_send_queue_agree(&s->queue, interleaving, s->peer_partial_reliability);
+    s->reassembly.interleaving = interleaving;
     s->cc_ops->set_packet_bytes(s->cc, ln_association_fragment_bytes(s));
 }
 
@@ -166,6 +169,7 @@ static void take_fragment(struct ln_sctp *s, ln_time now, const struct ln_fragme
     }
     if (error == 0) {
         ln_received_add(&s->received, f->tsn);
+        ln_parts_offer_run(&s->reassembly, s->received.cumulative);
         ln_reset_on_cumulative(s);
     } else if (error == LN_ERR_OPERATION) {
         ln_association_abort(s, now, LN_ERR_NOMEM, LN_CAUSE_OUT_OF_RESOURCE);
@@ -267,6 +271,7 @@ void ln_transfer_on_forward_tsn(struct ln_sctp *s, ln_time now, const struct ln_
     while (read_skipped(&streams, interleaving, &skipped))
         if (skipped.stream < s->incoming_streams)
             ln_reassembly_skip_mid(&s->reassembly, skipped.stream, skipped.unordered, skipped.mid);
+    ln_parts_offer_run(&s->reassembly, s->received.cumulative);
     ln_reset_on_cumulative(s);
 }
 

@@ -305,7 +305,8 @@ static void schedule_init(struct schedule *s, const struct ln_sctp_scheduler_ops
 {
     ln_list_init(&s->news);
     ln_blocks_init(&s->blocks, test_env()->allocator, 0);
-    CHECK(ln_send_queue_init(&s->queue, test_env()->allocator, &s->blocks, &s->news, ops) == 0);
+    CHECK(ln_send_queue_init(&s->queue, test_env()->allocator, &s->blocks, &s->news, 64u << 20,
+                             ops) == 0);
     s->queue.interleaving = interleaving;
     s->queue.unfinished_limit = 1u << 30;
 }
@@ -324,16 +325,18 @@ static void queue_message(struct schedule *s, uint16_t id, uint16_t priority, si
 static int send_next(struct schedule *s)
 {
     struct ln_outgoing *m = ln_send_queue_next(&s->queue, 0);
+    struct ln_part *part;
     size_t bytes;
     int stream;
 
     if (!m)
         return -1;
-    bytes = m->len - m->assigned < 1000 ? m->len - m->assigned : 1000;
+    bytes = ln_outgoing_next_bytes(m) < 1000 ? ln_outgoing_next_bytes(m) : 1000;
     stream = m->stream;
+    part = m->sending;
     ln_send_queue_assign(&s->queue, m, bytes);
     /* Acknowledged at once. */
-    ln_send_queue_release(&s->queue, m);
+    ln_send_queue_release(&s->queue, part);
     return stream;
 }
 
