@@ -4,7 +4,9 @@
  * The first byte picks the state (low nibble), whether packets come as they are (0x80) or get a
  * right header and checksum, and whether interleaving is agreed on (0x40); then packets follow,
  * each {length 16, bytes}: with the header made, the bytes are chunks. TSNs begin at 1000 on both
- * sides. Without a handshake (SNAP), the first of them is the INIT of the peer's description. */
+ * sides. Channels that the peer opens with a high priority, and every second of ours, are told in
+ * parts; ours have a message under way, written on with each packet and now and then given up.
+ * Without a handshake (SNAP), the first of them is the INIT of the peer's description. */
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/pool.h"
@@ -34,6 +36,7 @@ struct world {
     struct ln_sctp *peer;
     ln_time now;
     uint32_t tag; /* that packets to the victim carry */
+    unsigned writes;
 };
 
 static void drain(struct world *w, bool to_peer)
@@ -65,9 +68,34 @@ static void events(struct world *w)
 {
     struct ln_data_channels_event event;
 
-    while (ln_data_channels_poll_event(w->victim, &event))
-        if (event.kind == LN_DATA_CHANNELS_INCOMING)
-            (void)!ln_data_channels_send(w->victim, event.channel, true, "fuzz", 4);
+    while (ln_data_channels_poll_event(w->victim, &event)) {
+        struct ln_channel_info info;
+
+        if (event.kind != LN_DATA_CHANNELS_INCOMING)
+            continue;
+        (void)!ln_data_channels_send(w->victim, event.channel, true, "fuzz", 4);
+        if (ln_data_channels_get(w->victim, event.channel, &info) &&
+            info.priority >= LN_CHANNEL_PRIORITY_HIGH)
+            (void)!ln_data_channels_set_parts(w->victim, event.channel, true);
+    }
+}
+
+/* The messages under way go on. */
+static void write_on(struct world *w)
+{
+    static const uint8_t bytes[3000];
+    ln_channel channel = 0;
+    size_t taken;
+
+    while ((channel = ln_data_channels_next(w->victim, channel)) != 0) {
+        if (++w->writes % 7 == 0)
+            (void)!ln_data_channels_abandon_message(w->victim, channel);
+        else if (w->writes % 5 == 0)
+            (void)!ln_data_channels_finish_message(w->victim, channel);
+        (void)!ln_data_channels_begin_message(w->victim, channel, w->writes % 2);
+        (void)!ln_data_channels_write_message(w->victim, channel, bytes, w->writes % sizeof bytes,
+                                              &taken);
+    }
 }
 
 static void reach(struct world *w, unsigned state)
@@ -93,9 +121,11 @@ static void reach(struct world *w, unsigned state)
     options.max_retransmits = 0;
     for (int i = 0; i < 3; i++) {
         events(w);
+        options.parts = i == 1;
         if (ln_data_channels_open(w->victim, &options, &channel) == 0)
             (void)!ln_data_channels_send(w->victim, channel, false, w, sizeof *w);
     }
+    write_on(w);
     if (state == STATE_SHUTDOWN)
         ln_data_channels_abort(w->victim);
     if (state == STATE_CLOSING) { /* the getter is const for others; this one is ours */
@@ -148,7 +178,7 @@ static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t le
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct ln_data_channels_config config;
-    struct world w = { NULL, NULL, LN_SECONDS(1), 0 };
+    struct world w = { NULL, NULL, LN_SECONDS(1), 0, 0 };
     struct ln_rng rng;
     struct ln_pool pool;
     struct ln_env env = { ln_allocator_libc(), &pool, &rng, NULL };
@@ -183,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
         one_packet(&w, (data[0] & 0x80) != 0, bytes.data, bytes.len);
         events(&w);
+        write_on(&w);
         drain(&w, false);
         w.now += LN_MILLISECONDS(200);
         if (ln_data_channels_next_timeout(w.victim) <= w.now) {

@@ -89,9 +89,9 @@ LN_API LN_NODISCARD int ln_data_channel_abandon_message(ln_data_channel *channel
  * whatever maxMessageSize was announced; false: whole again. Parts that are not taken hold the
  * receive window. Best called when the channel is created or LN_EVENT_DATA_CHANNEL was taken: a
  * longer message is then never seen whole. Text is not looked at: a character may lie in two parts.
- * LN_EVENT_MESSAGE_ABANDONED tells that a message ends without its last part: its sender, a reset or
- * the end of the connection cut it (nothing is told once closing).
- * Returns 0, LN_ERR_INVALID_STATE when closed, LN_ERR_NOMEM. */
+ * LN_EVENT_MESSAGE_ABANDONED tells that a message ends without its last part: its sender, a reset
+ * or the end of the connection cut it (nothing is told once closing). Returns 0,
+ * LN_ERR_INVALID_STATE when closed, LN_ERR_NOMEM. */
 LN_API LN_NODISCARD int ln_data_channel_set_receive_parts(ln_data_channel *channel, bool parts);
 
 LN_API void ln_data_channel_close(ln_data_channel *channel);

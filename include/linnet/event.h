@@ -134,7 +134,7 @@ struct ln_event {
             const uint8_t *data;
             size_t len;
             bool text, first, last; /* both: all of it */
-        } part; /* MESSAGE_PART; MESSAGE_ABANDONED: channel and message */
+        } part;                     /* MESSAGE_PART; MESSAGE_ABANDONED: channel and message */
         struct {
             ln_data_channel *channel; /* NULL for a transport's error */
             struct ln_rtc_error error;

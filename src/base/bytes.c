@@ -184,7 +184,8 @@ void ln_write16_at(struct ln_writer *w, size_t at, uint16_t v)
         ln_store16(w->data + at, v);
 }
 
-/* The first byte of a sequence (RFC 3629, 4): how many follow, and between what the next must be. */
+/* The first byte of a sequence (RFC 3629, 4): how many follow, and between what the next must be.
+ */
 static bool utf8_lead(struct ln_utf8 *text, uint8_t c)
 {
     if (c < 0x80)

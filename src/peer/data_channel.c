@@ -155,8 +155,7 @@ void ln_data_channel_set_buffered_amount_low_threshold(ln_data_channel *channel,
 
 bool ln_data_channel_is_open(const ln_data_channel *channel)
 {
-    return !channel->pc->closed && channel->channel &&
-           channel->shown == LN_DATA_CHANNEL_STATE_OPEN;
+    return !channel->pc->closed && channel->channel && channel->shown == LN_DATA_CHANNEL_STATE_OPEN;
 }
 
 static int send(ln_data_channel *channel, bool text, const void *data, size_t len)

@@ -114,16 +114,16 @@ struct ln_sctp {
     size_t announced_window; /* ours, as last announced */
     ln_time window_from;     /* since when the owner took what is counted for its size */
     uint64_t window_taken;
-    uint64_t forwarded;   /* the last TSN told by FORWARD TSN */
-    bool window_limited;  /* sending stopped at the congestion window */
-    bool pace_limited;    /* or to be paced, since the queue was last empty */
-    bool fast_retransmit; /* the next packet passes the congestion window */
-    size_t repair_bytes;  /* retransmissions that pass it too */
-    ln_time paced_until;  /* data waits for its turn; NEVER: it does not */
-    bool probing;         /* what is in flight was sent into a closed window */
-    ln_time last_sent;    /* data */
+    uint64_t forwarded;     /* the last TSN told by FORWARD TSN */
+    bool window_limited;    /* sending stopped at the congestion window */
+    bool pace_limited;      /* or to be paced, since the queue was last empty */
+    bool fast_retransmit;   /* the next packet passes the congestion window */
+    size_t repair_bytes;    /* retransmissions that pass it too */
+    ln_time paced_until;    /* data waits for its turn; NEVER: it does not */
+    bool probing;           /* what is in flight was sent into a closed window */
+    ln_time last_sent;      /* data */
     ln_time starving_since; /* the message under way keeps others waiting for its owner; NEVER */
-    bool oversized;       /* the last packet was */
+    bool oversized;         /* the last packet was */
 
     struct ln_list controls;
     size_t control_count;

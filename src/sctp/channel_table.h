@@ -27,9 +27,9 @@ struct ln_channel_object {
     size_t dcep_bytes;      /* first on our stream, before user data */
     uint64_t stream_bytes;  /* all ever queued on it for this channel */
     size_t low_threshold;
-    bool parts;             /* what comes is told in parts */
-    bool open_text;         /* the message being written is text */
-    uint64_t open_bytes;    /* of it */
+    bool parts;          /* what comes is told in parts */
+    bool open_text;      /* the message being written is text */
+    uint64_t open_bytes; /* of it */
 };
 
 struct ln_channel_slot {

@@ -80,7 +80,7 @@ enum ln_data_channels_event_kind {
     LN_DATA_CHANNELS_STATE,        /* channel, state; CLOSED with error when it was not asked for */
     LN_DATA_CHANNELS_MESSAGE,      /* channel, text, data, len */
     LN_DATA_CHANNELS_BUFFERED_LOW, /* channel */
-    LN_DATA_CHANNELS_PART,      /* channel, message, text, data, len, first, last */
+    LN_DATA_CHANNELS_PART,         /* channel, message, text, data, len, first, last */
     LN_DATA_CHANNELS_ABANDONED, /* channel, message: one of which parts were told will not go on */
     LN_DATA_CHANNELS_ROOM,      /* channel: a write that was cut short can go on, or its message is
                                    gone */
@@ -153,10 +153,10 @@ LN_NODISCARD int ln_data_channels_open(struct ln_data_channels *channels,
 LN_NODISCARD int ln_data_channels_send(struct ln_data_channels *channels, ln_channel channel,
                                        bool text, const void *data, size_t len);
 
-/* A message of any length in pieces, one at a time on a channel; as ln_sctp_begin_message() and what
- * follows it. begin returns 0; LN_ERR_INVALID_STATE unless the channel is open and no message is;
- * LN_ERR_LIMIT; LN_ERR_NOMEM. write: LN_ERR_TOO_BIG above what the other side takes; the send buffer
- * is no bound on the message. */
+/* A message of any length in pieces, one at a time on a channel; as ln_sctp_begin_message() and
+ * what follows it. begin returns 0; LN_ERR_INVALID_STATE unless the channel is open and no message
+ * is; LN_ERR_LIMIT; LN_ERR_NOMEM. write: LN_ERR_TOO_BIG above what the other side takes; the send
+ * buffer is no bound on the message. */
 LN_NODISCARD int ln_data_channels_begin_message(struct ln_data_channels *channels,
                                                 ln_channel channel, bool text);
 LN_NODISCARD int ln_data_channels_write_message(struct ln_data_channels *channels,
@@ -173,10 +173,9 @@ size_t ln_data_channels_message_room(const struct ln_data_channels *channels, ln
 LN_NODISCARD int ln_data_channels_set_parts(struct ln_data_channels *channels, ln_channel channel,
                                             bool parts);
 
-/* Begins the closing procedure (RFC 8831, 6.7): what is queued is still sent, a message that is open
- * is given up; the closed event
- * comes when both sides have reset the stream, and the id is then free again. Harmless when closing
- * or closed. */
+/* Begins the closing procedure (RFC 8831, 6.7): what is queued is still sent, a message that is
+ * open is given up; the closed event comes when both sides have reset the stream, and the id is
+ * then free again. Harmless when closing or closed. */
 void ln_data_channels_close(struct ln_data_channels *channels, ln_channel channel);
 /* Closes the whole association at once: an ABORT is left to be polled. */
 void ln_data_channels_abort(struct ln_data_channels *channels);

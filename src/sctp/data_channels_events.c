@@ -52,9 +52,9 @@ static void keep_early(struct ln_data_channels *d, const struct ln_sctp_event *e
         d->stats.dropped_unknown++;
         return;
     }
-    d->early[d->early_count++] = (struct ln_early_message){ message, event->data, event->len,
-                                                            event->message, event->ppid,
-                                                            event->stream };
+    d->early[d->early_count++] = (struct ln_early_message){ message,     event->data,
+                                                            event->len,  event->message,
+                                                            event->ppid, event->stream };
     d->early_bytes += event->len;
 }
 

@@ -54,7 +54,8 @@ bool ln_channels_user_ppid(uint32_t ppid);
 struct ln_sctp_send_options ln_channels_send_options(const struct ln_channel_object *channel);
 /* A DCEP message came whole. */
 void ln_channels_on_dcep(struct ln_data_channels *d, const struct ln_sctp_event *event);
-/* A part of a message came, or the end of one in its middle. Returns 1 when ret_event was filled. */
+/* A part of a message came, or the end of one in its middle. Returns 1 when ret_event was filled.
+ */
 int ln_channels_on_part(struct ln_data_channels *d, const struct ln_sctp_event *event,
                         struct ln_data_channels_event *ret_event);
 int ln_channels_on_abandoned(struct ln_data_channels *d, const struct ln_sctp_event *event,

@@ -134,8 +134,7 @@ int ln_channels_on_abandoned(struct ln_data_channels *d, const struct ln_sctp_ev
 {
     struct ln_channel_object *channel = ln_channel_table_by_id(&d->table, event->stream);
 
-    if (!channel || channel->info.state != LN_CHANNEL_OPEN ||
-        !ln_channels_user_ppid(event->ppid))
+    if (!channel || channel->info.state != LN_CHANNEL_OPEN || !ln_channels_user_ppid(event->ppid))
         return 0;
     ret_event->kind = LN_DATA_CHANNELS_ABANDONED;
     ret_event->channel = channel->handle;

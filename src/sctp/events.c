@@ -19,8 +19,10 @@ static void return_lent(struct ln_sctp *s)
 
 static bool of_message(const struct ln_news *news)
 {
-    return news->kind == LN_SCTP_EVENT_MESSAGE || news->kind == LN_SCTP_EVENT_MESSAGE_TOO_BIG ||
-           news->kind == LN_SCTP_EVENT_PART || news->kind == LN_SCTP_EVENT_ABANDONED;
+    const unsigned kinds = 1u << LN_SCTP_EVENT_MESSAGE | 1u << LN_SCTP_EVENT_MESSAGE_TOO_BIG |
+                           1u << LN_SCTP_EVENT_PART | 1u << LN_SCTP_EVENT_ABANDONED;
+
+    return (kinds >> news->kind & 1u) != 0;
 }
 
 void ln_association_drop_events(struct ln_sctp *s)
@@ -62,9 +64,9 @@ static void fill_stream_event(struct ln_news *news, struct ln_sctp_event *event)
 
 /* How it is told was not settled when it became news: the owner may have asked for parts since, or
  * for whole messages again. Returns false when it is not to be told yet. */
-static bool settle_kind(const struct ln_sctp *s, struct ln_sctp_message *message,
-                        struct ln_sctp_event *event)
+static bool settle_kind(const struct ln_sctp *s, struct ln_news *news)
 {
+    struct ln_sctp_message *message = LN_CONTAINER(news, struct ln_sctp_message, news);
     bool parts = message->handed || ln_parts_wanted(&s->reassembly, message->stream);
 
     if (message->news.kind != LN_SCTP_EVENT_MESSAGE && message->news.kind != LN_SCTP_EVENT_PART)
@@ -72,16 +74,13 @@ static bool settle_kind(const struct ln_sctp *s, struct ln_sctp_message *message
     message->news.kind = parts ? LN_SCTP_EVENT_PART : LN_SCTP_EVENT_MESSAGE;
     if (!parts && message->len > s->reassembly.max_message_bytes)
         message->news.kind = LN_SCTP_EVENT_MESSAGE_TOO_BIG;
-    event->kind = (enum ln_sctp_event_kind)message->news.kind;
     return parts || message->whole;
 }
 
-static bool fill_message_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
+static void fill_message_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
 {
     struct ln_sctp_message *message = LN_CONTAINER(news, struct ln_sctp_message, news);
 
-    if (!settle_kind(s, message, event))
-        return false;
     event->message = message->id;
     event->first = !message->handed;
     event->last = message->whole;
@@ -94,7 +93,6 @@ static bool fill_message_event(struct ln_sctp *s, struct ln_news *news, struct l
         s->lent = message;
     else
         ln_parts_detach(message, &s->part);
-    return true;
 }
 
 /* A window that has opened much since it was last announced is worth a SACK of its own (RFC 1122,
@@ -110,26 +108,22 @@ static void consider_window_update(struct ln_sctp *s)
     }
 }
 
-/* Returns false when it is no news any more. */
-static bool fill_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
+static void fill_event(struct ln_sctp *s, struct ln_news *news, struct ln_sctp_event *event)
 {
     memset(event, 0, sizeof *event);
     event->kind = (enum ln_sctp_event_kind)news->kind;
-    if (of_message(news))
-        return fill_message_event(s, news, event);
-    if (news->kind == LN_SCTP_EVENT_CLOSED) {
+    if (of_message(news)) {
+        fill_message_event(s, news, event);
+    } else if (news->kind == LN_SCTP_EVENT_CLOSED) {
         event->error = s->close_error;
         event->cause = s->close_cause;
     } else if (news->kind != LN_SCTP_EVENT_CONNECTED && news->kind != LN_SCTP_EVENT_RESTARTED) {
         fill_stream_event(news, event);
     }
-    return true;
 }
 
 int ln_sctp_poll_event(struct ln_sctp *s, struct ln_sctp_event *ret_event)
 {
-    struct ln_sctp_event event;
-
     if (s->lent || s->part.data) {
         return_lent(s);
         consider_window_update(s);
@@ -138,9 +132,9 @@ int ln_sctp_poll_event(struct ln_sctp *s, struct ln_sctp_event *ret_event)
         struct ln_news *news = LN_CONTAINER(s->news.next, struct ln_news, link);
 
         ln_list_remove(&news->link);
-        if (!fill_event(s, news, &event))
+        if (of_message(news) && !settle_kind(s, news))
             continue;
-        *ret_event = event;
+        fill_event(s, news, ret_event);
         return 1;
     }
     return 0;

@@ -27,7 +27,7 @@ struct ln_assembly {
     struct ln_list link; /* in its stream */
     uint64_t key;
     struct ln_sctp_message *message; /* NULL before its first fragment */
-    uint64_t next_fsn; /* the number as it would be without wrapping */
+    uint64_t next_fsn;               /* the number as it would be without wrapping */
     size_t charge, block_bytes;
     struct ln_heap strays;
 };
@@ -113,7 +113,7 @@ static int create(struct ln_reassembly *r, uint16_t stream, uint64_t key,
 static int extend(struct ln_reassembly *r, struct ln_assembly *a, const struct ln_fragment *f)
 {
     if (a->message) {
-        if (ln_reassembly_append(r, a->message, f->data.data, f->data.len) != 0)
+        if (ln_reassembly_put(r, a->message, f->data.data, f->data.len, false) != 0)
             return LN_ERR_NOMEM;
     } else {
         a->message = ln_reassembly_create(r, f);
@@ -158,7 +158,7 @@ static int take_strays(struct ln_reassembly *r, struct ln_assembly *a, bool *end
         if (stray->node.time < (ln_time)a->next_fsn) {
             r->dropped_malformed++; /* a number that was there already */
         } else {
-            if (ln_reassembly_append(r, a->message, stray->data, stray->len) != 0)
+            if (ln_reassembly_put(r, a->message, stray->data, stray->len, false) != 0)
                 return LN_ERR_OPERATION;
             a->next_fsn++;
             *end = stray->end;

@@ -62,8 +62,7 @@ void ln_send_queue_freed(struct ln_send_queue *queue, size_t bytes)
 /* What of its unsent bytes waits for the owner. */
 static uint64_t held_now(const struct ln_send_queue *queue, const struct ln_outgoing *message)
 {
-    bool whole_first = !queue->interleaving && !message->pressed &&
-                       message->unsent < WHOLE_FIRST;
+    bool whole_first = !queue->interleaving && !message->pressed && message->unsent < WHOLE_FIRST;
 
     if (!message->open || message->unsent == 0)
         return 0;
@@ -238,10 +237,4 @@ void ln_send_queue_lose_open(struct ln_send_queue *queue, struct ln_outgoing *me
     close_open(queue, stream);
     stream->open_lost = true;
     ln_news_tell(queue->news, &stream->room);
-}
-
-bool ln_send_queue_stalled(const struct ln_send_queue *queue)
-{
-    return queue->current && !queue->interleaving && !ln_outgoing_ready(queue->current) &&
-           queue->waiting_streams > 0;
 }

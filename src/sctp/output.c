@@ -255,8 +255,7 @@ static bool its_turn(struct ln_sctp *s, ln_time now)
     ln_time next = s->cc_ops->next_send ? s->cc_ops->next_send(s->cc) : LN_TIME_IMMEDIATE;
 
     s->paced_until = LN_TIME_NEVER;
-    if (next <= now || s->fast_retransmit ||
-        nothing_follows(s))
+    if (next <= now || s->fast_retransmit || nothing_follows(s))
         return true;
     s->paced_until = next;
     s->pace_limited = true;

@@ -2,7 +2,7 @@
  * A message told in parts is news while it still grows: its node is in the list from its first byte
  * in turn, and what has gathered by the time the owner asks is one part. So parts are as large as
  * the owner is slow, and what it has not asked for holds the window. RFC 9260, 6.9 (the partial
- * delivery that 10.1 E speaks of).
+ * delivery that 11.1.7 speaks of).
  *
  * Without interleaving only the run that ends at the cumulative TSN is in turn: all that was sent
  * before it has arrived. */

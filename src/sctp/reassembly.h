@@ -59,7 +59,7 @@ struct ln_reassembly {
     struct ln_list *news;
     struct ln_in_stream **streams;
     size_t stream_capacity;
-    struct ln_sctp_message **edges;  /* by TSN: the run that a TSN could join, see reassembly.c */
+    struct ln_sctp_message **edges;  /* by TSN: the run that a TSN could join, see runs.c */
     size_t edge_capacity;            /* a power of two, or 0 */
     struct ln_sctp_message *current; /* the run that the last fragment went to, if it is open */
     struct ln_list partial;
@@ -107,8 +107,8 @@ void ln_reassembly_reset_all(struct ln_reassembly *r);
 /* What has come of a message of the stream, and ends with this TSN, is dropped. */
 void ln_reassembly_cut(struct ln_reassembly *r, uint16_t stream, uint64_t tsn);
 void ln_reassembly_cut_any(struct ln_reassembly *r, uint64_t tsn);
-/* Everything that is not yet told is dropped: the peer began anew, or nothing more comes. Of what was
- * told in part that is told. */
+/* Everything that is not yet told is dropped: the peer began anew, or nothing more comes. Of what
+ * was told in part that is told. */
 void ln_reassembly_restart(struct ln_reassembly *r);
 
 /* The owner has done with a message (out of the news): its window is free again. */
@@ -119,13 +119,15 @@ void ln_reassembly_hand_over(struct ln_reassembly *r, struct ln_sctp_message *me
 /* What may still come (a_rwnd). */
 size_t ln_reassembly_window(const struct ln_reassembly *r);
 
-/* Shared with interleaved.c and parts_in.c: a message with its first bytes, more bytes at its end,
- * its delivery, its end without one (which is news if parts of it were told); the run that ends
- * with a TSN and could go on. */
+/* Shared with runs.c, interleaved.c and parts_in.c: a message with its first bytes; more bytes at
+ * its end, or before its beginning; from here on its bytes are swallowed, as it is too big; its
+ * delivery; its end without one (which is news if parts of it were told); the run that ends with a
+ * TSN and could go on. */
 struct ln_sctp_message *ln_reassembly_create(struct ln_reassembly *r, const struct ln_fragment *f);
-LN_NODISCARD int ln_reassembly_append(struct ln_reassembly *r, struct ln_sctp_message *message,
-                                      const uint8_t *data, size_t len);
-void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *message);
+LN_NODISCARD int ln_reassembly_put(struct ln_reassembly *r, struct ln_sctp_message *message,
+                                   const uint8_t *data, size_t len, bool before);
+void ln_reassembly_swallow(struct ln_reassembly *r, struct ln_sctp_message *message);
+void ln_reassembly_complete(struct ln_reassembly *r, struct ln_sctp_message *run);
 void ln_reassembly_drop(struct ln_reassembly *r, struct ln_sctp_message *message);
 struct ln_sctp_message *ln_reassembly_open_run(const struct ln_reassembly *r, uint64_t tsn);
 

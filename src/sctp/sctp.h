@@ -205,11 +205,11 @@ LN_NODISCARD int ln_sctp_send(struct ln_sctp *sctp, uint16_t stream, uint32_t pp
                               const struct ln_sctp_send_options *options);
 
 /* A message of any length, written as its bytes come; one at a time on a stream. What is written is
- * copied and counts in the send buffer until it is acknowledged; messages sent meanwhile on the same
- * stream wait behind it. With interleaving other streams go on. Without it a message that is begun
- * keeps all others waiting, so one of up to 1 MiB is sent when it is whole, and a longer one is
- * given up when its owner has kept others waiting for LN_SCTP_STARVED_MAX in all. To a peer without
- * FORWARD TSN each is sent when it is whole.
+ * copied and counts in the send buffer until it is acknowledged; messages sent meanwhile on the
+ * same stream wait behind it. With interleaving other streams go on. Without it a message that is
+ * begun keeps all others waiting, so one of up to 1 MiB is sent when it is whole, and a longer one
+ * is given up when its owner has kept others waiting for LN_SCTP_STARVED_MAX in all. To a peer
+ * without FORWARD TSN each is sent when it is whole.
  *
  * Begins one. max_bytes: its largest length, UINT64_MAX for any. options as in ln_sctp_send(); the
  * lifetime is that of the whole. Returns as ln_sctp_send(), and LN_ERR_INVALID_STATE while another
@@ -248,8 +248,8 @@ LN_NODISCARD int ln_sctp_set_buffered_low(struct ln_sctp *sctp, uint16_t stream,
 LN_NODISCARD int ln_sctp_set_priority(struct ln_sctp *sctp, uint16_t stream, uint16_t priority);
 
 /* Resets the outgoing side of a stream once all that is queued on it was sent; then
- * LN_SCTP_EVENT_OUTGOING_RESET. A message that is open is given up. send() on it fails meanwhile. Asking again is harmless.
- * Returns 0, LN_ERR_CLOSED, LN_ERR_NOMEM. */
+ * LN_SCTP_EVENT_OUTGOING_RESET. A message that is open is given up. send() on it fails meanwhile.
+ * Asking again is harmless. Returns 0, LN_ERR_CLOSED, LN_ERR_NOMEM. */
 LN_NODISCARD int ln_sctp_reset_stream(struct ln_sctp *sctp, uint16_t stream);
 /* Throws away the messages of a stream that are queued and not begun, and gives up an open one. */
 void ln_sctp_discard(struct ln_sctp *sctp, uint16_t stream);

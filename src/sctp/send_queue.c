@@ -60,10 +60,10 @@ static void free_message(struct ln_send_queue *queue, struct ln_outgoing *messag
  * when it came. */
 void ln_send_queue_update(struct ln_send_queue *queue, struct ln_out_stream *stream)
 {
-    const struct ln_outgoing *first =
-        ln_list_empty(&stream->messages)
-            ? NULL
-            : LN_CONTAINER(stream->messages.next, struct ln_outgoing, link);
+    const struct ln_outgoing *first = ln_list_empty(&stream->messages)
+                                          ? NULL
+                                          : LN_CONTAINER(stream->messages.next, struct ln_outgoing,
+                                                         link);
     bool waiting = first && ln_outgoing_ready(first);
     uint64_t arrival = waiting ? first->arrival : 0;
 
@@ -141,8 +141,7 @@ void ln_send_queue_unlink(struct ln_send_queue *queue, struct ln_out_stream *str
         free_message(queue, message);
 }
 
-struct ln_part *ln_send_queue_give_up_rest(struct ln_send_queue *queue,
-                                           struct ln_outgoing *message)
+struct ln_part *ln_send_queue_give_up_rest(struct ln_send_queue *queue, struct ln_outgoing *message)
 {
     struct ln_part *part = message->sending;
 

@@ -30,24 +30,24 @@ struct ln_outgoing {
     size_t block_bytes;
     ln_duration lifetime;
     ln_time deadline;
-    uint64_t first_tsn;            /* once begun */
+    uint64_t first_tsn;             /* once begun */
     struct ln_part *sending, *last; /* whose bytes go next, NULL before any; where more are put */
-    uint64_t unsent;               /* bytes that have no TSN */
-    uint64_t held;                 /* those of them that wait for the owner: open_message.c */
-    uint64_t len, max_len;         /* bytes so far; allowed */
-    size_t weight;                 /* what it counts among the unfinished */
-    uint32_t fragments;            /* outstanding ones of all its parts */
-    uint32_t next_fsn;             /* of its next fragment (RFC 8260, 2.1) */
+    uint64_t unsent;                /* bytes that have no TSN */
+    uint64_t held;                  /* those of them that wait for the owner: open_message.c */
+    uint64_t len, max_len;          /* bytes so far; allowed */
+    size_t weight;                  /* what it counts among the unfinished */
+    uint32_t fragments;             /* outstanding ones of all its parts */
+    uint32_t next_fsn;              /* of its next fragment (RFC 8260, 2.1) */
     uint32_t ppid, max_retransmits;
     uint32_t mid; /* of the message, once begun; without interleaving the stream sequence number */
     uint64_t arrival;
     ln_duration starved; /* how long it has kept others waiting for its owner */
     uint16_t stream;
     bool unordered, begun, abandoned;
-    bool open;    /* more may be written */
-    bool pressed; /* it begins although it could be held until it is whole: memory is short */
-    bool out;     /* of its stream */
-    uint8_t nothing;     /* an empty message's one byte */
+    bool open;       /* more may be written */
+    bool pressed;    /* it begins although it could be held until it is whole: memory is short */
+    bool out;        /* of its stream */
+    uint8_t nothing; /* an empty message's one byte */
     struct ln_part part; /* all of one that was sent as one; its bytes follow */
 };
 
@@ -59,8 +59,8 @@ struct ln_out_stream {
     struct ln_list resetting; /* in the list of streams to be reset */
     struct ln_list wanting;   /* a write of it was cut short */
     struct ln_news low, reset_done, reset_asked, room;
-    struct ln_outgoing *open; /* the message that is being written */
-    bool open_lost;           /* it was abandoned, and the writer does not know */
+    struct ln_outgoing *open;       /* the message that is being written */
+    bool open_lost;                 /* it was abandoned, and the writer does not know */
     size_t buffered, low_threshold; /* buffered: what waits for the network */
     int reset_error;
     uint32_t next_mid, next_unordered_mid;
@@ -161,10 +161,15 @@ LN_NODISCARD int ln_send_queue_write(struct ln_send_queue *queue, struct ln_out_
                                      const uint8_t *data, size_t len, size_t *ret_taken);
 void ln_send_queue_finish(struct ln_send_queue *queue, struct ln_out_stream *stream,
                           uint32_t empty_ppid);
-/* Gives the open message up: at once, or when its turn comes if it has begun. NULL: all streams'. */
+/* Gives the open message up: at once, or when its turn comes if it has begun. NULL: all streams'.
+ */
 void ln_send_queue_cut(struct ln_send_queue *queue, struct ln_out_stream *stream);
 /* The message under way waits for its owner while others wait for it. */
-bool ln_send_queue_stalled(const struct ln_send_queue *queue);
+static inline bool ln_send_queue_stalled(const struct ln_send_queue *queue)
+{
+    return queue->current && !queue->interleaving && !ln_outgoing_ready(queue->current) &&
+           queue->waiting_streams > 0;
+}
 
 /* Shared with it: what the scheduler sees of a stream; memory that is free again; the end of a
  * message in its stream; the one being written is gone, its writer to be told. */

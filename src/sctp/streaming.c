@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The owner's calls for messages in pieces, both ways: sctp.h says what they do; the queue's side is
- * open_message.c, reassembly's parts_in.c. */
+ * The owner's calls for messages in pieces, both ways: sctp.h says what they do; the queue's side
+ * is open_message.c, reassembly's parts_in.c. */
 #include "sctp/association.h"
 
 #include "base/time.h"
@@ -56,8 +56,7 @@ int ln_sctp_write_message(struct ln_sctp *s, uint16_t stream_id, const void *dat
 
     if (error)
         return error;
-    if (len > UINT64_MAX - stream->open->len ||
-        stream->open->len + len > largest(s, stream->open))
+    if (len > UINT64_MAX - stream->open->len || stream->open->len + len > largest(s, stream->open))
         return LN_ERR_TOO_BIG;
     error = ln_send_queue_write(&s->queue, stream, data, len, ret_taken);
     s->want_now = true;

@@ -30,10 +30,9 @@ int ln_transfer_init(struct ln_sctp *s, uint32_t local_tsn)
     ln_received_init(&s->received, allocator, ln_tsn_first(0));
     ln_outstanding_init(&s->outstanding, allocator, &s->queue, ln_tsn_first(local_tsn));
     s->forwarded = s->outstanding.first - 1;
-    error = ln_send_queue_init(&s->queue, allocator, &s->blocks, &s->news,
-                               s->config.send_buffer_bytes,
-                               s->config.scheduler ? s->config.scheduler
-                                                   : &ln_sctp_scheduler_weighted_fair);
+    error = ln_send_queue_init(
+        &s->queue, allocator, &s->blocks, &s->news, s->config.send_buffer_bytes,
+        s->config.scheduler ? s->config.scheduler : &ln_sctp_scheduler_weighted_fair);
     if (s->config.initial_tsn_fixed)
         s->queue.initial_ssn = s->reassembly.initial_ssn = s->config.initial_ssn;
     s->cc = ln_alloc_zero(allocator, s->cc_ops->state_bytes);
@@ -169,7 +168,8 @@ static void take_fragment(struct ln_sctp *s, ln_time now, const struct ln_fragme
     }
     if (error == 0) {
         ln_received_add(&s->received, f->tsn);
-        ln_parts_offer_run(&s->reassembly, s->received.cumulative);
+        if (s->reassembly.part_streams > 0)
+            ln_parts_offer_run(&s->reassembly, s->received.cumulative);
         ln_reset_on_cumulative(s);
     } else if (error == LN_ERR_OPERATION) {
         ln_association_abort(s, now, LN_ERR_NOMEM, LN_CAUSE_OUT_OF_RESOURCE);

@@ -478,6 +478,63 @@ LN_TEST(sctp_attacks, memory_stays_within_the_receive_window)
     }
 }
 
+/* Told in parts it has no limit but the window, which its sender ignores. */
+LN_TEST(sctp_attacks, an_endless_message_in_parts_stays_within_the_window)
+{
+    struct ln_sctp_config config;
+    struct ln_sctp_event event;
+    struct victim v;
+    size_t told = 0, held;
+
+    ln_sctp_config_init(&config);
+    config.receive_window_first = config.receive_window_bytes = 200000;
+    config.max_message_bytes = 3000;
+    victim_connect(&v, &config);
+    CHECK(ln_sctp_set_parts(v.sctp, 0, true) == 0);
+    /* Window and allowance, twice while the buffer grows, and what blocks are larger; tables. */
+    CHECK(peak_while(&v, never_ending) < 2 * 265536 * 5 / 4 + 100000);
+    held = stats_of(&v).receive_buffered_bytes;
+    CHECK(pipe_sweeping() || (held > 100000 && held < 265536 * 5 / 4));
+    CHECK(pipe_sweeping() || stats_of(&v).dropped_window > 1000);
+    while (ln_sctp_poll_event(v.sctp, &event))
+        told += event.kind == LN_SCTP_EVENT_PART ? event.len : 0;
+    CHECK(told > 30000);
+    CHECK(stats_of(&v).receive_buffered_bytes < 1000);
+    ln_sctp_free(v.sctp);
+}
+
+LN_TEST(sctp_attacks, messages_begun_and_abandoned_for_ever_hold_nothing)
+{
+    struct ln_sctp_event event;
+    struct victim v;
+    size_t first = 0, abandoned = 0;
+
+    victim_default(&v);
+    CHECK(ln_sctp_set_parts(v.sctp, 0, true) == 0);
+    for (uint16_t i = 0; i < 100; i++) {
+        uint8_t skip[12] = { LN_CHUNK_FORWARD_TSN, 0, 0, 12 };
+
+        say_data(&v, TSN + 3u * i, 2, 0, i, block, 1000);
+        if (i % 2 == 0) /* every second one unseen until it is too late */
+            while (ln_sctp_poll_event(v.sctp, &event)) {
+                first += event.kind == LN_SCTP_EVENT_PART && event.first && !event.last;
+                abandoned += event.kind == LN_SCTP_EVENT_ABANDONED;
+            }
+        say_data(&v, TSN + 3u * i + 1, 0, 0, i, block, 1000);
+        ln_store32(skip + 4, TSN + 3u * i + 2);
+        ln_store16(skip + 10, i);
+        say_raw(&v, v.tag, skip, sizeof skip);
+        say_data(&v, TSN + 3u * i + 2, 1, 0, i, block, 1000); /* its end after all */
+        hush(&v);
+    }
+    while (ln_sctp_poll_event(v.sctp, &event))
+        abandoned += event.kind == LN_SCTP_EVENT_ABANDONED;
+    CHECK_EQUAL(first, 50);
+    CHECK_EQUAL(abandoned, 50);
+    CHECK_EQUAL(stats_of(&v).receive_buffered_bytes, 0);
+    ln_sctp_free(v.sctp);
+}
+
 LN_TEST(sctp_attacks, an_endless_message_is_given_up_at_the_limit)
 {
     struct ln_sctp_config config;

@@ -352,8 +352,8 @@ LN_TEST(sctp_transfer, a_withdrawn_gap_report_is_sent_again)
 
     ln_list_init(&news);
     ln_blocks_init(&blocks, test_env()->allocator, 0);
-    CHECK(ln_send_queue_init(&queue, test_env()->allocator, &blocks, &news,
-                             64u << 20, &ln_sctp_scheduler_round_robin) == 0);
+    CHECK(ln_send_queue_init(&queue, test_env()->allocator, &blocks, &news, 64u << 20,
+                             &ln_sctp_scheduler_round_robin) == 0);
     ln_outstanding_init(&o, test_env()->allocator, &queue, 100);
     struct ln_out_stream *stream = ln_send_queue_make_stream(&queue, 0);
 
