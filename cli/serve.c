@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/page.h"
 #include "cli/serve_internal.h"
+#include "cli/turn_redis.h"
 #include "crypto/certificate.h"
 #include "crypto/crypto.h"
 #include "crypto/rng.h"
@@ -332,6 +333,7 @@ static int start_studio(struct serving *s)
 static void end(struct serving *s)
 {
     studio_stop(s->studio);
+    turn_redis_stop(s->redis);
     ln_turn_service_stop(s->turn); /* its threads hand over no more */
     ln_signal_service_free(s->service);
     ln_http_timer_free(s->drain_timer);

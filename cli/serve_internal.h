@@ -23,6 +23,7 @@ struct serving {
     struct ln_rng rng;
     struct ln_env env;
     char *certificate_pem;
+    struct turn_redis *redis;     /* users of TURN, if they come from there */
     struct ln_turn_service *turn; /* STUN alone, or TURN as well */
     bool turn_wanted, turn_secure;
     struct ln_turn_listen turn_listen[LN_TURN_LISTEN_MAX];

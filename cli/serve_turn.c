@@ -10,6 +10,7 @@
 #include "cli/self_test.h"
 #include "cli/serve_internal.h"
 #include "cli/turn_metrics.h"
+#include "cli/turn_redis.h"
 #include "crypto/certificate.h"
 #include "crypto/crypto.h"
 #include "stun/ephemeral.h"
@@ -49,7 +50,7 @@ size_t serve_turn_metrics(void *ctx, char *text, size_t cap)
         ln_metrics_value(&out, rows[i].name, NULL, NULL, rows[i].number);
     }
     if (s->turn_wanted)
-        turn_metrics_write(&out, s->turn);
+        turn_metrics_write(&out, s->turn, s->redis);
     return out.len;
 }
 
@@ -128,7 +129,7 @@ static int make_turn_plan(struct serving *s, struct serve_config *config, struct
     size_t usual_count = usual_addresses(s, usual);
 
     t->listen.count = 0; /* where STUN is */
-    if (turn_plan_make(plan, t, usual, usual_count, &s->env, stderr) != 0)
+    if (turn_plan_make(plan, t, usual, usual_count, s->redis, &s->env, stderr) != 0)
         return CLI_EXIT_FAILED;
     plan->config.turn.per_second = (uint32_t)config->stun_per_second;
     plan->config.turn.burst = (uint32_t)config->stun_burst;
@@ -227,10 +228,10 @@ static void on_signal(void *ctx, int number)
     struct serving *s = ctx;
 
     if (!s->turn_wanted && !s->one_port) {
-        if (number != SIGHUP)
-            ln_http_loop_stop(s->loop);
-        else
+        if (number == SIGHUP)
             reload_certificate(s);
+        else if (number != SIGUSR1) /* there are no users */
+            ln_http_loop_stop(s->loop);
         return;
     }
     if (turn_keeper_signal(&s->keeper, number))
@@ -254,10 +255,15 @@ int serve_turn_watch_signals(struct serving *s)
                                       .read = read_again,
                                       .reloaded = reloaded,
                                       .ctx = s,
+                                      .redis = s->redis,
+                                      .env = &s->env,
                                       .config = &s->turn_config };
-    return error ? error
-                 : ln_http_loop_watch_signals(s->loop, turn_keeper_signals, TURN_KEEPER_SIGNALS,
-                                              on_signal, s);
+    if (!error)
+        error = ln_http_loop_watch_signals(s->loop, turn_keeper_signals, TURN_KEEPER_SIGNALS,
+                                           on_signal, s);
+    if (!error)
+        turn_keeper_watch_users(&s->keeper);
+    return error;
 }
 
 /* Whether certificate and key are right, and belong together. */
@@ -308,6 +314,8 @@ int serve_turn_start(struct serving *s)
     if (s->arguments.dev)
         prepare_dev(s, &s->config.turn);
     s->turn_wanted = turn_settings_usable(&s->config.turn);
+    if (turn_redis_open(&s->redis, &s->config.turn, "linnet serve", stderr) != 0)
+        return CLI_EXIT_FAILED;
     error = make_turn_plan(s, &s->config, &plan);
     if (error) {
         turn_plan_free(&plan);

@@ -12,6 +12,7 @@
 #include "cli/self_test.h"
 #include "cli/turn_keeper.h"
 #include "cli/turn_metrics.h"
+#include "cli/turn_redis.h"
 #include "crypto/rng.h"
 #include "io/thread.h"
 #include "stun/ephemeral.h"
@@ -27,7 +28,7 @@
 struct arguments {
     struct cli_texts listen, relay, users, secrets, allow, deny;
     const char *realm, *ports, *config, *metrics, *log, *explain, *certificate, *key, *check_stun;
-    const char *database;
+    const char *database, *redis, *redis_password;
     long workers, ttl, shared_ports;
     bool check, print, addresses, tcp_relay;
 };
@@ -39,6 +40,10 @@ static const struct cli_option options[] = {
              "who may use it; several times (credentials: the name to mint for)"),
     CLI_TEXT("users-database", "FILE", struct arguments, database,
              "SQLite with more of them, in the table of coturn's turnadmin; read again on SIGHUP"),
+    CLI_TEXT("users-redis", "HOST:PORT/DB", struct arguments, redis,
+             "Redis with more of them, under the keys of coturn's turnadmin; read again by itself"),
+    CLI_TEXT("redis-password", "TEXT|@FILE", struct arguments, redis_password,
+             "what Redis asks for"),
     CLI_LIST("secret", "TEXT|@FILE", struct arguments, secrets,
              "signs ephemeral credentials; several are valid at once"),
     CLI_TEXT("realm", "TEXT", struct arguments, realm, "the realm of the passwords (linnet)"),
@@ -89,6 +94,7 @@ struct turning {
     struct serve_config config;
     struct ln_rng rng;
     struct ln_env env;
+    struct turn_redis *redis; /* once it serves, if users come from there */
     struct turn_plan plan;
     struct ln_turn_service *service;
     struct ln_http_loop *loop;
@@ -127,6 +133,10 @@ static int settle(struct turning *t, struct serve_config *config)
         s->realm = a->realm;
     if (a->database)
         s->users_database = a->database;
+    if (a->redis)
+        s->users_redis = a->redis;
+    if (a->redis_password)
+        s->redis_password = a->redis_password;
     if (a->check_stun)
         s->check_stun = a->check_stun;
     if (a->shared_ports)
@@ -151,7 +161,7 @@ static int make_plan(struct turning *t, struct turn_plan *plan, const struct ser
 {
     struct ln_address any = ln_address_ipv4(0, 0, 0, 0, 3478);
 
-    if (turn_plan_make(plan, &config->turn, &any, 1, &t->env, stderr) != 0)
+    if (turn_plan_make(plan, &config->turn, &any, 1, t->redis, &t->env, stderr) != 0)
         return CLI_EXIT_FAILED;
     plan->config.turn.per_second = (uint32_t)config->stun_per_second;
     plan->config.turn.burst = (uint32_t)config->stun_burst;
@@ -335,7 +345,7 @@ static void serve_metrics(void *ctx, const struct ln_http_request *request,
 
     (void)request;
     text[0] = '\0';
-    turn_metrics_write(&out, t->service);
+    turn_metrics_write(&out, t->service, t->redis);
     response->status = 200;
     response->content_type = "text/plain; version=0.0.4";
     response->body = text;
@@ -423,11 +433,14 @@ static int serve(struct turning *t)
                                       .service = t->service,
                                       .read = read_again,
                                       .ctx = t,
+                                      .redis = t->redis,
+                                      .env = &t->env,
                                       .config = &t->config };
     if (!code)
         code = start_metrics(t);
     if (!code) {
         print_start(t);
+        turn_keeper_watch_users(&t->keeper);
         wait_for_signals(t, &signals);
     }
     if (t->loop)
@@ -463,6 +476,10 @@ int cli_turn(int argc, char **argv)
     ln_crypto_rng(&t.rng);
     t.env = (struct ln_env){ .allocator = ln_allocator_libc(), .rng = &t.rng };
     code = settle(&t, &t.config);
+    if (!code && !t.arguments.explain && !t.arguments.print && !t.arguments.check)
+        code = turn_redis_open(&t.redis, &t.config.turn, "linnet turn", stderr) == 0
+                   ? 0
+                   : CLI_EXIT_FAILED;
     if (!code)
         code = make_plan(&t, &t.plan, &t.config);
     if (!code && t.arguments.explain)
@@ -473,6 +490,7 @@ int cli_turn(int argc, char **argv)
         printf("the configuration is right\n");
     else if (!code)
         code = serve(&t);
+    turn_redis_stop(t.redis);
     turn_plan_free(&t.plan);
     serve_config_free(&t.config);
     return code;

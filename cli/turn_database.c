@@ -38,8 +38,7 @@ static bool decode_hex(const char *hex, size_t digits, uint8_t *bytes)
     return true;
 }
 
-/* Adds a key by its length. False when it is none. */
-static bool read_key(const char *hex, struct ln_turn_key *md5, struct ln_turn_key *sha256)
+bool turn_database_key(const char *hex, struct ln_turn_key *md5, struct ln_turn_key *sha256)
 {
     size_t digits = hex ? strlen(hex) : 0;
     struct ln_turn_key *key = digits == 64 ? sha256 : md5;
@@ -56,10 +55,10 @@ static int read_row(struct ln_turn_credentials *credentials, sqlite3_stmt *row, 
     const char *name = (const char *)sqlite3_column_text(row, 0);
     struct ln_turn_key md5 = { .len = 0 }, sha256 = { .len = 0 };
     int error = LN_ERR_INVALID_ARGUMENT;
-    bool good = read_key((const char *)sqlite3_column_text(row, 1), &md5, &sha256);
+    bool good = turn_database_key((const char *)sqlite3_column_text(row, 1), &md5, &sha256);
 
     if (good && sqlite3_column_count(row) > 2 && sqlite3_column_type(row, 2) != SQLITE_NULL)
-        good = read_key((const char *)sqlite3_column_text(row, 2), &md5, &sha256);
+        good = turn_database_key((const char *)sqlite3_column_text(row, 2), &md5, &sha256);
     if (good && name)
         error = ln_turn_credentials_add_keys(credentials, name, &md5, &sha256);
     ln_wipe(&md5, sizeof md5);

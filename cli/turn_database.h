@@ -13,6 +13,9 @@
 
 #include <stdio.h>
 
+/* Reads a key in hex into one of the two, by its length. False when it is none. */
+bool turn_database_key(const char *hex, struct ln_turn_key *md5, struct ln_turn_key *sha256);
+
 /* Adds all users of the credentials' realm. Reads only. Returns 0, or -1 after one sentence. */
 int turn_database_read(struct ln_turn_credentials *credentials, const char *path, FILE *errors);
 

@@ -2,12 +2,15 @@
  * Reload and drain (turn_keeper.h). */
 #include "cli/turn_keeper.h"
 
+#include "cli/turn_redis.h"
+
 #include <linnet/error.h>
 
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
-const int turn_keeper_signals[TURN_KEEPER_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+const int turn_keeper_signals[TURN_KEEPER_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 
 static time_t seconds(void)
 {
@@ -44,6 +47,28 @@ static void reload(struct turn_keeper *k)
     fprintf(stderr, "%s: the configuration was read again\n", k->name);
 }
 
+/* What is in force stays, but for users. */
+static void take_users(struct turn_keeper *k)
+{
+    struct ln_turn_credentials *credentials;
+
+    if (k->redis && turn_users_make(&credentials, &k->config->turn, k->redis, k->env, stderr) == 0)
+        ln_turn_service_set_users(k->service, credentials);
+}
+
+/* On Redis' thread: the owner's takes them, by a signal as whatever else it is told. */
+static void users_changed(void *ctx)
+{
+    (void)ctx;
+    kill(getpid(), SIGUSR1);
+}
+
+void turn_keeper_watch_users(struct turn_keeper *keeper)
+{
+    if (keeper->redis)
+        turn_redis_watch(keeper->redis, users_changed, keeper);
+}
+
 static void set_drain(struct turn_keeper *k, bool drain)
 {
     if (k->draining == drain)
@@ -69,6 +94,10 @@ bool turn_keeper_signal(struct turn_keeper *k, int signal)
     } else if (signal == SIGHUP) {
         set_drain(k, false);
         reload(k);
+        if (k->redis)
+            turn_redis_read_again(k->redis);
+    } else if (signal == SIGUSR1) {
+        take_users(k);
     }
     return k->draining && (ln_turn_service_allocations(k->service) == 0 || seconds() >= k->end);
 }

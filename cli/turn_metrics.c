@@ -2,6 +2,8 @@
  * The TURN server's figures as Prometheus text, and its events as lines of a log. */
 #include "cli/turn_metrics.h"
 
+#include "cli/turn_redis.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,12 +38,39 @@ static void write_transports(struct ln_metrics_text *out, const struct ln_turn_c
     }
 }
 
-void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *service)
+static void write_redis(struct ln_metrics_text *out, struct turn_redis *redis)
+{
+    struct turn_redis_stats s;
+
+    turn_redis_stats(redis, &s);
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        { "turn_redis_up", "gauge", "Whether the last read of users succeeded.", s.up },
+        { "turn_redis_reads_total", "counter", "Reads of all users that succeeded.", s.reads },
+        { "turn_redis_failures_total", "counter", "Connections and reads that failed.",
+          s.failures },
+        { "turn_redis_users", "gauge", "Users read last.", s.users },
+        { "turn_redis_secrets", "gauge", "Secrets read last.", s.secrets },
+        { "turn_redis_bad_entries", "gauge", "Entries of the last read that are no key.", s.bad },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ln_metrics_head(out, rows[i].name, rows[i].type, rows[i].help);
+        ln_metrics_value(out, rows[i].name, NULL, NULL, rows[i].value);
+    }
+}
+
+void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *service,
+                        struct turn_redis *redis)
 {
     struct ln_turn_counts c;
 
     ln_turn_service_counts(service, &c);
     write_transports(out, &c);
+    if (redis)
+        write_redis(out, redis);
     ln_metrics_head(out, "turn_users", "gauge", "Users with an allocation.");
     ln_metrics_value(out, "turn_users", NULL, NULL, ln_turn_service_users(service));
     ln_metrics_head(out, "turn_shared_ports", "gauge", "Relay ports that allocations share.");

@@ -11,7 +11,11 @@
 
 #define TURN_METRICS_MAX 32768u /* bytes of text */
 
-void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *service);
+struct turn_redis;
+
+/* `redis` NULL: users do not come from there. */
+void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *service,
+                        struct turn_redis *redis);
 
 /* One line of JSON; addresses of people only when asked for. */
 void turn_log_event(FILE *out, const struct ln_turn_event *event, bool addresses);

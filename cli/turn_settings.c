@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "cli/turn_database.h"
+#include "cli/turn_redis.h"
 #include "crypto/hash.h"
 #include "stun/message.h"
 
@@ -24,6 +25,7 @@ void turn_settings_init(struct turn_settings *settings)
     settings->channels = 64;
     settings->mobility = true;
     settings->tcp_connections = 16;
+    settings->redis_seconds = 30;
     settings->lifetime_seconds = 3600;
     settings->nonce_seconds = 3600;
     settings->credential_seconds = 86400;
@@ -35,7 +37,8 @@ void turn_settings_init(struct turn_settings *settings)
 
 bool turn_settings_usable(const struct turn_settings *settings)
 {
-    return settings->users.count > 0 || settings->secrets.count > 0 || settings->users_database;
+    return settings->users.count > 0 || settings->secrets.count > 0 || settings->users_database ||
+           settings->users_redis;
 }
 
 const char *turn_secret_text(const char *value, char *memory, size_t cap, FILE *errors)
@@ -189,20 +192,52 @@ static int read_secret(struct ln_turn_credentials *credentials, const char *valu
     return 0;
 }
 
-static int read_users(struct turn_plan *plan, const struct turn_settings *settings,
-                      const struct ln_env *env, FILE *errors)
+static int read_users(struct ln_turn_credentials *credentials, const struct turn_settings *settings,
+                      struct turn_redis *redis, FILE *errors)
 {
-    if (ln_turn_credentials_create(&plan->credentials, settings->realm, env) != 0)
-        return complain(errors, "realm", settings->realm, "a shorter text");
+    if (redis && turn_redis_add(redis, credentials, errors) != 0)
+        return -1;
     if (settings->users_database &&
-        turn_database_read(plan->credentials, settings->users_database, errors) != 0)
+        turn_database_read(credentials, settings->users_database, errors) != 0)
         return -1;
     for (size_t i = 0; i < settings->users.count; i++)
-        if (read_user(plan->credentials, settings->users.items[i], errors) != 0)
+        if (read_user(credentials, settings->users.items[i], errors) != 0)
             return -1;
     for (size_t i = 0; i < settings->secrets.count; i++)
-        if (read_secret(plan->credentials, settings->secrets.items[i], errors) != 0)
+        if (read_secret(credentials, settings->secrets.items[i], errors) != 0)
             return -1;
+    return 0;
+}
+
+int turn_users_make(struct ln_turn_credentials **ret_credentials,
+                    const struct turn_settings *settings, struct turn_redis *redis,
+                    const struct ln_env *env, FILE *errors)
+{
+    struct ln_turn_credentials *credentials;
+
+    if (ln_turn_credentials_create(&credentials, settings->realm, env) != 0)
+        return complain(errors, "realm", settings->realm, "a shorter text");
+    if (read_users(credentials, settings, redis, errors) != 0) {
+        ln_turn_credentials_free(credentials);
+        return -1;
+    }
+    *ret_credentials = credentials;
+    return 0;
+}
+
+/* Whether what is said of Redis can be used. */
+static int check_redis(const struct turn_settings *settings, FILE *errors)
+{
+    char memory[LN_TURN_SECRET_MAX + 2];
+    struct turn_redis_address address;
+
+    if (settings->users_redis && !turn_redis_address_parse(settings->users_redis, &address))
+        return complain(errors, "users_redis", settings->users_redis,
+                        "HOST:PORT/DATABASE as 127.0.0.1:6379/0");
+    if (settings->redis_password &&
+        !turn_secret_text(settings->redis_password, memory, sizeof memory, errors))
+        return -1;
+    ln_wipe(memory, sizeof memory);
     return 0;
 }
 
@@ -252,8 +287,8 @@ static void read_limits(struct turn_plan *plan, const struct turn_settings *s)
 }
 
 int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
-                   const struct ln_address *usual, size_t usual_count, const struct ln_env *env,
-                   FILE *errors)
+                   const struct ln_address *usual, size_t usual_count, struct turn_redis *redis,
+                   const struct ln_env *env, FILE *errors)
 {
     struct ln_turn_policy *policy = &plan->config.policy;
 
@@ -276,13 +311,9 @@ int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
                       errors) != 0 ||
         read_prefixes(&settings->deny_peers, "deny_peers", policy->deny, &policy->deny_count,
                       errors) != 0 ||
-        read_nonce_key(plan, settings, errors) != 0 ||
-        read_users(plan, settings, env, errors) != 0) {
-        ln_turn_credentials_free(plan->credentials);
-        plan->credentials = NULL;
+        read_nonce_key(plan, settings, errors) != 0 || check_redis(settings, errors) != 0)
         return -1;
-    }
-    return 0;
+    return turn_users_make(&plan->credentials, settings, redis, env, errors);
 }
 
 /* ---- certificate ---- */
@@ -365,6 +396,7 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
         { "tcp_connections", s->tcp_connections },
         { "kbit_per_second", s->kbit_per_second },
         { "user_kbit_per_second", s->user_kbit_per_second },
+        { "redis_seconds", s->redis_seconds },
         { "lifetime_seconds", s->lifetime_seconds },
         { "nonce_seconds", s->nonce_seconds },
         { "credential_seconds", s->credential_seconds },
@@ -383,6 +415,9 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
     print_list(out, "users", &s->users, true);
     fprintf(out, "  users_database:%s%s\n", s->users_database ? " " : "",
             s->users_database ? s->users_database : "");
+    fprintf(out, "  users_redis:%s%s\n", s->users_redis ? " " : "",
+            s->users_redis ? s->users_redis : "");
+    fprintf(out, "  redis_password:%s\n", s->redis_password ? " \"***\"" : "");
     print_list(out, "secrets", &s->secrets, true);
     fprintf(out, "  nonce_key:%s\n", s->nonce_key ? " \"***\"" : "");
     print_list(out, "allow_peers", &s->allow_peers, false);

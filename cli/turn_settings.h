@@ -19,11 +19,11 @@ struct turn_settings {
     bool present; /* the section is there */
     bool strict_channels, tcp_relay, mobility;
     struct turn_texts listen, relay, users, secrets, allow_peers, deny_peers;
-    const char *realm, *nonce_key, *check_stun, *users_database;
+    const char *realm, *nonce_key, *check_stun, *users_database, *users_redis, *redis_password;
     long port_min, port_max, workers, allocations, user_allocations, permissions, channels;
     long kbit_per_second, user_kbit_per_second, lifetime_seconds, nonce_seconds;
     long credential_seconds, streams, source_streams, stream_seconds, drain_seconds;
-    long tcp_connections, shared_ports;
+    long tcp_connections, shared_ports, redis_seconds;
 };
 
 void turn_settings_init(struct turn_settings *settings); /* all defaults */
@@ -41,12 +41,20 @@ struct turn_plan {
 
 #define TURN_USUAL_MAX 3
 
+struct turn_redis;
+
+/* All users: of Redis (NULL: none), of the database, of the settings; a later one replaces an
+ * earlier one of the same name. `env` outlives them. Returns 0, or -1 after one sentence. */
+int turn_users_make(struct ln_turn_credentials **ret_credentials,
+                    const struct turn_settings *settings, struct turn_redis *redis,
+                    const struct ln_env *env, FILE *errors);
+
 /* `env` outlives the credentials. Without `listen` in the settings the `usual` addresses, at most
  * TURN_USUAL_MAX, are taken (each for UDP and TCP). Returns 0, or -1 after one sentence to
  * `errors`; then nothing is left behind. */
 int turn_plan_make(struct turn_plan *plan, const struct turn_settings *settings,
-                   const struct ln_address *usual, size_t usual_count, const struct ln_env *env,
-                   FILE *errors);
+                   const struct ln_address *usual, size_t usual_count, struct turn_redis *redis,
+                   const struct ln_env *env, FILE *errors);
 
 /* Reads certificate and key from their files. Returns 0, or -1 after one sentence. */
 int turn_plan_read_certificate(struct turn_plan *plan, const char *certificate, const char *key,

@@ -183,5 +183,23 @@ def test_turnutils_with_users_that_turnadmin_wrote():
         client(more=("--users-database", path), credentials=("-u", "carol", "-w", "hers"))
 
 
+def test_turnutils_with_users_that_turnadmin_wrote_to_redis():
+    port = free_port(socket.SOCK_STREAM)
+    with tempfile.TemporaryDirectory() as place:
+        redis = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", place],
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            assert any("Ready to accept" in line for line in redis.stdout)
+            base = ["turnadmin", "-N", f"ip=127.0.0.1 port={port} dbname=2", "-r", "ex"]
+            for words in (("-a", "-u", "carol", "-p", "hers"), ("-s", "west")):
+                subprocess.run([*base, *words], check=True, capture_output=True, cwd=place, timeout=SECONDS)
+            options = ("--users-redis", f"127.0.0.1:{port}/2")
+            client(more=options, credentials=("-u", "carol", "-w", "hers"))
+            client(more=options, credentials=("-u", "dora", "-W", "west"))
+        finally:
+            redis.kill()
+            redis.wait()
+
+
 if __name__ == "__main__":
     run_all(globals())

@@ -15,6 +15,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -419,6 +420,160 @@ def test_turn_shares_ports_among_clients_whose_peers_differ():
             client.close()
 
 
+class Redis:
+    """Debian's redis-server in a folder of its own; what is said to it is written here byte by byte."""
+
+    def __init__(self, place, port=0, password=""):
+        self.port = port or unused_port()
+        self.password = password
+        self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
+                                         place, *(("--requirepass", password) if password else ())],
+                                        stdout=subprocess.PIPE, text=True)
+        for line in self.process.stdout:
+            if "Ready to accept" in line:
+                break
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait(SECONDS)
+
+    def say(self, *commands):
+        if self.password:
+            commands = (("AUTH", self.password), *commands)
+        with contextlib.closing(socket.create_connection(("127.0.0.1", self.port), SECONDS)) as sock:
+            for words in (*commands, ("QUIT",)):
+                sock.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode())
+                                                            for word in words))
+            answer = b""
+            while piece := sock.recv(65536):
+                answer += piece
+        assert b"-" not in answer.split(b"\r\n")[0][:1] and answer.endswith(b"+OK\r\n"), answer
+
+    def user(self, name, password, realm="example.org"):
+        return ("SET", f"turn/realm/{realm}/user/{name}/key", hashlib.md5(f"{name}:{realm}:{password}".encode()).hexdigest())
+
+
+def eventually(check):
+    deadline = time.monotonic() + SECONDS
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def allocates(server, name, password):
+    client = Client(server.port, name, password)
+    code = client.allocate()[0]
+    if code == 0:
+        client.close()
+    return code
+
+
+def figures(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
+        return {name: int(value) for name, value in re.findall(r"linnet_(turn_redis_\w+) (\d+)\n", answer.read().decode())}
+
+
+def redis_config(place, redis, seconds, more=""):
+    path = os.path.join(place, "linnet.yaml")
+    write(path, f"turn:\n  users_redis: 127.0.0.1:{redis}/3\n  redis_password: sesame\n  redis_seconds: {seconds}\n"
+                f"  users: [\"alice:secret\"]\n{more}")
+    return path
+
+
+def test_turn_takes_users_and_secrets_from_redis_and_sees_them_change():
+    metrics = unused_port()
+    with folder() as place, Redis(place, password="sesame") as redis:
+        many = [redis.user(f"user-{number}", f"word-{number}") for number in range(3000)]
+        redis.say(("SELECT", "3"), redis.user("erin", "one"), redis.user("frank", "two", "elsewhere.org"),
+                  redis.user("of/fice", "three"), redis.user("alice", "other"), *many,
+                  ("SET", "turn/realm/example.org/user/gina/key", "secret"), ("SET", "turn/realm/exampleXorg/user/x/key", "y"),
+                  ("SADD", "turn/realm/example.org/secret", "south"), ("RPUSH", "turn/realm/example.org/user/list/key", "z"))
+        with turn("--config", redis_config(place, redis.port, 1), "--metrics", f"127.0.0.1:{metrics}") as server:
+            for name, password, code in (("erin", "one", 0), ("of/fice", "three", 0), ("user-2999", "word-2999", 0),
+                                         ("alice", "secret", 0), ("alice", "other", 401), ("erin", "two", 401),
+                                         ("frank", "two", 401), ("gina", "secret", 401)):
+                assert allocates(server, name, password) == code, (name, password)
+            expiry = f"{int(time.time()) + 600}:hugo"
+            assert allocates(server, expiry, base64.b64encode(hmac.digest(b"south", expiry.encode(), "sha1")).decode()) == 0
+            told = figures(metrics)
+            assert told["turn_redis_up"] == 1 and told["turn_redis_failures_total"] == 0, told
+            assert told["turn_redis_users"] == 3003 and told["turn_redis_secrets"] == 1, told
+            assert told["turn_redis_bad_entries"] == 1, told
+            redis.say(("SELECT", "3"), redis.user("erin", "four"), redis.user("ines", "five"),
+                      ("DEL", "turn/realm/example.org/user/of/fice/key", "turn/realm/example.org/secret"))
+            eventually(lambda: allocates(server, "ines", "five") == 0)
+            assert allocates(server, "erin", "one") == 401 and allocates(server, "erin", "four") == 0
+            assert allocates(server, "of/fice", "three") == 401
+        with turn("--config", redis_config(place, redis.port, 86400)) as server:
+            assert allocates(server, "jo", "six") == 401
+            redis.say(("SELECT", "3"), redis.user("jo", "six"))
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("read again", stream="err")
+            eventually(lambda: allocates(server, "jo", "six") == 0)
+
+
+def test_turn_goes_on_without_redis_and_takes_it_back():
+    metrics = unused_port()
+    with folder() as place, contextlib.ExitStack() as stack:
+        redis = stack.enter_context(Redis(place, password="sesame"))
+        redis.say(("SELECT", "3"), redis.user("erin", "one"))
+        server = stack.enter_context(turn("--config", redis_config(place, redis.port, 1), "--metrics", f"127.0.0.1:{metrics}"))
+        client = Client(server.port, "erin", "one")
+        assert client.allocate()[0] == 0
+        redis.process.kill()
+        redis.process.wait(SECONDS)
+        server.expect("those that are known go on", stream="err")
+        told = figures(metrics)
+        assert told["turn_redis_up"] == 0 and told["turn_redis_failures_total"] >= 1 and told["turn_redis_users"] == 1, told
+        assert allocates(server, "erin", "one") == 0
+        assert client.request(REFRESH, attribute(0x0D, struct.pack("!I", 600)))[0] == 0
+        server.process.send_signal(signal.SIGHUP)  # nor does a reload need it
+        server.expect("configuration was read again", stream="err")
+        assert allocates(server, "erin", "one") == 0
+        redis = stack.enter_context(Redis(place, redis.port, "sesame"))
+        redis.say(("SELECT", "3"), redis.user("erin", "one"), redis.user("kim", "seven"))
+        eventually(lambda: allocates(server, "kim", "seven") == 0)
+        server.expect("redis .*read again", stream="err")
+        assert figures(metrics)["turn_redis_up"] == 1
+
+
+def test_turn_starts_without_redis_and_says_so():
+    with folder() as place:
+        port = unused_port()
+        with turn("--config", redis_config(place, port, 1)) as server:
+            server.expect("refused; it is tried again", stream="err")
+            assert allocates(server, "alice", "secret") == 0 and allocates(server, "erin", "one") == 401
+            with Redis(place, port, "sesame") as redis:
+                redis.say(("SELECT", "3"), redis.user("erin", "one"))
+                eventually(lambda: allocates(server, "erin", "one") == 0)
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+            with turn("--config", redis_config(place, silent.getsockname()[1], 1)) as server:
+                server.expect("does not answer", stream="err")
+                assert allocates(server, "alice", "secret") == 0
+        with Redis(place, password="another") as redis:
+            with turn("--config", redis_config(place, redis.port, 1)) as server:
+                server.expect("WRONGPASS|invalid", stream="err")
+                assert allocates(server, "alice", "secret") == 0
+
+
+def test_serve_takes_users_from_redis():
+    with folder() as place, Redis(place) as redis:
+        path = os.path.join(place, "linnet.yaml")
+        write(path, f"turn:\n  realm: example.org\n  users_redis: 127.0.0.1:{redis.port}\n  redis_seconds: 1\n")
+        redis.say(redis.user("erin", "one"))
+        with Server("--config", path) as server:
+            server.port = server.stun[1]
+            assert allocates(server, "erin", "one") == 0
+            redis.say(redis.user("erin", "two"))
+            eventually(lambda: allocates(server, "erin", "two") == 0)
+            assert server.metrics()["linnet_turn_redis_users"] == 1
+            assert server.stop() == 0
+
+
 def test_turn_hands_over_in_memory_whichever_workers_its_clients_are_at():
     """Sixteen pairs at four workers: hardly all of them can be at one."""
     metrics, port, rounds = unused_port(), unused_port(), 20
@@ -641,6 +796,9 @@ def test_turn_explains_its_policy_and_checks_its_configuration():
     code, out, _ = run("turn", "--user", "a:secret-word", "--print-config")
     assert code == 0 and "a:***" in out and "secret-word" not in out, out
     assert run("turn", "--user", "a:b", "--check-config")[0] == 0
+    code, out, _ = run("turn", "--users-redis", "[::1]:6380/2", "--redis-password", "sesame", "--print-config")
+    assert code == 0 and "users_redis: [::1]:6380/2" in out and "***" in out and "sesame" not in out, out
+    assert run("turn", "--users-redis", "redis.example.org", "--check-config")[0] == 0
     code, out, _ = run("turn", "--user", "a:b", "--shared-ports", "8", "--print-config")
     assert code == 0 and "  shared_ports: 8\n" in out, out
 
@@ -652,6 +810,9 @@ def test_turn_says_what_is_wrong_with_its_command_line():
                           (("turn", "--user", "a:b", "--allow-peer", "10.0.0.0/40"), "prefix"),
                           (("turn", "--user", "a:b", "--listen", "nowhere"), "listen"),
                           (("turn", "--user", "a:b", "--ports", "50000-50003", "--shared-ports", "5"), "shared_ports"),
+                          (("turn", "--users-redis", "127.0.0.1:port"), "users_redis"),
+                          (("turn", "--users-redis", "[::1:6379", "--check-config"), "users_redis"),
+                          (("turn", "--users-redis", "host/x", "--check-config"), "users_redis"),
                           (("turn", "credential"), "credentials"),
                           (("turn", "credentials"), "--secret")):
         code, out, err = run(*words)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define METRICS_MAX 16384u
+#define METRICS_MAX 49152u /* TURN's are most of it */
 
 struct ln_signal_service {
     struct ln_signal_service_config config;

@@ -355,6 +355,16 @@ static void follow_reload(void *ctx)
     order_followed(w->service);
 }
 
+static void follow_users(void *ctx)
+{
+    struct worker *w = ctx;
+    struct ln_turn_config turn = w->service->config.turn;
+
+    turn.certificate = w->certificate;
+    ln_turn_server_reload(w->server, &turn);
+    order_followed(w->service);
+}
+
 static void follow_drain(void *ctx)
 {
     struct worker *w = ctx;
@@ -468,6 +478,16 @@ int ln_turn_service_reload(struct ln_turn_service *service,
     ln_free(ln_allocator_libc(), lent);
     ln_turn_credentials_free(old);
     return 0;
+}
+
+void ln_turn_service_set_users(struct ln_turn_service *service,
+                               struct ln_turn_credentials *credentials)
+{
+    struct ln_turn_credentials *old = service->credentials;
+
+    service->config.turn.credentials = service->credentials = credentials;
+    give_order(service, follow_users);
+    ln_turn_credentials_free(old);
 }
 
 void ln_turn_service_drain(struct ln_turn_service *service, bool drain)

@@ -47,6 +47,9 @@ void ln_turn_service_stop(struct ln_turn_service *service);
 LN_NODISCARD int ln_turn_service_reload(struct ln_turn_service *service,
                                         const struct ln_turn_service_config *config,
                                         struct ln_turn_credentials *credentials);
+/* Other credentials (taken over) alone. */
+void ln_turn_service_set_users(struct ln_turn_service *service,
+                               struct ln_turn_credentials *credentials);
 /* No new allocations; what is there goes on. Reversible. */
 void ln_turn_service_drain(struct ln_turn_service *service, bool drain);
 
