@@ -96,9 +96,12 @@ struct ln_request {
     enum ln_request_kind kind;
     uint32_t id; /* chosen by the asker, returned in the answer */
     struct ln_address local, remote;
-    ln_link link;       /* LN_REQUEST_CLOSE, LN_REQUEST_WINDOW */
-    size_t bytes;       /* LN_REQUEST_WINDOW */
-    const char *name;   /* RESOLVE, PUBLISH; borrowed until the next call on the object */
+    ln_link link; /* LN_REQUEST_CLOSE, LN_REQUEST_WINDOW */
+    size_t bytes; /* LN_REQUEST_WINDOW */
+    /* RESOLVE, PUBLISH: the name. OPEN_UDP, LISTEN_TCP: by what packets may be told apart if the
+     * socket is shared with other objects (a local ufrag; RFC 8445, 7.3); NULL: it may not be.
+     * Borrowed until the next call on the object. */
+    const char *name;
     bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
     bool exclusive;     /* OPEN_UDP, LISTEN_TCP: shares its port with no other driver's socket */
     bool shared;    /* LISTEN_TCP: not all that connect are for the object; what is not may be taken

@@ -19,6 +19,7 @@
 #include <linnet/peer_connection.h>
 #include <linnet/rtp_parameters.h>
 #include <linnet/rtp_transceiver.h>
+#include <linnet/shared_port.h>
 #include <linnet/stats.h>
 #include <linnet/trace.h>
 #include <linnet/transports.h>

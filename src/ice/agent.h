@@ -63,6 +63,7 @@ struct ln_ice_link {
     uint8_t state; /* enum ln_ice_link_state */
     bool gone;     /* asked for, and closed again before it was answered */
     bool taken;    /* from the previous generation, which goes on using it */
+    bool apart;    /* of relays alone: no candidate, and no port shared with other agents */
     const struct ln_ice_generation *generation;
     uint32_t interface; /* its index */
     uint16_t preference;
@@ -161,6 +162,7 @@ struct ln_ice_known_address {
     struct ln_address address;
     uint32_t interface; /* its index */
     bool loopback, tunnel;
+    bool refused; /* no UDP port is left: not asked for again until the interfaces change */
 };
 
 /* An answer to a check, built when it is polled. */
@@ -208,6 +210,7 @@ struct ln_ice {
     struct ln_ice_known_address *known;
     size_t link_count, link_capacity, known_count, known_capacity;
     bool watch_wanted, watch_asked, known_once;
+    bool shares_port; /* with other agents: relays over UDP need sockets of their own */
     uint32_t watch_request;
 
     struct ln_ice_generation *current, *previous;
@@ -279,6 +282,8 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
 bool ln_ice_gather_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
 /* Sockets for addresses that have none yet. */
 void ln_ice_want_links(struct ln_ice *ice);
+/* Whether relays over datagrams of the present generation are reached by this socket. */
+bool ln_ice_relays_by(const struct ln_ice *ice, const struct ln_ice_link *link);
 void ln_ice_close_links(struct ln_ice *ice);
 /* The sockets of a generation that goes: closed, or given back to the one before. */
 void ln_ice_release_links(struct ln_ice *ice, const struct ln_ice_generation *g);

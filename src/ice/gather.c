@@ -37,6 +37,11 @@ void ln_ice_gather(struct ln_ice *ice)
     ice->wake = true;
 }
 
+void ln_ice_share_port(struct ln_ice *ice)
+{
+    ice->shares_port = true;
+}
+
 /* A server of the kind has given something to this generation. */
 static bool another_gave(const struct ln_ice *ice, bool relays)
 {

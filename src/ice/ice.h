@@ -109,6 +109,11 @@ void ln_ice_close(struct ln_ice *ice);
 LN_NODISCARD int ln_ice_set_servers(struct ln_ice *ice, const struct ln_ice_server_address *servers,
                                     size_t count, enum ln_ice_transport_policy policy);
 
+/* The driver gives sockets that other agents share (ice/mux.h): allocations over UDP or DTLS, which
+ * a server tells apart by address alone (RFC 8656, 2), get sockets of their own. Before gathering.
+ */
+void ln_ice_share_port(struct ln_ice *ice);
+
 /* Starts gathering for the present generation; harmless twice. Interfaces are watched, a socket is
  * opened for each usable address, servers are looked up and asked. */
 void ln_ice_gather(struct ln_ice *ice);

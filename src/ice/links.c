@@ -139,7 +139,7 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
             continue;
         ice->known[ice->known_count] = (struct ln_ice_known_address){
             in->address, in->index, in->loopback || ln_address_is_loopback(&in->address),
-            in->point_to_point
+            in->point_to_point, false
         };
         ice->known[ice->known_count++].address.port = 0;
     }
@@ -151,13 +151,13 @@ static void take_interfaces(struct ln_ice *ice, const struct ln_answer *answer)
 }
 
 static struct ln_ice_link *link_of_address(struct ln_ice *ice, const struct ln_ice_generation *g,
-                                           const struct ln_address *address)
+                                           const struct ln_address *address, bool apart)
 {
     size_t i;
 
     for (i = 0; i < ice->link_count && g; i++)
         if (ice->links[i].state != LN_ICE_LINK_FREE && ice->links[i].state != LN_ICE_LINK_CLOSING &&
-            !ice->links[i].gone && ice->links[i].generation == g &&
+            !ice->links[i].gone && ice->links[i].generation == g && ice->links[i].apart == apart &&
             ln_address_equal_ip(&ice->links[i].address, address))
             return &ice->links[i];
     return NULL;
@@ -186,28 +186,42 @@ static struct ln_ice_link *free_link(struct ln_ice *ice)
     return &ice->links[ice->link_count++];
 }
 
-/* Sockets for addresses that have none yet. */
+static void want_link(struct ln_ice *ice, size_t known, bool apart)
+{
+    struct ln_ice_link *link;
+
+    if (link_of_address(ice, ice->current, &ice->known[known].address, apart))
+        return;
+    link = free_link(ice);
+    if (!link)
+        return;
+    memset(link, 0, sizeof *link);
+    link->state = LN_ICE_LINK_WANTED;
+    link->apart = apart;
+    link->address = ice->known[known].address;
+    link->generation = ice->current;
+    link->interface = ice->known[known].interface;
+    link->preference = ln_ice_address_preference(&ice->known[known], known);
+    if (ln_ice_port_count(ice) > 0)
+        link->first_port = (uint16_t)ln_rng_below(ice->env->rng, (uint32_t)ln_ice_port_count(ice));
+}
+
+bool ln_ice_relays_by(const struct ln_ice *ice, const struct ln_ice_link *link)
+{
+    return link->state == LN_ICE_LINK_OPEN && link->generation == ice->current &&
+           link->apart == ice->shares_port;
+}
+
 void ln_ice_want_links(struct ln_ice *ice)
 {
     size_t i;
 
     for (i = 0; i < ice->known_count; i++) {
-        struct ln_ice_link *link;
-
-        if (link_of_address(ice, ice->current, &ice->known[i].address))
+        if (ice->known[i].refused)
             continue;
-        link = free_link(ice);
-        if (!link)
-            return;
-        memset(link, 0, sizeof *link);
-        link->state = LN_ICE_LINK_WANTED;
-        link->address = ice->known[i].address;
-        link->generation = ice->current;
-        link->interface = ice->known[i].interface;
-        link->preference = ln_ice_address_preference(&ice->known[i], i);
-        if (ln_ice_port_count(ice) > 0)
-            link->first_port = (uint16_t)ln_rng_below(ice->env->rng,
-                                                      (uint32_t)ln_ice_port_count(ice));
+        want_link(ice, i, false);
+        if (ice->shares_port && ice->current->servers->relays)
+            want_link(ice, i, true);
     }
 }
 
@@ -231,6 +245,15 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
                                             .id = ice->watch_request };
         return 1;
     }
+    for (i = 0; i < ice->link_count; i++) { /* before another is opened on the same address */
+        struct ln_ice_link *link = &ice->links[i];
+
+        if (link->state == LN_ICE_LINK_CLOSING && !ln_ice_relays_hold(ice, link->link)) {
+            link->state = LN_ICE_LINK_FREE;
+            *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE, .link = link->link };
+            return 1;
+        }
+    }
     for (i = 0; i < ice->link_count; i++) {
         struct ln_ice_link *link = &ice->links[i];
 
@@ -239,13 +262,10 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
             link->request = ln_ice_new_request(ice);
             *ret_request = (struct ln_request){ .kind = LN_REQUEST_OPEN_UDP,
                                                 .id = link->request,
-                                                .local = link->address };
+                                                .local = link->address,
+                                                .name = link->apart ? NULL
+                                                                    : link->generation->ufrag };
             ret_request->local.port = link_port(ice, link);
-            return 1;
-        }
-        if (link->state == LN_ICE_LINK_CLOSING && !ln_ice_relays_hold(ice, link->link)) {
-            link->state = LN_ICE_LINK_FREE;
-            *ret_request = (struct ln_request){ .kind = LN_REQUEST_CLOSE, .link = link->link };
             return 1;
         }
     }
@@ -266,9 +286,9 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
 }
 
 /* No port is left: the new generation uses the socket of the old one. */
-static bool take_old_link(struct ln_ice *ice, const struct ln_address *address)
+static bool take_old_link(struct ln_ice *ice, const struct ln_ice_link *link)
 {
-    struct ln_ice_link *old = link_of_address(ice, ice->previous, address);
+    struct ln_ice_link *old = link_of_address(ice, ice->previous, &link->address, link->apart);
 
     if (!old || old->state != LN_ICE_LINK_OPEN)
         return false;
@@ -277,14 +297,14 @@ static bool take_old_link(struct ln_ice *ice, const struct ln_address *address)
     return true;
 }
 
-/* It is not asked for again until the interfaces change. */
-static void forget_address(struct ln_ice *ice, const struct ln_address *address)
+/* It may have TCP candidates still. */
+static void refuse_address(struct ln_ice *ice, const struct ln_address *address)
 {
     size_t i;
 
     for (i = 0; i < ice->known_count; i++)
         if (ln_address_equal_ip(&ice->known[i].address, address))
-            ice->known[i--] = ice->known[--ice->known_count];
+            ice->known[i].refused = true;
 }
 
 static bool link_answer(struct ln_ice *ice, struct ln_ice_link *link,
@@ -312,8 +332,8 @@ static bool link_answer(struct ln_ice *ice, struct ln_ice_link *link,
                           link->tries < LN_ICE_PORT_TRIES_MAX
                       ? LN_ICE_LINK_WANTED
                       : LN_ICE_LINK_FREE;
-    if (link->state == LN_ICE_LINK_FREE && !take_old_link(ice, &link->address))
-        forget_address(ice, &link->address);
+    if (link->state == LN_ICE_LINK_FREE && !take_old_link(ice, link))
+        refuse_address(ice, &link->address);
     return true;
 }
 

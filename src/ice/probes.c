@@ -50,7 +50,7 @@ static void add_probe(struct ln_ice *ice, const struct ln_ice_link *link, size_t
 
 bool ln_ice_link_is_ours(const struct ln_ice *ice, const struct ln_ice_link *link)
 {
-    return link->state == LN_ICE_LINK_OPEN && link->generation == ice->current;
+    return link->state == LN_ICE_LINK_OPEN && link->generation == ice->current && !link->apart;
 }
 
 void ln_ice_want_probes(struct ln_ice *ice, ln_time now)

@@ -134,8 +134,7 @@ void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
         for (s = 0; s < set->count; s++) {
             const struct ln_ice_server_entry *server = &set->entries[s];
 
-            if (ice->links[i].state != LN_ICE_LINK_OPEN ||
-                ice->links[i].generation != ice->current || !server->relays ||
+            if (!ln_ice_relays_by(ice, &ice->links[i]) || !server->relays ||
                 server->state != LN_ICE_SERVER_READY)
                 continue;
             for (a = 0; a < server->address_count; a++)

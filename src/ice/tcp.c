@@ -167,6 +167,7 @@ static int poll_base(struct ln_ice *ice, struct ln_ice_tcp_base *base,
     *ret_request = (struct ln_request){ .kind = LN_REQUEST_LISTEN_TCP,
                                         .id = base->request,
                                         .local = base->address,
+                                        .name = base->generation->ufrag,
                                         .exclusive = true };
     if (ln_ice_port_count(ice) > 0)
         ret_request->local.port = (uint16_t)(ice->config.port_min +

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "crypto/certificate.h"
+#include "ice/mux.h"
 #include "peer/negotiation_parts.h"
 
 #include <stdio.h>
@@ -51,6 +52,7 @@ void ln_peer_connection_free(ln_peer_connection *pc)
 
     if (!pc)
         return;
+    ln_ice_mux_remove(pc->member);
     ln_operations_clear(pc);
     ln_ring_deinit(&pc->operations);
     ln_data_deinit(pc);

@@ -76,6 +76,7 @@ struct ln_peer_connection {
     ln_rtp_transceiver **transceivers; /* in the order of creation */
     size_t transceiver_count, transceiver_capacity;
     struct ln_transport transport;
+    struct ln_ice_mux_member *member; /* of a shared port, or NULL */
     struct ln_media media;
     struct ln_data data;
     struct ln_shown_states shown;   /* what getters show */

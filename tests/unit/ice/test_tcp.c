@@ -80,6 +80,24 @@ LN_TEST(tcp, gathers_an_active_a_passive_and_a_simultaneous_open_candidate_an_ad
     agents_free(&s);
 }
 
+LN_TEST(tcp, candidates_of_an_address_stay_when_its_udp_ports_are_all_taken)
+{
+    agents_init(&s);
+    s.a.config.tcp = true;
+    s.a.config.port_min = s.a.config.port_max = 5000;
+    s.wire.refuse_ports = true;
+    s.wire.refuse_below = 6000;
+    CHECK(agents_create(&s));
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    ln_ice_gather(s.a.ice);
+    agents_run(&s, LN_SECONDS(2));
+    CHECK(s.a.gathered);
+    CHECK_EQUAL(s.a.candidate_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        CHECK_EQUAL(s.a.candidates[i].protocol, LN_CANDIDATE_TCP);
+    agents_free(&s);
+}
+
 LN_TEST(tcp, gathers_none_unless_asked_or_where_only_relays_are_wanted)
 {
     for (int relays = 0; relays < 2; relays++) {
