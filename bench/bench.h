@@ -5,6 +5,7 @@
 #define LN_BENCH_BENCH_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #define BENCH_MESSAGE_MAX 262144 /* bytes */
 
@@ -14,6 +15,7 @@ struct bench_options {
     const char *with;       /* other stacks, comma-separated; NULL: none */
     const char *directions; /* of data: forth, back, both, comma-separated; NULL: forth */
     const char *controls, *rates, *rtts, *losses; /* of paths: which cells; NULL: its own */
+    long streamed;     /* of data: one message of so many MiB, in pieces; 0: none */
     const char *sizes; /* message sizes, comma-separated, each up to the largest; NULL: its own */
 };
 
@@ -26,6 +28,9 @@ int bench_srtp(const struct bench_options *options, json_t *rows);
 int bench_paths(const struct bench_options *options, json_t *rows);
 int bench_turn(const struct bench_options *options, json_t *rows);
 int bench_latency_row(const struct bench_options *options, json_t *rows);
+
+/* --- streamed.c: a row of one message in pieces. Returns as above. */
+int bench_streamed(uint64_t bytes, json_t *rows);
 
 /* --- figures.c */
 

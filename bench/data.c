@@ -106,7 +106,7 @@ static int run_once(struct transfer *t)
     if (!error)
         error = ln_driver_create(&t->drivers[1]);
     if (!error)
-        error = duo_create(t->sides, t->drivers[0], t->drivers[1], NULL);
+        error = duo_create(t->sides, t->drivers[0], t->drivers[1], NULL, false);
     if (!error)
         error = ln_loop_timer_init(ln_driver_loop(t->drivers[0]), &t->end, finish, t);
     if (!error) {
@@ -181,6 +181,8 @@ int bench_data(const struct bench_options *options, json_t *rows)
             if (strstr(directions, direction_names[d]))
                 error = measure((size_t)bytes, (enum direction)d, options, rows);
     }
+    if (!error && options->streamed)
+        error = bench_streamed((uint64_t)options->streamed << 20, rows);
     if (!error)
         error = bench_floor(rows);
     if (!error)

@@ -90,7 +90,8 @@ static void after(void *ctx, ln_time now)
     }
 }
 
-static int create_side(struct duo_side *side, struct ln_driver *driver, struct ln_env *env)
+static int create_side(struct duo_side *side, struct ln_driver *driver, struct ln_env *env,
+                       bool any_size)
 {
     struct ln_configuration configuration;
     struct ln_loop *loop = ln_driver_loop(driver);
@@ -98,6 +99,8 @@ static int create_side(struct duo_side *side, struct ln_driver *driver, struct l
 
     ln_configuration_init(&configuration);
     configuration.include_loopback = true;
+    if (any_size)
+        configuration.max_message_size = 0;
     configuration.wall_offset = ln_loop_wall_offset(loop);
     side->driver = driver;
     error = ln_peer_connection_create(&configuration, env ? env : ln_driver_env(driver), &side->pc);
@@ -108,15 +111,15 @@ static int create_side(struct duo_side *side, struct ln_driver *driver, struct l
 }
 
 int duo_create(struct duo_side sides[2], struct ln_driver *first, struct ln_driver *second,
-               struct ln_env *env)
+               struct ln_env *env, bool any_size)
 {
     int error;
 
     memset(sides, 0, 2 * sizeof *sides);
     sides[0].other = &sides[1];
     sides[1].other = &sides[0];
-    error = create_side(&sides[0], first, env);
-    return error ? error : create_side(&sides[1], second, env);
+    error = create_side(&sides[0], first, env, any_size);
+    return error ? error : create_side(&sides[1], second, env, any_size);
 }
 
 int duo_start(struct duo_side sides[2])

@@ -22,9 +22,10 @@ struct duo_side {
 };
 
 /* Makes both ends on their drivers (which may be one), in the environments of these or in another
- * for both. The first offers. Returns 0 or an error. */
+ * for both; any_size: messages of any size are announced. The first offers. Returns 0 or an error.
+ */
 LN_NODISCARD int duo_create(struct duo_side sides[2], struct ln_driver *first,
-                            struct ln_driver *second, struct ln_env *env);
+                            struct ln_driver *second, struct ln_env *env, bool any_size);
 /* On the offerer's thread: opens a channel and makes the offer. */
 LN_NODISCARD int duo_start(struct duo_side sides[2]);
 /* One end, on its thread. */

@@ -84,7 +84,7 @@ static int wait(struct idle *idle, ln_duration limit)
 
 static int open_pair(struct idle *idle, struct duo_side pair[2])
 {
-    int error = duo_create(pair, idle->driver, idle->driver, &idle->env);
+    int error = duo_create(pair, idle->driver, idle->driver, &idle->env, false);
 
     if (error)
         return error;

@@ -24,7 +24,7 @@ static int run_once(struct ln_driver *driver, double *ret_ms)
 {
     struct duo_side sides[2];
     double from;
-    int error = duo_create(sides, driver, driver, NULL);
+    int error = duo_create(sides, driver, driver, NULL, false);
 
     if (!error) {
         sides[0].on_open = stop;

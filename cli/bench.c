@@ -12,7 +12,7 @@
 
 struct arguments {
     bool json;
-    long runs, seconds;
+    long runs, seconds, streamed;
     const char *with, *sizes, *controls, *rates, *rtts, *losses, *directions;
 };
 
@@ -34,6 +34,8 @@ static const struct cli_option options[] = {
     CLI_TEXT("sizes", "BYTES,...", struct arguments, sizes, "message sizes (data; mixed: one)"),
     CLI_TEXT("direction", "NAME,...", struct arguments, directions,
              "directions (data): forth, back, both"),
+    CLI_INTEGER("streamed", "MIB", 1, 1 << 20, struct arguments, streamed,
+                "one message of this length too, in pieces (data)"),
     CLI_TEXT("control", "NAME,...", struct arguments, controls,
              "congestion controls (paths): cubic, model, delay, reno"),
     CLI_TEXT("rate", "MBIT,...", struct arguments, rates, "of 10, 100, 1000 (paths)"),
@@ -134,6 +136,7 @@ int cli_bench(int argc, char **argv)
                                      .rates = arguments.rates,
                                      .rtts = arguments.rtts,
                                      .losses = arguments.losses,
+                                     .streamed = arguments.streamed,
                                      .sizes = arguments.sizes };
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
         if (strcmp(benches[i].name, names.items[0]) != 0)

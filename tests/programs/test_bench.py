@@ -52,6 +52,15 @@ def test_bench_data_has_its_members():
         assert abs(carried / row["mb_per_s"] - 1) < 0.01, row
 
 
+def test_bench_data_streams_one_message_in_flat_memory():
+    """A message four times as long as what both ends may hold of it."""
+    *_, row, machine = bench("data", "--runs", "1", "--seconds", "1", "--sizes", "65536", "--streamed", "512")
+    assert row["direction"] == "streamed" and row["message_bytes"] == 512 << 20, row
+    positive(row, "mb_per_s", "cpu_s_per_gib", "rss_kib", "rss_before_kib")
+    # The send buffer and the receive window are 64 MiB each; blocks are up to a quarter larger.
+    assert row["rss_kib"] - row["rss_before_kib"] < 2 * 64 * 1024 * 5 // 4, row
+
+
 def test_bench_srtp_has_its_members():
     rows = bench("srtp", "--runs", "1")
     assert len({row["profile"] for row in rows}) == 3 and len(rows) == 6, rows
