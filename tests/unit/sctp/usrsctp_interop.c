@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * usrsctp as the other end (AF_CONN, no threads of its own at work, its timers driven by our
- * virtual time): set-up, messages both ways under loss, partial reliability, stream reset,
- * shutdown. A program of its own, since usrsctp lives in globals. Ends with `N passed, N failed`.
+ * virtual time): set-up, messages both ways under loss, messages in pieces both ways, partial
+ * reliability, stream reset, shutdown. A program of its own, since usrsctp lives in globals. Ends
+ * with `N passed, N failed`.
  */
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -19,6 +20,9 @@
 #define MESSAGES    200u
 #define MESSAGE_MAX 100000u
 #define WIRE_MAX    8192u
+#define PIECES      300u  /* of a message in pieces */
+#define PIECE_BYTES 4000u /* as long as that; in all above what we take whole */
+#define OUR_PIECES  20u   /* of ours, which it takes whole */
 
 #define REQUIRE(condition)                                                                         \
     do {                                                                                           \
@@ -265,11 +269,88 @@ static bool transfer(void)
     return true;
 }
 
+static uint8_t byte_at(size_t at)
+{
+    return (uint8_t)(at * 7 + at / 251);
+}
+
+/* The next bytes of a message, from `at` on; how many of them it took. */
+static size_t send_a_piece(size_t at)
+{
+    struct sctp_sndinfo info = { .snd_sid = 6, .snd_ppid = htonl(53) };
+    size_t left = PIECES * PIECE_BYTES - at;
+    uint8_t data[PIECE_BYTES];
+    ssize_t taken;
+
+    /* The last byte alone, so that it is not taken in part. */
+    left = left > PIECE_BYTES ? PIECE_BYTES : left > 1 ? left - 1 : left;
+    if (at + left == PIECES * PIECE_BYTES)
+        info.snd_flags = SCTP_EOR;
+    if (left == 0)
+        return 0;
+    for (size_t k = 0; k < left; k++)
+        data[k] = byte_at(at + k);
+    taken = usrsctp_sendv(theirs, data, left, NULL, 0, &info, sizeof info, SCTP_SENDV_SNDINFO, 0);
+    return taken > 0 ? (size_t)taken : 0;
+}
+
+/* It sends one message piece by piece (EXPLICIT_EOR), which we are told in parts. */
+static bool their_message_in_pieces(void)
+{
+    size_t sent = 0, read = 0, lasts = 0, parts = 0;
+    struct ln_sctp_event event;
+    int on = 1;
+
+    REQUIRE(usrsctp_setsockopt(theirs, IPPROTO_SCTP, SCTP_EXPLICIT_EOR, &on, sizeof on) == 0);
+    REQUIRE(ln_sctp_set_parts(ours, 6, true) == 0);
+    for (int i = 0; i < 60000 && lasts == 0; i++) {
+        sent += send_a_piece(sent);
+        step();
+        while (ln_sctp_poll_event(ours, &event)) {
+            REQUIRE(event.kind == LN_SCTP_EVENT_PART && event.stream == 6);
+            REQUIRE(event.first == (read == 0));
+            for (size_t k = 0; k < event.len; k++)
+                REQUIRE(event.data[k] == byte_at(read + k));
+            read += event.len;
+            lasts += event.last;
+            parts++;
+        }
+    }
+    REQUIRE(lasts == 1 && parts > 10 && read == PIECES * PIECE_BYTES);
+    on = 0;
+    REQUIRE(usrsctp_setsockopt(theirs, IPPROTO_SCTP, SCTP_EXPLICIT_EOR, &on, sizeof on) == 0);
+    return true;
+}
+
+/* We write one slowly, think better of the next, and write a third. */
+static bool our_messages_in_pieces(void)
+{
+    static uint8_t data[4000];
+    size_t before = their.extra, taken;
+
+    for (int message = 0; message < 3; message++) {
+        REQUIRE(ln_sctp_begin_message(ours, 9, 77, UINT64_MAX, NULL) == 0);
+        for (size_t i = 0; i < OUR_PIECES; i++) {
+            REQUIRE(ln_sctp_write_message(ours, 9, data, sizeof data, &taken) == 0);
+            REQUIRE(taken == sizeof data);
+            for (int k = 0; k < 10; k++)
+                step();
+        }
+        REQUIRE((message == 1 ? ln_sctp_abandon_message(ours, 9)
+                              : ln_sctp_finish_message(ours, 9, 56)) == 0);
+    }
+    for (int i = 0; i < 4000 && their.extra < before + 2; i++)
+        step();
+    REQUIRE(their.extra == before + 2 && !their.wrong && !their.closed);
+    return true;
+}
+
 /* Unreliable messages are skipped and the stream goes on. */
 static bool partial(void)
 {
     struct ln_sctp_send_options options = { true, LN_TIME_NEVER, 0 };
 
+    their.extra = 0;
     for (int i = 0; i < 200; i++) {
         options.unordered = i & 1;
         REQUIRE(ln_sctp_send(ours, 7, 77, (const uint8_t *)"unreliable", 10, &options) == 0);
@@ -346,7 +427,7 @@ static bool run(const struct ln_env *env, uint64_t seed, double with_loss)
     ln_sctp_start(ours, now);
     for (int i = 0; i < 4000 && !(their.up && ln_sctp_state(ours) == LN_SCTP_CONNECTED); i++)
         step();
-    ok = their.up && transfer();
+    ok = their.up && transfer() && their_message_in_pieces() && our_messages_in_pieces();
     if (ok && with_loss > 0)
         ok = partial();
     if (ok)
