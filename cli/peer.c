@@ -29,7 +29,7 @@
 #define TURN_SERVERS_MAX   CLI_TEXTS_MAX
 
 struct arguments {
-    bool offer, answer, echo, no_trickle, loopback, ice_tcp, snap;
+    bool offer, answer, echo, parts, no_trickle, loopback, ice_tcp, snap;
     struct cli_network network;
     const char *policy, *video, *audio, *trace;
     struct cli_texts data, servers;
@@ -468,12 +468,15 @@ static int create(struct peer *p)
     cli_network_apply(&p->arguments.network, &configuration.network);
     configuration.ice_tcp = p->arguments.ice_tcp;
     configuration.data_snap = p->arguments.snap;
+    if (p->arguments.parts)
+        configuration.max_message_size = 0;
     configuration.wall_offset = ln_loop_wall_offset(p->loop);
     if (p->arguments.policy && strcmp(p->arguments.policy, "relay") == 0)
         configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
     error = ln_peer_connection_create(&configuration, ln_driver_env(p->driver), &p->pc);
     p->channels.pc = p->pc;
     p->channels.echo = p->arguments.echo;
+    p->channels.parts = p->arguments.parts;
     for (size_t i = 0; i < p->arguments.servers.count; i++)
         free(texts[i]);
     return error;
@@ -551,6 +554,7 @@ static const struct cli_option options[] = {
     CLI_LIST("data", "LABEL", struct arguments, data,
              "open a data channel with this label (with --offer)"),
     CLI_FLAG("echo", struct arguments, echo, "send every message back on its channel"),
+    CLI_FLAG("parts", struct arguments, parts, "take messages of any size, in parts as they come"),
     CLI_CHOICE("video", "test recv none", struct arguments, video,
                "send the test picture, or only receive"),
     CLI_CHOICE("audio", "tone recv none", struct arguments, audio,
@@ -592,6 +596,10 @@ int cli_peer(int argc, char **argv)
     }
     if (p.arguments.offer == p.arguments.answer) {
         fprintf(stderr, "linnet peer: give one of --offer and --answer\n");
+        return CLI_EXIT_USAGE;
+    }
+    if (p.arguments.echo && p.arguments.parts) {
+        fprintf(stderr, "linnet peer: --echo sends whole messages back, and --parts takes none\n");
         return CLI_EXIT_USAGE;
     }
     if (!cli_network_valid("peer", NULL, &p.arguments.network))

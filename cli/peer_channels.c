@@ -46,6 +46,8 @@ void peer_channels_add(struct peer_channels *c, ln_data_channel *channel)
     if (c->count < PEER_CHANNELS_MAX)
         c->channels[c->count++] = channel;
     ln_data_channel_set_buffered_amount_low_threshold(channel, RESUME_BELOW);
+    if (c->parts && ln_data_channel_set_receive_parts(channel, true) != 0)
+        peer_complain("messages come whole", LN_ERR_NOMEM);
 }
 
 static void remove_channel(struct peer_channels *c, ln_data_channel *channel)
@@ -53,6 +55,7 @@ static void remove_channel(struct peer_channels *c, ln_data_channel *channel)
     for (size_t i = 0; i < c->count; i++)
         if (c->channels[i] == channel)
             c->channels[i] = c->channels[--c->count];
+    peer_piece_closed(c, channel);
     ln_data_channel_release(channel);
 }
 
@@ -95,15 +98,47 @@ static void open_channel(struct peer_channels *c, const json_t *line)
         peer_channels_add(c, channel);
 }
 
+static int send_text(struct peer_channels *c, ln_data_channel *channel, const json_t *line,
+                     const json_t *text)
+{
+    size_t len = json_string_length(text);
+    uint8_t *copy;
+
+    if (!peer_piece_follows(c, channel, line))
+        return ln_data_channel_send_text(channel, json_string_value(text), len);
+    copy = malloc(len + 1);
+    if (!copy)
+        return LN_ERR_NOMEM;
+    memcpy(copy, json_string_value(text), len);
+    peer_piece_line(c, channel, true, copy, len, json_is_true(json_object_get(line, "more")));
+    return 0;
+}
+
+static int send_bytes(struct peer_channels *c, ln_data_channel *channel, const json_t *line,
+                      const json_t *base64)
+{
+    uint8_t *bytes;
+    size_t len;
+    int error = json_lines_bytes(base64, &bytes, &len);
+
+    if (error)
+        return error;
+    if (peer_piece_follows(c, channel, line)) {
+        peer_piece_line(c, channel, false, bytes, len, json_is_true(json_object_get(line, "more")));
+        return 0;
+    }
+    error = ln_data_channel_send(channel, bytes, len);
+    free(bytes);
+    return error;
+}
+
 void peer_channels_line(struct peer_channels *c, const json_t *line)
 {
     const json_t *text = json_object_get(line, "data"), *base64 = json_object_get(line, "data64");
     const char *label = json_string_value(json_object_get(line, "channel"));
     ln_data_channel *channel = label ? find_channel(c, label) : NULL;
-    uint8_t *bytes;
-    size_t len;
     const char *state = json_string_value(json_object_get(line, "state"));
-    int error;
+    int error = 0;
 
     if (!label) {
         fprintf(stderr, "linnet peer: a channel is named by its label, a text\n");
@@ -118,20 +153,16 @@ void peer_channels_line(struct peer_channels *c, const json_t *line)
         return;
     }
     if (json_is_string(text)) {
-        error = ln_data_channel_send_text(channel, json_string_value(text),
-                                          json_string_length(text));
+        error = send_text(c, channel, line, text);
     } else if (json_is_string(base64)) {
-        error = json_lines_bytes(base64, &bytes, &len);
-        if (!error) {
-            error = ln_data_channel_send(channel, bytes, len);
-            free(bytes);
-        }
+        error = send_bytes(c, channel, line, base64);
     } else if (state && strcmp(state, "closed") == 0) {
         ln_data_channel_close(channel);
-        error = 0;
+    } else if (state && strcmp(state, "abandoned") == 0) {
+        peer_piece_abandon(c, channel);
     } else {
-        fprintf(stderr, "linnet peer: a channel line needs data, data64, or state open or "
-                        "closed\n");
+        fprintf(stderr, "linnet peer: a channel line needs data, data64, or state open, closed or "
+                        "abandoned\n");
         return;
     }
     if (error)
@@ -140,7 +171,7 @@ void peer_channels_line(struct peer_channels *c, const json_t *line)
 
 bool peer_channels_full(struct peer_channels *c)
 {
-    bool full = false;
+    bool full = c->piece.channel != NULL;
 
     for (size_t i = 0; i < c->count; i++)
         full = full || ln_data_channel_buffered_amount(c->channels[i]) >
@@ -184,6 +215,6 @@ bool peer_channels_event(struct peer_channels *c, const struct ln_event *event)
         on_message(c, event);
         return true;
     default:
-        return false;
+        return peer_piece_event(c, event);
     }
 }

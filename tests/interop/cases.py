@@ -33,6 +33,35 @@ def too_large(pair, limit):
     assert len(base64.b64decode(answer["data64"])) == limit, len(answer["data64"])
 
 
+def in_pieces(pair, largest):
+    """A message that we write in pieces, which they see whole and send back, and we take in parts (--parts); one given
+    up in its middle, which they never see; one above what they take, which is refused, and the channel stays."""
+    pair.opened(pair.linnet)
+    blob = (bytes(range(256)) * (largest // 256 + 1))[:largest]
+    step = largest // 7
+
+    def piece(at, more):
+        pair.linnet.send({"channel": "chat", "data64": encode(blob[at:at + step]), "more": more})
+
+    for at in range(0, largest, step):
+        piece(at, at + step < largest)
+    for at in range(0, largest // 2, step):
+        piece(at, True)
+    pair.linnet.send({"channel": "chat", "state": "abandoned"})
+    for at in [0] * 9:
+        piece(at, True)
+    pair.linnet.send({"channel": "chat", "state": "abandoned"})
+    pair.linnet.send({"channel": "chat", "data": "behind them"})
+    for expected in (blob, b"behind them"):
+        back = b""
+        more = True
+        while more:
+            part = pair.wait(pair.linnet, lambda m: "message" in m)
+            back += base64.b64decode(part["data64"])
+            more = part["more"]
+        assert back == expected, (len(back), len(expected))
+
+
 def they_send(pair):
     """The other end sends, we only listen."""
     pair.until(has_picture, hears_660)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-from cases import close_from_both_sides, converse, too_large
+from cases import close_from_both_sides, converse, in_pieces, too_large
 from lossy import LossyPath
 from support import LINNET, ROOT, Lines, Pair, peer, run_all
 
@@ -53,6 +53,12 @@ def test_datachannel_without_trickle():
 def test_datachannel_takes_the_largest_and_we_refuse_more():
     with pair_of(False) as pair:
         too_large(pair, LARGEST)
+
+
+def test_datachannel_takes_a_message_in_pieces():
+    for offers in (True, False):
+        with pair_of(offers, "--parts") as pair:
+            in_pieces(pair, LARGEST)
 
 
 def test_datachannel_offers_and_channels_close():

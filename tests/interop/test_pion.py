@@ -11,7 +11,7 @@ import subprocess
 from functools import partial
 
 import support
-from cases import channel_kinds, close_from_both_sides, converse, renegotiate
+from cases import channel_kinds, close_from_both_sides, converse, in_pieces, renegotiate
 from support import Lines, has_picture, has_tone, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,6 +79,11 @@ def test_pion_offers_with_an_rsa_certificate():
 def test_pion_answers_with_an_rsa_certificate():
     with pair_of(False, "--rsa") as pair:
         converse(pair, 1000)
+
+
+def test_pion_takes_a_message_in_pieces():
+    with pair_of(True, ours=["--parts"]) as pair:
+        in_pieces(pair, LARGEST)
 
 
 def test_pion_offers_and_channels_close():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`linnet peer` from the outside: two of them through each other's lines, input that is wrong, and every
 exit code."""
+import base64
 import json
 import os
 import signal
@@ -121,6 +122,51 @@ def test_peer_opens_and_closes_channels_by_lines():
         assert not any("candidate" in json.loads(line) for line in ada.lines["out"] + ben.lines["out"])
         for peer in (ada, ben):
             assert peer.close() == 0, peer
+
+
+def parts_of(peer, wanted=lambda m: True):
+    """The parts of the next message, up to the last or to its end without one."""
+    parts = [peer.expect_json(lambda m: "message" in m and wanted(m))]
+    while parts[-1].get("more"):
+        parts.append(peer.expect_json(lambda m: m.get("message") == parts[0]["message"]))
+    return parts
+
+
+def joined(parts):
+    return b"".join(base64.b64decode(part["data64"]) for part in parts if "data64" in part)
+
+
+def test_peer_sends_and_takes_messages_in_pieces():
+    with linnet(*PEER, "--offer", "--data", "chat") as ada, linnet(*PEER, "--answer", "--parts") as ben:
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        ada.send({"channel": "chat", "data": "grü", "more": True})
+        first = ben.expect_json(lambda m: "message" in m)
+        assert first["text"] and first["more"], first
+        ada.send({"channel": "chat", "data": "ße"})
+        assert (joined([first]) + joined(parts_of(ben))).decode() == "grüße"
+        piece = bytes(range(256)) * 2048
+        for i in range(24):
+            ada.send({"channel": "chat", "data64": base64.b64encode(piece).decode(), "more": i < 23})
+        ada.send({"channel": "chat", "data": "behind it"})
+        parts = parts_of(ben)
+        assert joined(parts) == piece * 24 and not any(part["text"] for part in parts), len(parts)
+        assert joined(parts_of(ben)) == b"behind it"
+        ada.send({"channel": "chat", "data": "half", "more": True})
+        ben.expect_json(lambda m: "message" in m)
+        ada.send({"channel": "chat", "state": "abandoned"})
+        assert ben.expect_json(lambda m: m.get("state") == "abandoned")["channel"] == "chat"
+        # What ben takes is of any size, what ada takes is not.
+        big = {"channel": "chat", "data64": base64.b64encode(piece).decode(), "more": True}
+        ben.send(big)
+        ada.send({"channel": "chat", "data": "still here"})
+        assert joined(parts_of(ben)) == b"still here"
+        for peer in (ada, ben):
+            assert peer.close() == 0, peer
+        assert "larger than allowed" in "".join(ben.lines["err"]), ben
+    code, _, err = run("peer", "--offer", "--echo", "--parts")
+    assert code == 2 and "--parts" in sentence(err), (code, err)
 
 
 def test_peer_ends_with_0_by_input_signal_command_and_duration():
