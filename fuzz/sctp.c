@@ -71,6 +71,8 @@ static void events(struct world *w)
     while (ln_data_channels_poll_event(w->victim, &event)) {
         struct ln_channel_info info;
 
+        if (event.kind == LN_DATA_CHANNELS_PART && event.message % 2)
+            ln_sctp_message_free(ln_data_channels_take_message(w->victim));
         if (event.kind != LN_DATA_CHANNELS_INCOMING)
             continue;
         (void)!ln_data_channels_send(w->victim, event.channel, true, "fuzz", 4);
@@ -88,6 +90,8 @@ static void write_on(struct world *w)
     size_t taken;
 
     while ((channel = ln_data_channels_next(w->victim, channel)) != 0) {
+        if (w->writes % 11 == 10)
+            (void)!ln_data_channels_set_parts(w->victim, channel, w->writes % 2 == 0);
         if (++w->writes % 7 == 0)
             (void)!ln_data_channels_abandon_message(w->victim, channel);
         else if (w->writes % 5 == 0)

@@ -39,21 +39,30 @@ size_t ln_send_queue_room_for_whole(const struct ln_send_queue *queue)
     return room_above(queue, queue->open_count > 0 ? reserve(queue) : 0);
 }
 
+/* Whether others wait for the end of the message, or would as soon as it has bytes. */
+static bool must_go_on(const struct ln_send_queue *queue, const struct ln_out_stream *stream)
+{
+    const struct ln_outgoing *message = stream->open;
+
+    if (!message || message->begun)
+        return message;
+    return stream->messages.next == &message->link && (queue->interleaving || !queue->current);
+}
+
 size_t ln_send_queue_room(const struct ln_send_queue *queue, const struct ln_out_stream *stream)
 {
-    return room_above(queue, stream->open && stream->open->begun ? 0 : reserve(queue));
+    return room_above(queue, must_go_on(queue, stream) ? 0 : reserve(queue));
 }
 
 /* Memory came back: those who wait for it are told, once it is worth going on. */
 void ln_send_queue_freed(struct ln_send_queue *queue, size_t bytes)
 {
     queue->held_bytes -= bytes;
-    if (ln_list_empty(&queue->wanting) || room_above(queue, 0) < 2 * reserve(queue))
-        return;
-    while (!ln_list_empty(&queue->wanting)) {
-        struct ln_out_stream *stream = LN_CONTAINER(queue->wanting.next, struct ln_out_stream,
-                                                    wanting);
+    LN_LIST_EACH_SAFE (at, after, &queue->wanting) {
+        struct ln_out_stream *stream = LN_CONTAINER(at, struct ln_out_stream, wanting);
 
+        if (ln_send_queue_room(queue, stream) < reserve(queue) / 2)
+            continue;
         ln_list_remove(&stream->wanting);
         ln_news_tell(queue->news, &stream->room);
     }
@@ -119,10 +128,13 @@ static struct ln_part *add_part(struct ln_send_queue *queue, struct ln_out_strea
     struct ln_outgoing *message = stream->open;
     /* A block may be a quarter larger than what is asked for. */
     size_t room = ln_send_queue_room(queue, stream) / 5 * 4, bytes;
+    /* One of which a byte is held is held whole: a few must fit. */
+    size_t most = queue->limit_bytes / 8 < PART_MAX ? queue->limit_bytes / 8 : PART_MAX;
+    size_t least = most / 2 < PART_MIN ? most / 2 : PART_MIN;
     struct ln_part *part;
 
-    wanted = wanted < PART_MIN ? PART_MIN : wanted < PART_MAX ? wanted : PART_MAX;
-    if (room < sizeof *part + PART_MIN) {
+    wanted = wanted < least ? least : wanted < most ? wanted : most;
+    if (room < sizeof *part + least) {
         *ret_error = LN_ERR_LIMIT;
         return NULL;
     }

@@ -110,23 +110,6 @@ static struct ln_sctp_message *run_after(const struct ln_reassembly *r, uint64_t
     return run && run->first_tsn == tsn + 1 && !run->begin ? run : NULL;
 }
 
-/* The bytes of two runs change places. */
-static void swap_bytes(struct ln_sctp_message *a, struct ln_sctp_message *b)
-{
-    struct ln_sctp_message kept = *a;
-
-    a->data = b->data;
-    a->cap = b->cap;
-    a->start = b->start;
-    a->len = b->len;
-    a->charge = b->charge;
-    b->data = kept.data;
-    b->cap = kept.cap;
-    b->start = kept.start;
-    b->len = kept.len;
-    b->charge = kept.charge;
-}
-
 /* Joins `after` to the end of `run`; the smaller moves, but not one that is news already. Returns
  * the one that is left. */
 static int join(struct ln_reassembly *r, struct ln_sctp_message *run, struct ln_sctp_message *after,
@@ -136,13 +119,11 @@ static int join(struct ln_reassembly *r, struct ln_sctp_message *run, struct ln_
     struct ln_sctp_message *big = told || run->len >= after->len ? run : after,
                            *small = big == run ? after : run;
 
-    if (run->len == 0 && !run->too_big && !after->too_big)
-        swap_bytes(run, after);
     if (run->too_big || after->too_big) {
         if (!big->too_big)
             ln_reassembly_swallow(r, big);
-    } else if (small->len > 0 && ln_reassembly_put(r, big, small->data + small->start, small->len,
-                                                   big == after) != 0) {
+    } else if (ln_reassembly_put(r, big, small->data + small->start, small->len, big == after) !=
+               0) {
         return LN_ERR_NOMEM;
     }
     clear_edges(r, run);
