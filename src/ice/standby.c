@@ -14,6 +14,8 @@
 
 #include "base/time.h"
 
+#define HOPEFUL_CHECKS 2u /* of a pair that was not answered yet */
+
 static bool lost(const struct ln_ice_generation *g)
 {
     return g->selected && g->selected->state == LN_ICE_PAIR_FAILED;
@@ -109,9 +111,32 @@ bool ln_ice_may_recover(const struct ln_ice *ice)
     return false;
 }
 
+/* Not heard since a path went quiet, when the others were asked as well: likely to be dead. */
+static bool doubtful(const struct ln_ice *ice, const struct ln_ice_pair *pair)
+{
+    return pair->alive_at < ice->quiet_asked;
+}
+
+/* Whether a pair may be found soon that nobody knows to be dead. */
+static bool hopeful(const struct ln_ice *ice)
+{
+    const struct ln_ice_check_list *list = &ice->current->list;
+    size_t i;
+
+    for (i = 0; i < list->count; i++) {
+        const struct ln_ice_pair *pair = list->pairs[i];
+
+        if (pair->state == LN_ICE_PAIR_WAITING || pair->state == LN_ICE_PAIR_FROZEN ||
+            (pair->state == LN_ICE_PAIR_IN_PROGRESS && pair->check.sent <= HOPEFUL_CHECKS))
+            return true;
+    }
+    return ln_ice_relays_awaited(ice);
+}
+
 struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice)
 {
     const struct ln_ice_generation *g = ice->current;
+    struct ln_ice_pair *last = NULL;
     size_t i;
 
     for (i = 0; i < g->list.count; i++) {
@@ -119,11 +144,15 @@ struct ln_ice_pair *ln_ice_replacement(const struct ln_ice *ice)
 
         if (pair == g->selected || !ln_ice_pair_usable(pair))
             continue;
+        if (doubtful(ice, pair)) {
+            last = last || !lost_here(g) ? last : pair;
+            continue;
+        }
         if (lost_here(g) || (ln_ice_pair_consented(pair, ice->now) &&
                              (lost(g) || ln_ice_pair_kind(pair) > ln_ice_pair_kind(g->selected))))
             return pair;
     }
-    return NULL;
+    return last && !hopeful(ice) ? last : NULL;
 }
 
 /* On a path that is alive, data or answers come more often than this. */

@@ -32,6 +32,7 @@ def options(*servers):
 
 TURN_UDP, TURN_TCP, TURN_TLS = turn_urls(SERVER)
 SERVERS = options(STUN, TURN_UDP, TURN_TCP, TURN_TLS)  # coturn
+OWN_TURN_UDP = turn_urls(OWN_TURN)[0]
 OWN_SERVERS = options(f"stun:{OWN_TURN}:3478", *turn_urls(OWN_TURN))
 
 

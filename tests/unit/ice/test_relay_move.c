@@ -475,6 +475,24 @@ LN_TEST(relay_move, without_tickets_a_new_mapping_costs_a_new_allocation)
     tear_down();
 }
 
+/* What comes from the new relayed address is let in where the other side has a relay as well. */
+LN_TEST(relay_move, without_tickets_another_allocation_carries_on_when_both_sides_filter)
+{
+    forbidden = true;
+    CHECK(connected(&over_udp, LN_ICE_TRANSPORT_POLICY_ALL));
+    forbidden = false;
+    CHECK(!relayed(&s.a) && !relayed(&s.b));
+    talk();
+    for (int i = 0; i < 3; i++) {
+        const char *ips[3] = { "198.51.100.11", "198.51.100.12", "198.51.100.13" };
+
+        rebind(&s.a, ips[i]);
+        agents_run(&s, LN_SECONDS(4));
+        check_gaps(LN_SECONDS(1));
+    }
+    tear_down();
+}
+
 LN_TEST(relay_move, without_tickets_a_stream_that_breaks_is_lost)
 {
     forbidden = true;
