@@ -11,16 +11,18 @@
 
 #include <string.h>
 
-#define TUPLE_KEY_LEN  (LN_ADDRESS_KEY_LEN + 4u + 16u)
+#define TUPLE_KEY_LEN  (LN_ADDRESS_KEY_LEN + 4u + 16u + 1u)
 #define SOURCE_KEY_LEN 8u
 
 /* ---- by 5-tuple ---- */
 
-static void tuple_key(const struct ln_path *path, uint8_t key[TUPLE_KEY_LEN])
+/* `away`: see struct turn_client; links are another worker's then. */
+static void tuple_key(const struct ln_path *path, uint8_t away, uint8_t key[TUPLE_KEY_LEN])
 {
     ln_address_key(&path->remote, key);
     memcpy(key + LN_ADDRESS_KEY_LEN, &path->link, 4);
     memcpy(key + LN_ADDRESS_KEY_LEN + 4, path->local.ip, 16);
+    key[LN_ADDRESS_KEY_LEN + 20] = away;
 }
 
 static bool same_tuple(const struct ln_path *a, const struct ln_path *b)
@@ -35,10 +37,19 @@ struct turn_client *turn_client_find(struct ln_turn_server *server, const struct
     uint8_t key[TUPLE_KEY_LEN];
 
     if (!server->last_client || !same_tuple(&server->last_client->path, path)) {
-        tuple_key(path, key);
+        tuple_key(path, 0, key);
         server->last_client = ln_map_get(&server->clients, key, sizeof key);
     }
     return server->last_client;
+}
+
+struct turn_client *turn_client_find_away(struct ln_turn_server *server, const struct ln_path *path,
+                                          uint8_t away)
+{
+    uint8_t key[TUPLE_KEY_LEN];
+
+    tuple_key(path, away, key);
+    return ln_map_get(&server->clients, key, sizeof key);
 }
 
 struct turn_client *turn_client_keep(struct ln_turn_server *server,
@@ -47,18 +58,19 @@ struct turn_client *turn_client_keep(struct ln_turn_server *server,
     struct turn_client *kept;
     uint8_t key[TUPLE_KEY_LEN];
 
-    if (client->transport != LN_TURN_UDP)
+    if (client->transport != LN_TURN_UDP && !client->away)
         return (struct turn_client *)(uintptr_t)client; /* it lives as long as its stream */
     kept = ln_alloc_copy(server->env->allocator, client, sizeof *client);
     if (!kept)
         return NULL;
     ln_list_init(&kept->siblings);
-    tuple_key(&client->path, key);
+    tuple_key(&client->path, client->away, key);
     if (ln_map_set(&server->clients, key, sizeof key, kept) != 0) {
         ln_free(server->env->allocator, kept);
         return NULL;
     }
-    server->last_client = kept;
+    if (!client->away)
+        server->last_client = kept;
     return kept;
 }
 
@@ -68,7 +80,7 @@ void turn_client_free(struct ln_turn_server *server, struct turn_client *client)
 
     if (server->last_client == client)
         server->last_client = NULL;
-    tuple_key(&client->path, key);
+    tuple_key(&client->path, client->away, key);
     if (ln_map_get(&server->clients, key, sizeof key) == client)
         ln_map_remove(&server->clients, key, sizeof key);
     ln_heap_remove(&server->heap, &client->timer.node);
@@ -85,6 +97,8 @@ void turn_client_message(struct ln_turn_server *server, ln_time now, struct turn
 {
     struct ln_stun_message message;
 
+    if (client->forwarded && turn_forward(server, now, client, data, len))
+        return;
     if (len > 0 && (data[0] & 0xc0) != 0) {
         turn_from_client_channel(server, now, client, data, len);
         return;
@@ -162,6 +176,8 @@ static void client_remove(struct ln_turn_server *server, ln_time now, struct tur
 {
     if (client->allocation)
         turn_client_left(server, now, client);
+    if (client->forwarded)
+        turn_forward_gone(server, client);
     if (client->connection) {
         client->connection->data = NULL;
         turn_connection_end(server, now, client->connection);
@@ -199,7 +215,7 @@ struct turn_client *turn_guest_create(struct ln_turn_server *server, ln_time now
     client->leave_at = now + server->config.stream_patience;
     ln_list_append(&server->streams, &client->siblings);
     server->counts.transport[transport].sessions++;
-    tuple_key(path, key);
+    tuple_key(path, 0, key);
     if (ln_heap_set(&server->heap, &client->timer.node, client->leave_at) == 0 &&
         (transport == LN_TURN_DTLS
              ? ln_map_set(&server->clients, key, sizeof key, client)
@@ -246,7 +262,7 @@ void turn_set_patience(struct ln_turn_server *server, ln_time now, struct turn_c
 void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
                                 struct turn_client *client, bool has)
 {
-    if (client->transport == LN_TURN_UDP || client->guest == !has)
+    if (client->transport == LN_TURN_UDP || client->away || client->guest == !has)
         return;
     client->guest = !has;
     client->leave_at = LN_TIME_NEVER;
@@ -263,7 +279,9 @@ void turn_stream_has_allocation(struct ln_turn_server *server, ln_time now,
 void turn_client_part(struct ln_turn_server *server, ln_time now, struct turn_client *client)
 {
     client->allocation = NULL;
-    if (client->transport == LN_TURN_UDP)
+    if (client->away)
+        turn_forward_release(server, client);
+    if (client->transport == LN_TURN_UDP || client->away)
         turn_client_free(server, client);
     else
         turn_stream_has_allocation(server, now, client, false);

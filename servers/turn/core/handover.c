@@ -12,6 +12,7 @@
 #include <string.h>
 
 struct parcel {
+    enum turn_parcel_kind kind;
     struct ln_address from, to;
 };
 
@@ -40,30 +41,28 @@ static struct turn_relay *receiver_of(const struct ln_turn_server *server, ln_ti
     return relay;
 }
 
-static void send_parcel(struct ln_turn_server *server, unsigned worker, const struct parcel *parcel,
-                        const uint8_t *data, size_t len)
+bool turn_parcel_send(struct ln_turn_server *server, unsigned worker, const void *header,
+                      size_t header_len, const uint8_t *data, size_t len)
 {
     struct ln_buffer *buffer = NULL;
     struct turn_outgoing outgoing;
 
     if (server->parcels.count < LN_TURN_PARCELS_MAX)
-        buffer = ln_buffer_create(server->env->pool, sizeof *parcel + len);
+        buffer = ln_buffer_create(server->env->pool, header_len + len);
     if (!buffer) {
         server->counts.dropped_queue++;
-        return;
+        return false;
     }
-    memcpy(ln_buffer_bytes(buffer), parcel, sizeof *parcel);
+    memcpy(ln_buffer_bytes(buffer), header, header_len);
     if (len > 0)
-        memcpy(ln_buffer_bytes(buffer) + sizeof *parcel, data, len);
-    buffer->len = (uint32_t)(sizeof *parcel + len);
+        memcpy(ln_buffer_bytes(buffer) + header_len, data, len);
+    buffer->len = (uint32_t)(header_len + len);
     outgoing = (struct turn_outgoing){ worker, buffer };
-    if (ln_ring_push(&server->parcels, &outgoing) == 0) {
-        server->counts.handed_over++;
-        server->counts.handed_to_workers++;
-        return;
-    }
+    if (ln_ring_push(&server->parcels, &outgoing) == 0)
+        return true;
     server->counts.dropped_queue++;
     ln_buffer_unref(buffer);
+    return false;
 }
 
 /* To a client of this worker. */
@@ -79,6 +78,7 @@ static void deliver(struct ln_turn_server *server, ln_time now, struct turn_rela
 bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
                     const struct ln_address *peer, const uint8_t *data, size_t len)
 {
+    struct parcel parcel;
     struct turn_relay *to;
     unsigned worker;
     size_t place;
@@ -99,7 +99,11 @@ bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_rela
     if (!ln_turn_port_worker(server->config.shared, place, peer->port, &worker) ||
         worker == server->config.worker)
         return false; /* no client's, or just being opened: by the kernel */
-    send_parcel(server, worker, &(struct parcel){ from->told, *peer }, data, len);
+    parcel = (struct parcel){ TURN_PARCEL_DATA, from->told, *peer };
+    if (turn_parcel_send(server, worker, &parcel, sizeof parcel, data, len)) {
+        server->counts.handed_over++;
+        server->counts.handed_to_workers++;
+    }
     return true;
 }
 
@@ -117,10 +121,16 @@ void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
                                 const struct ln_buffer *buffer)
 {
     const uint8_t *bytes = buffer->data + buffer->offset;
+    enum turn_parcel_kind kind;
     struct parcel parcel;
     struct turn_relay *to;
     bool here;
 
+    memcpy(&kind, bytes, sizeof kind);
+    if (kind == TURN_PARCEL_FORWARD) {
+        turn_forward_take(server, now, (struct ln_bytes){ bytes, buffer->len });
+        return;
+    }
     memcpy(&parcel, bytes, sizeof parcel);
     to = receiver_of(server, now, NULL, &parcel.from, &parcel.to, &here);
     deliver(server, now, to, &parcel.from, bytes + sizeof parcel, buffer->len - sizeof parcel);

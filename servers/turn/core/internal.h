@@ -6,10 +6,11 @@
  *   stream --> client <--> connection of a TCP allocation <--> the peer's stream
  *   stream --> client <--> connection without an allocation <--> a pair to who serves pages
  *
- * Invariants: a client of UDP exists exactly as long as its allocation is his, one of a stream as
- * long as the stream; an allocation has one client, a second one while it moves, and none while it
- * is adrift; every open socket is a listener, a stream, a relay or a port, and `links` finds all
- * but the listeners; whatever has a deadline is in the heap. */
+ * Invariants: a client of UDP exists exactly as long as its allocation is his, here or at another
+ * worker, one of a stream as long as the stream, one that is away as long as its allocation is his;
+ * an allocation has one client, a second one while it moves, and none while it is adrift; every
+ * open socket is a listener, a stream, a relay or a port, and `links` finds all but the listeners;
+ * whatever has a deadline is in the heap. */
 #ifndef LN_TURN_INTERNAL_H
 #define LN_TURN_INTERNAL_H
 
@@ -64,6 +65,11 @@ struct turn_client {
     size_t room;                        /* what the driver's queue takes */
     bool guest;                         /* without an allocation, and counted as such */
     struct turn_connection *connection; /* whose data it carries, and nothing else any more */
+    /* an allocation moved to where another worker hears its client (forward.c) */
+    uint8_t away;     /* its packets come by way of the worker away - 1; 0: to this one */
+    bool forwarded;   /* its messages go to the worker `home` */
+    uint8_t home;     /* which has the allocation */
+    ln_time heard_at; /* of UDP, and forwarded */
 };
 
 enum turn_relay_state { TURN_RELAY_NONE, TURN_RELAY_ASKED, TURN_RELAY_OPEN, TURN_RELAY_FAILED };
@@ -230,6 +236,7 @@ struct ln_turn_server {
     struct ln_map sources;     /* streams without an allocation, by address: a count as a pointer */
     struct ln_heap heap;       /* struct turn_timer */
     struct ln_list allocations, streams, due, ports;
+    struct ln_list forwarded; /* struct turn_client of UDP, by siblings */
     size_t allocation_count, waiting_streams;
     uint32_t next_id;
     uint64_t next_number;
@@ -264,6 +271,9 @@ void turn_event_name(struct ln_turn_event *event, struct ln_bytes name);
 /* client.c */
 bool turn_is_stream(const struct turn_client *client);
 struct turn_client *turn_client_find(struct ln_turn_server *server, const struct ln_path *path);
+/* One whose packets come by way of another worker. */
+struct turn_client *turn_client_find_away(struct ln_turn_server *server, const struct ln_path *path,
+                                          uint8_t away);
 struct turn_client *turn_client_keep(struct ln_turn_server *server,
                                      const struct turn_client *client);
 void turn_client_free(struct ln_turn_server *server, struct turn_client *client);
@@ -382,12 +392,13 @@ void turn_client_spoke(struct ln_turn_server *server, ln_time now, struct turn_c
 void turn_client_left(struct ln_turn_server *server, ln_time now, struct turn_client *client);
 
 /* ticket.c */
-#define TURN_TICKET_LEN 48u
+#define TURN_TICKET_LEN 49u
 enum turn_ticket { TURN_TICKET_GOOD, TURN_TICKET_FORGED, TURN_TICKET_EXPIRED };
 struct turn_ticket_content {
     uint64_t allocation;
     uint32_t serial;
     ln_time expires;
+    uint8_t worker; /* that has the allocation */
 };
 /* Tickets of a key of this server's. Returns 0 or LN_ERR_NOMEM. */
 int turn_tickets_init(struct ln_turn_server *server);
@@ -435,7 +446,30 @@ void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct t
 /* True when the peer is a relay of another client: then it has been dealt with. */
 bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
                     const struct ln_address *peer, const uint8_t *data, size_t len);
+/* What a parcel holds; its header begins with this. */
+enum turn_parcel_kind { TURN_PARCEL_DATA, TURN_PARCEL_FORWARD };
+/* A parcel for another worker. False when it was dropped, and counted. */
+bool turn_parcel_send(struct ln_turn_server *server, unsigned worker, const void *header,
+                      size_t header_len, const uint8_t *data, size_t len);
 void turn_parcels_free(struct ln_turn_server *server);
+
+/* forward.c */
+/* A message of a forwarded client. False if it is this worker's to answer. */
+bool turn_forward(struct ln_turn_server *server, ln_time now, struct turn_client *client,
+                  const uint8_t *data, size_t len);
+/* A Refresh whose ticket is another worker's; `worker` has the allocation. */
+void turn_forward_request(const struct turn_request *request, unsigned worker);
+/* To a client that is away; takes the buffer. */
+bool turn_forward_answer(struct ln_turn_server *server, const struct turn_client *client,
+                         struct ln_buffer *buffer);
+/* The client that is away has an allocation here now, or none any more. */
+void turn_forward_hold(struct ln_turn_server *server, const struct turn_client *client);
+void turn_forward_release(struct ln_turn_server *server, const struct turn_client *client);
+/* A forwarded client is no more: his worker is told. */
+void turn_forward_gone(struct ln_turn_server *server, const struct turn_client *client);
+void turn_forward_on_timeout(struct ln_turn_server *server, ln_time now,
+                             struct turn_client *client);
+void turn_forward_take(struct ln_turn_server *server, ln_time now, struct ln_bytes parcel);
 
 /* A peer's address as clients know it, and as this machine reaches it: they differ for relays of
  * this server behind a 1:1 NAT. */

@@ -45,7 +45,7 @@ static void end_and_answer(const struct turn_request *request, struct turn_alloc
     struct turn_client client = *request->client;
 
     turn_allocation_end(request->server, request->now, a, LN_TURN_END_DELETED);
-    if (client.transport == LN_TURN_UDP)
+    if (client.transport == LN_TURN_UDP || client.away)
         last.client = &client; /* the kept one is gone */
     answer(&last, NULL, 0);
 }
@@ -141,6 +141,8 @@ static bool take_over(struct turn_request *request, struct turn_allocation *a)
             return false;
         client->allocation = a;
         a->next = client;
+        if (client->away)
+            turn_forward_hold(server, client);
         turn_stream_has_allocation(server, request->now, client, true);
         if (!a->client)
             settle(server, a, client);

@@ -290,11 +290,30 @@ static void binding(const struct turn_request *request)
     }
 }
 
+/* Whether the request's ticket is of an allocation that another worker has: it is his to judge. */
+static bool is_for_another(const struct turn_request *request, unsigned *ret_worker)
+{
+    struct turn_ticket_content content;
+    struct ln_bytes ticket;
+
+    if (request->message->method != LN_STUN_REFRESH || request->client->allocation ||
+        request->client->away || !turn_ticket_in(request, &ticket) ||
+        turn_ticket_read(request->server, request->now, ticket, &content) == TURN_TICKET_FORGED)
+        return false;
+    *ret_worker = content.worker;
+    return content.worker != request->server->config.worker;
+}
+
 static void dispatch(struct turn_request *request, const struct method *method)
 {
     struct turn_allocation *allocation = request->client->allocation;
     struct ln_bytes ticket;
+    unsigned worker;
 
+    if (is_for_another(request, &worker)) {
+        turn_forward_request(request, worker);
+        return;
+    }
     if (!authenticate(request))
         return;
     if (request->message->unknown_count > 0)

@@ -154,6 +154,7 @@ static void init_tables(struct ln_turn_server *server)
     ln_list_init(&server->streams);
     ln_list_init(&server->due);
     ln_list_init(&server->ports);
+    ln_list_init(&server->forwarded);
 }
 
 int ln_turn_server_create(struct ln_turn_server **ret_server, const struct ln_turn_config *config,
@@ -204,6 +205,8 @@ void ln_turn_server_free(struct ln_turn_server *server)
                             LN_TURN_END_SERVER);
     LN_LIST_EACH_SAFE (at, after, &server->streams)
         turn_client_end(server, 0, LN_CONTAINER(at, struct turn_client, siblings));
+    LN_LIST_EACH_SAFE (at, after, &server->forwarded)
+        turn_client_free(server, LN_CONTAINER(at, struct turn_client, siblings));
     while ((first = ln_heap_first(&server->heap)) != NULL) /* what is left is reserved */
         turn_reservation_end(server, LN_CONTAINER(LN_CONTAINER(first, struct turn_timer, node),
                                                   struct turn_reservation, timer));
@@ -324,6 +327,10 @@ static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer
         break;
     case TURN_CLIENT:
         client = LN_CONTAINER(timer, struct turn_client, timer);
+        if (client->transport == LN_TURN_UDP) {
+            turn_forward_on_timeout(server, now, client);
+            break;
+        }
         if (turn_secure_on_timeout(server, now, client))
             break;
         server->counts.streams_timed_out++;

@@ -2,8 +2,7 @@
  * Mobility tickets (RFC 8016, 3.1.2 and 5): what a client shows to take his allocation to another
  * address.
  *
- *     | nonce (96) | number of the allocation (64), serial (32), expiry (64) ... sealed | tag (128)
- * |
+ *     | nonce (96) | sealed: allocation (64), serial (32), expiry (64), worker (8) | tag (128) |
  *
  * Sealed with AES-256-GCM under a key that only the workers of this server have: nothing can be
  * read of a ticket, nothing changed, and it ends with the program, as allocations do. It names the
@@ -17,7 +16,7 @@
 
 #include <string.h>
 
-#define PLAIN_LEN 20u
+#define PLAIN_LEN 21u
 
 _Static_assert(TURN_TICKET_LEN == LN_AEAD_NONCE_LEN + PLAIN_LEN + LN_AEAD_TAG_LEN, "its parts");
 
@@ -63,6 +62,7 @@ enum turn_ticket turn_ticket_read(struct ln_turn_server *server, ln_time now,
     ret_content->allocation = ln_load64(plain);
     ret_content->serial = ln_load32(plain + 8);
     ret_content->expires = (ln_time)ln_load64(plain + 12);
+    ret_content->worker = plain[20];
     return now < ret_content->expires ? TURN_TICKET_GOOD : TURN_TICKET_EXPIRED;
 }
 
@@ -72,7 +72,8 @@ struct turn_allocation *turn_ticket_owner(const struct turn_request *request)
     struct ln_bytes ticket;
 
     if (!turn_ticket_in(request, &ticket) ||
-        turn_ticket_read(request->server, request->now, ticket, &content) == TURN_TICKET_FORGED)
+        turn_ticket_read(request->server, request->now, ticket, &content) == TURN_TICKET_FORGED ||
+        content.worker != request->server->config.worker)
         return NULL;
     return ln_map_get_u64(&request->server->mobile, content.allocation);
 }
@@ -86,6 +87,7 @@ void turn_ticket_add(struct ln_stun_builder *b, struct ln_turn_server *server,
     ln_store64(plain, allocation->number);
     ln_store32(plain + 8, allocation->serial);
     ln_store64(plain + 12, (uint64_t)allocation->expires);
+    plain[20] = server->config.worker;
     ln_aead_seal(&server->seal, ticket, NULL, 0, plain, sizeof plain, ticket + LN_AEAD_NONCE_LEN);
     ln_stun_add(b, LN_STUN_MOBILITY_TICKET, ticket, sizeof ticket);
 }

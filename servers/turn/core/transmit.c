@@ -128,6 +128,8 @@ bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
 bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                          struct ln_buffer *buffer)
 {
+    if (client->away)
+        return turn_forward_answer(server, client, buffer);
     return client->session ? turn_secure_send(server, now, client, buffer)
                            : turn_send_plain(server, client, buffer);
 }

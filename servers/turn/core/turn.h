@@ -135,7 +135,7 @@ void ln_turn_server_drain(struct ln_turn_server *server, bool drain);
 LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, size_t i,
                                           struct ln_address *ret_bound);
 
-/* ---- to clients of other workers ---- */
+/* ---- to clients of other workers, and of this one's that are heard by others ---- */
 
 /* A datagram for a client of the worker *ret_worker, or NULL. The reference is the caller's, who
  * returns it on this object's thread; meanwhile another thread may read the buffer. */
@@ -190,6 +190,7 @@ void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
     X(connections_timed_out, "Connections ended: no client bound them in time.")                   \
     X(connections_broken, "Connections ended: no room for what came.")                             \
     X(moved, "Allocations moved to another address of their client.")                              \
+    X(forwarded, "Messages for the worker that has their client's allocation.")                    \
     X(tickets_forged, "Mobility tickets refused: not ours, or changed.")                           \
     X(tickets_expired, "Mobility tickets refused: expired.")                                       \
     X(tickets_replayed, "Mobility tickets refused: used already, or without need.")                \

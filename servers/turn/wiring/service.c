@@ -531,6 +531,7 @@ static int set_up(struct ln_turn_service *s)
         return LN_ERR_NOT_FOUND;
     if (memcmp(turn->nonce_key, none, sizeof none) == 0)
         ln_rng_bytes(&s->rng, turn->nonce_key, sizeof turn->nonce_key);
+    ln_rng_bytes(&s->rng, turn->ticket_key, sizeof turn->ticket_key);
     error = ln_turn_shared_create(&s->shared, &s->env, &s->config.limits);
     if (!error)
         error = copy_pem(&s->certificate_pem, s->config.certificate_pem);
@@ -600,6 +601,7 @@ void ln_turn_service_stop(struct ln_turn_service *service)
     free_pem(&service->certificate_pem);
     free_pem(&service->key_pem);
     ln_wipe(service->config.turn.nonce_key, sizeof service->config.turn.nonce_key);
+    ln_wipe(service->config.turn.ticket_key, sizeof service->config.turn.ticket_key);
     ln_free(ln_allocator_libc(), service);
 }
 
