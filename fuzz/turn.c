@@ -20,11 +20,16 @@
  *   0xfa   a datagram of one of 16 peers to one of the relays' sockets (the halves of one byte): at
  *          most one client is sent what it brought
  *   0xfb   a client permits a relay of ours           0xfc   sends to it: client, socket (one byte
- * each) What the server sends must be well-formed, and what it opens it must close. */
+ *          each)
+ *   0xfd   a Refresh of a client (one byte) with the newest ticket that was told; a second byte
+ * says which of its bytes is changed 0xfe   a client of UDP (one byte) has another port
+ *
+ * What the server sends must be well-formed, and what it opens it must close. */
 #include "servers/turn/core/turn.h"
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "crypto/crypto.h"
 #include "stun/framing.h"
 #include "stun/message.h"
 
@@ -58,6 +63,8 @@ struct fuzz {
     uint32_t relay_ask;     /* the request of the newest TCP relay */
     struct ln_path peer;    /* the newest stream to or from a peer */
     uint32_t connection_id; /* the newest that was told */
+    uint8_t ticket[256];    /* the newest */
+    size_t ticket_len;
 };
 
 static void open_socket(struct fuzz *f, const struct ln_request *r)
@@ -105,8 +112,15 @@ static void check_sent(struct fuzz *f, const struct ln_transmit *out)
         if (out->path.link == f->clients[0].link && ln_stun_parse(s->base, s->len, &m) != 0 &&
             ln_channel_data_read(s->base, s->len, &channel, &payload) != 0)
             abort();
-        if (out->path.link == f->clients[2].link && ln_stun_parse(s->base, s->len, &m) == 0)
+        if (ln_stun_parse(s->base, s->len, &m) != 0)
+            memset(&m, 0, sizeof m);
+        else if (out->path.link == f->clients[2].link)
             (void)ln_stun_find_u32(&m, LN_STUN_CONNECTION_ID, &f->connection_id);
+        if (m.data && ln_stun_find(&m, LN_STUN_MOBILITY_TICKET, &payload) &&
+            payload.len <= sizeof f->ticket) {
+            memcpy(f->ticket, payload.data, payload.len);
+            f->ticket_len = payload.len;
+        }
         ln_buffer_unref(s->buffer);
     }
 }
@@ -271,6 +285,18 @@ static void bind_connection(struct fuzz *f)
     receive_signed(f, 3, data, sizeof data);
 }
 
+static void move(struct fuzz *f, const uint8_t *data, size_t len)
+{
+    uint8_t request[5 + sizeof f->ticket + 3] = { LN_STUN_REFRESH, LN_STUN_MOBILITY_TICKET >> 8,
+                                                  LN_STUN_MOBILITY_TICKET & 0xff };
+
+    ln_store16(request + 3, (uint16_t)f->ticket_len);
+    memcpy(request + 5, f->ticket, f->ticket_len);
+    if (len > 1 && f->ticket_len > 0)
+        request[5 + data[1] % f->ticket_len] ^= 1;
+    receive_signed(f, len > 0 ? data[0] % 4 : 0, request, 5 + (f->ticket_len + 3) / 4 * 4);
+}
+
 /* A stream to the second listener, or one of a peer to a relay. */
 static void accept_stream(struct fuzz *f, uint32_t id, struct ln_path *path)
 {
@@ -329,6 +355,12 @@ static void special_step(struct fuzz *f, uint8_t kind, const uint8_t *data, size
     case 0xfa:
         from_any_peer(f, data, len);
         break;
+    case 0xfd:
+        move(f, data, len);
+        break;
+    case 0xfe:
+        f->clients[len > 0 ? data[0] % 2 : 0].remote.port += 1000;
+        break;
     case 0xfb:
     case 0xfc:
         to_relay(f, data, len, kind == 0xfb);
@@ -357,6 +389,7 @@ static void step(struct fuzz *f, uint8_t kind, const uint8_t *data, size_t len)
 
 static void start(struct fuzz *f, uint16_t shared_ports)
 {
+    static struct ln_crypto *crypto; /* made once: it takes a millisecond */
     struct ln_turn_listen listen[2] = { { .stream = false }, { .stream = true } };
     struct ln_turn_relay relays[2];
     struct ln_turn_limits limits = { .allocations = 8, .bytes_per_second_per_user = 100000 };
@@ -374,7 +407,11 @@ static void start(struct fuzz *f, uint16_t shared_ports)
     memset(relays, 0, sizeof relays);
     ln_pool_init(&f->pool, ln_allocator_libc(), 2048, 0, 65536);
     ln_rng_seed(&f->rng, 1);
-    f->env = (struct ln_env){ .allocator = ln_allocator_libc(), .pool = &f->pool, .rng = &f->rng };
+    if (!crypto && ln_crypto_create(&crypto, ln_allocator_libc()) != 0)
+        abort();
+    f->env = (struct ln_env){
+        .allocator = ln_allocator_libc(), .pool = &f->pool, .rng = &f->rng, .crypto = crypto
+    };
     f->now = LN_SECONDS(1000);
     f->next_link = 1;
     (void)!ln_address_parse("203.0.113.9:3478", &listen[0].address);

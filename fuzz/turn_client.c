@@ -9,6 +9,9 @@
  *   bit 2   before it the client asks for a permission and a channel
  *   bit 3   after it 2 to the power of bits 4 to 7 seconds pass
  *
+ * Before it stands a byte: bit 0 a stream, bit 1 tickets are asked for, bit 2 the allocation is
+ * moved after each step.
+ *
  * Data that comes out lies within what went in; after each step the deadline lies ahead. */
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -23,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 static struct ln_turn_client *turn;
 static struct ln_stun_id last_id;
 static ln_time now;
+static bool moves;
 
 static void check(bool right)
 {
@@ -99,6 +103,9 @@ static void step(uint8_t flags, struct ln_bytes bytes)
     take_requests();
     n = ln_turn_client_wrap(turn, now, &peer, out, 5);
     check(n < 0 || (size_t)n >= ln_turn_client_head(turn, &peer) + 5);
+    if (moves && ln_turn_client_move(turn, now))
+        check(ln_turn_client_moving(turn) && ln_turn_client_mobile(turn));
+    take_requests();
     if (flags & 8)
         now += LN_SECONDS(1) << (flags >> 4);
     ln_turn_client_on_timeout(turn, now);
@@ -112,11 +119,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct ln_env env = { .allocator = ln_allocator_libc() };
     struct ln_rng rng;
     struct ln_reader r;
+    uint8_t first;
 
     ln_rng_seed(&rng, 1);
     env.rng = &rng;
     ln_reader_init(&r, data, len);
-    config.stream = (ln_read8(&r) & 1) != 0;
+    first = ln_read8(&r);
+    config.stream = (first & 1) != 0;
+    config.mobile = (first & 2) != 0;
+    moves = (first & 4) != 0;
     now = LN_SECONDS(1000);
     if (ln_turn_client_create(&turn, &config, &env) != 0)
         return 0;

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 
+from relays import free_port, turn_server
 from support import Pair, peer, run_all
 from test_coturn import PORT, turnserver
 from test_turnutils import client as turnutils
@@ -78,19 +79,19 @@ def echo(pair, text):
     pair.wait(pair.linnet, lambda m: m.get("data") == text)
 
 
-def follows(server_port, moved):
+def follows(server_port, moved, credentials="user,secret", times=3):
     """Our client behind the NAT; sound flows both ways. After each new mapping it goes on by itself: by the same
     allocation if the server gives tickets, else by another."""
     with Nat(server_port) as nat:
         options = ["--loopback", "--policy", "relay"]
         ours = peer("--offer", "--data", "chat", "--audio", "tone", *options, "--ice-server",
-                    f"turn:127.0.0.1:{nat.port},user,secret")
+                    f"turn:127.0.0.1:{nat.port},{credentials}")
         other = peer("--answer", "--echo", "--audio", "tone", *options, "--ice-server",
-                     f"turn:127.0.0.1:{server_port},user,secret")
+                     f"turn:127.0.0.1:{server_port},{credentials}")
         with Pair(ours, other) as pair:
             pair.opened(pair.linnet)
             echo(pair, "before")
-            for i in range(3):
+            for i in range(times):
                 time.sleep(1)
                 nat.rebind()
                 begin = time.monotonic()
@@ -123,8 +124,17 @@ def test_coturn_without_mobility_gives_our_client_another_allocation():
         server.wait()
 
 
+def test_our_server_moves_allocations_whichever_worker_hears_the_client():
+    with turn_server("--workers", "4", port=free_port()) as ports:
+        follows(ports["udp"], True, "u,p", times=8)  # each new port goes to one of four
+
+
 def test_turnutils_moves_its_allocation_at_our_server():
     turnutils("-M")
+
+
+def test_turnutils_moves_its_allocation_among_workers():
+    turnutils("-M", more=("--workers", "4"), port=free_port())
 
 
 if __name__ == "__main__":
