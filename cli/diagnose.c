@@ -145,6 +145,7 @@ static int steps(struct diagnosis *d, const struct cli_words *arguments)
     diagnose_nat(d, &d->ipv4, "IPv4");
     diagnose_nat(d, &d->ipv6, "IPv6");
     diagnose_relays(d);
+    diagnose_view(d);
     verdict = diagnose_conclusion(d, &sentence);
     if (!signalled) {
         verdict = VERDICT_FAIL;
@@ -185,6 +186,9 @@ int cli_diagnose(int argc, char **argv)
     }
     json_decref(d.report.steps);
     ln_driver_free(d.driver);
+    free(d.page);
+    free(d.user);
+    free(d.credential);
     for (size_t i = 0; i < d.server_count; i++)
         free_server(&d.servers[i]);
     return code;

@@ -72,6 +72,7 @@ struct diagnosis {
     struct diagnose_family ipv4, ipv6;
     int64_t clock_ahead_ms; /* ours, of the page's server's; 0: not known */
     bool relay_asked, relay_passes;
+    char *page, *user, *credential; /* of the page whose TURN server gave credentials; owned */
 };
 
 /* "stun:…" or "turn:…[,USER,PASS]". Returns 0, LN_ERR_SYNTAX, LN_ERR_LIMIT or LN_ERR_NOMEM. */
@@ -92,6 +93,9 @@ void diagnose_families(struct diagnosis *d);
 void diagnose_nat(struct diagnosis *d, struct diagnose_family *family, const char *name);
 /* Each TURN server: an address there, DTLS and a data channel through it. (diagnose_relay.c) */
 void diagnose_relays(struct diagnosis *d);
+/* What the page's TURN server saw of this test; nothing without credentials of it.
+ * (diagnose_view.c) */
+void diagnose_view(struct diagnosis *d);
 /* What a person wants to know first: whether calls will work. Sets the sentence. (diagnose_nat.c)
  */
 enum verdict diagnose_conclusion(const struct diagnosis *d, const char **ret_sentence);

@@ -63,6 +63,18 @@ static void on_connected(void *ctx)
                      "name", "diagnose", "token", a->token));
 }
 
+/* The credentials by which the page's TURN server may be asked about this test, and nothing else.
+ */
+static void keep_credential(struct diagnosis *d, const char *url, const char *user,
+                            const char *password)
+{
+    if (d->user || !user || !password)
+        return;
+    d->page = strdup(url);
+    d->user = strdup(user);
+    d->credential = strdup(password);
+}
+
 static void take_servers(struct signalling *s, const json_t *list)
 {
     size_t i, k;
@@ -73,6 +85,7 @@ static void take_servers(struct signalling *s, const json_t *list)
         const char *user = json_string_value(json_object_get(server, "username"));
         const char *password = json_string_value(json_object_get(server, "credential"));
 
+        keep_credential(s->d, s->url, user, password);
         json_array_foreach(json_object_get(server, "urls"), k, url)
         {
             const char *text = json_string_value(url);
@@ -82,13 +95,23 @@ static void take_servers(struct signalling *s, const json_t *list)
     }
 }
 
+static void leave(struct signalling *s)
+{
+    say(s, json_pack("{s:s}", "type", "leave"));
+    ln_http_loop_stop(s->loop);
+}
+
 static void on_refused(struct signalling *s, const json_t *message)
 {
     const char *code = json_string_value(json_object_get(message, "code"));
     const char *sentence = json_string_value(json_object_get(message, "sentence"));
 
-    if (code && strcmp(code, "unknown_type") == 0)
-        return; /* a server that knows no `view` */
+    if (code && strcmp(code, "unknown_type") == 0 && s->joined_after < 0)
+        return;                 /* a server that knows no `view` */
+    if (s->joined_after >= 0) { /* nor will it tell anything of TURN */
+        leave(s);
+        return;
+    }
     fail(s,
          code && strcmp(code, "not_allowed") == 0
              ? "give the room's token: --room ROOM --token TOKEN"
@@ -107,11 +130,16 @@ static void on_message(void *ctx, const char *text, size_t len)
     } else if (strcmp(type, "view") == 0) {
         json_decref(s->view);
         s->view = json_incref(message);
+        if (s->joined_after >= 0)
+            leave(s);
     } else if (strcmp(type, "joined") == 0) {
         s->joined_after = ln_http_loop_now(s->loop) - s->begun;
         take_servers(s, json_object_get(message, "iceServers"));
-        say(s, json_pack("{s:s}", "type", "leave"));
-        ln_http_loop_stop(s->loop);
+        if (s->d->user) /* from now on the server keeps what its TURN sees of us */
+            say(s, json_pack("{s:s, s:s, s:s}", "type", "view", "username", s->d->user,
+                             "credential", s->d->credential));
+        else
+            leave(s);
     } else if (strcmp(type, "error") == 0) {
         on_refused(s, message);
     }

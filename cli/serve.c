@@ -231,6 +231,8 @@ static int start_service(struct serving *s)
     serve_turn_tell(s, &config.signal);
     config.more_metrics = serve_turn_metrics;
     config.more_metrics_ctx = s;
+    config.turn_view = serve_turn_view;
+    config.turn_view_ctx = s;
     error = ln_http_loop_create(&s->loop, &loop);
     if (error) {
         fprintf(stderr, "linnet serve: the HTTP library could not start; is the package "
@@ -338,6 +340,7 @@ static void end(struct serving *s)
     ln_signal_service_free(s->service);
     ln_http_timer_free(s->drain_timer);
     ln_http_loop_free(s->loop);
+    turn_watch_deinit(&s->watch);
     serve_config_free(&s->turn_config);
     ln_wipe(s->turn_secret, sizeof s->turn_secret);
     ln_wipe(s->next_secret, sizeof s->next_secret);
@@ -361,6 +364,7 @@ int cli_serve(int argc, char **argv)
     case CLI_PARSED:
         break;
     }
+    turn_watch_init(&s.watch);
     ln_crypto_rng(&s.rng);
     s.env = (struct ln_env){ ln_allocator_libc(), NULL, &s.rng, NULL };
     code = settle(&s);

@@ -7,6 +7,7 @@
 #include "cli/config.h"
 #include "cli/guest.h"
 #include "cli/turn_keeper.h"
+#include "cli/turn_watch.h"
 #include "http/loop.h"
 
 struct serve_arguments {
@@ -31,6 +32,7 @@ struct serving {
     struct serve_config turn_config; /* TURN's, as read last; the rest stays as it was at first */
     char next_secret[LN_TURN_SECRET_MAX + 2];
     struct turn_keeper keeper;
+    struct turn_watch watch;
     struct ln_http_timer *drain_timer;
     char turn_secret[LN_TURN_SECRET_MAX + 2];
     uint16_t turn_tcp_port;
@@ -50,6 +52,7 @@ int serve_turn_start(struct serving *s);
 void serve_turn_tell(const struct serving *s, struct ln_signal_config *signal);
 /* Returns 0 or an error. */
 int serve_turn_watch_signals(struct serving *s);
+void serve_turn_view(void *ctx, const char *user, struct ln_signal_turn_view *ret_view);
 size_t serve_turn_metrics(void *ctx, char *text, size_t cap);
 /* With --dev also credentials to try it with. */
 void serve_turn_print(const struct serving *s);

@@ -118,6 +118,19 @@ static void hand_over(void *ctx, int fd, const struct ln_address *remote, bool s
         close(fd); /* it is only starting */
 }
 
+/* For whom is watched; on a thread of TURN. */
+static void take_event(void *ctx, const struct ln_turn_event *event)
+{
+    turn_watch_event(&((struct serving *)ctx)->watch, event);
+}
+
+void serve_turn_view(void *ctx, const char *user, struct ln_signal_turn_view *ret_view)
+{
+    struct serving *s = ctx;
+
+    turn_watch_look(&s->watch, user, ln_http_loop_now(s->loop), ret_view);
+}
+
 /* Of TURN, from this configuration; the secret that is to sign for participants in next_secret. The
  * plan is to be freed in any case. */
 static int make_turn_plan(struct serving *s, struct serve_config *config, struct turn_plan *plan)
@@ -133,6 +146,8 @@ static int make_turn_plan(struct serving *s, struct serve_config *config, struct
         return CLI_EXIT_FAILED;
     plan->config.turn.per_second = (uint32_t)config->stun_per_second;
     plan->config.turn.burst = (uint32_t)config->stun_burst;
+    plan->config.event = take_event;
+    plan->config.ctx = s;
     if (!s->turn_wanted && !s->one_port) {
         plan->config.turn.listen_count = 1; /* UDP */
         plan->config.workers = 1;

@@ -50,6 +50,31 @@ def test_diagnose_writes_a_line_a_step_with_what_to_try():
     assert code == 1 and "\n                  try: " in out, out
 
 
+def test_diagnose_tells_what_the_servers_turn_saw_of_this_test():
+    with Server() as server:
+        code, report, steps = diagnose(server.url)
+        seen = steps["server"]
+        assert code == 0 and seen["verdict"] == "ok" and seen["wrongCredentials"] == 0, report
+        assert {a["transport"] for a in seen["allocations"]} == {"udp", "tcp"}, seen
+        for allocation in seen["allocations"]:
+            assert allocation["address"] == "127.0.0.1" and allocation["relayed"].startswith("127.0.0.1:"), seen
+            assert not allocation["open"] and allocation["bytesFromClient"] > 0 < allocation["bytesToClient"], seen
+        # what one end sent over UDP the other one got, but for what is counted as dropped
+        by_udp = [a for a in seen["allocations"] if a["transport"] == "udp"]
+        assert len(by_udp) == 2, seen
+        assert "the TURN server saw this test: udp from 127.0.0.1: 2 addresses given" in seen["text"], seen
+
+
+def test_diagnose_tells_which_allocations_the_server_refused_and_why():
+    with folder() as path:
+        port = unused_port()
+        config = write(os.path.join(path, "linnet.yaml"), f"turn:\n  port_min: {port}\n  port_max: {port}\n")
+        with Server("--config", config) as server:
+            _, report, steps = diagnose(server.url)
+            refused = [a for a in steps["server"]["allocations"] if "relayed" not in a]
+            assert refused and all(a["code"] == 508 for a in refused), report
+
+
 def test_diagnose_tells_that_nobody_serves_the_page():
     code, report, steps = diagnose(f"http://127.0.0.1:{unused_port()}/")
     assert code == 1 and report["verdict"] == "fail" and "page's server" in report["text"], report

@@ -28,6 +28,7 @@
 #define SIGNAL_MID_BYTES       64u
 #define SIGNAL_UFRAG_BYTES     256u
 #define SIGNAL_TOKEN_BYTES     1024u
+#define SIGNAL_USER_BYTES      512u /* of a name for TURN */
 
 enum timed_kind { TIMED_CONNECTION, TIMED_PARTICIPANT };
 
@@ -59,7 +60,8 @@ struct connection {
     int64_t allowance; /* messages left, in thousandths */
     unsigned errors, denials;
     uint16_t close_code; /* not 0: closing, once the replies are written */
-    struct ln_list ready;
+    struct ln_list ready, asking;
+    char *asks_about; /* a user of TURN, until the driver has answered (view.c) */
 };
 
 struct participant {
@@ -93,6 +95,7 @@ struct ln_signal {
     struct ln_map sources;      /* by prefix */
     struct ln_heap deadlines;
     struct ln_list ready;  /* connections that have something to write, in turn */
+    struct ln_list asking; /* connections whose question the driver has not taken */
     struct ln_list doomed; /* participants to be removed at the end of this call */
     struct ln_signal_figures figures;
     char *lent; /* the text given out last, if nobody else owns it */

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "servers/signal/core/internal.h"
 #include "servers/signal/core/json.h"
+#include "servers/signal/core/view.h"
 #include "stun/ephemeral.h"
 
 #include <stdio.h>
@@ -347,15 +348,17 @@ static void handle_ping(const struct context *x)
     reply(x, json_pack("{s:s, s:I}", "type", "pong", "ack", (json_int_t)(p ? p->received : 0)));
 }
 
-/* For whoever looks for a fault: how the server sees the asker, and what time it is here. */
 static void handle_view(const struct context *x)
 {
-    char address[LN_ADDRESS_TEXT_MAX];
+    const char *user = json_member_text(x->message, "username");
+    const char *credential = json_member_text(x->message, "credential");
 
-    ln_address_format_ip(&x->connection->address, address);
-    reply(x, json_pack("{s:s, s:s, s:i, s:I}", "type", "view", "address", address, "port",
-                       (int)x->connection->address.port, "time",
-                       (json_int_t)ln_time_ms(x->now + x->signal->config.wall_offset)));
+    if (!user || !credential || !x->signal->config.turn_secret)
+        reply(x, view_json(x->signal, x->now, x->connection));
+    else if (!view_credential_right(x->signal, user, credential))
+        deny(x, LN_SIGNAL_ERROR_NOT_ALLOWED);
+    else if (!view_ask(x->signal, x->connection, user))
+        fail(x, LN_SIGNAL_ERROR_OUT_OF_MEMORY, NULL);
 }
 
 static void handle_leave(const struct context *x)
@@ -403,7 +406,11 @@ static const struct member addressed_candidate_members[] = {
 static const struct member ack_members[] = { MEMBER_ACK(true), { MEMBER_END } };
 static const struct member ping_members[] = { MEMBER_ACK(false), { MEMBER_END } };
 static const struct member leave_members[] = { { MEMBER_END } };
-static const struct member view_members[] = { { MEMBER_END } };
+static const struct member view_members[] = {
+    { MEMBER_TEXT, "username", false, SIGNAL_USER_BYTES, NULL },
+    { MEMBER_TEXT, "credential", false, SIGNAL_TOKEN_BYTES, NULL },
+    { MEMBER_END },
+};
 
 static const struct message_type types[LN_SIGNAL_TYPE_COUNT] = {
     [LN_SIGNAL_JOIN] = { "join", BEFORE, join_members, handle_join },

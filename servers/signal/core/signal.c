@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "servers/signal/core/internal.h"
 #include "servers/signal/core/json.h"
+#include "servers/signal/core/view.h"
 
 #include <assert.h>
 #include <string.h>
@@ -96,6 +97,7 @@ int ln_signal_create(struct ln_signal **ret_signal, const struct ln_signal_confi
     ln_map_init(&signal->sources, env, config->connections);
     ln_heap_init(&signal->deadlines, env->allocator,
                  config->connections + config->rooms * config->room_participants);
+    ln_list_init(&signal->asking);
     ln_list_init(&signal->ready);
     ln_list_init(&signal->doomed);
     *ret_signal = signal;
@@ -128,6 +130,7 @@ static void connection_free(struct ln_signal *signal, struct connection *c)
     while (ln_ring_pop(&c->replies, &text))
         ln_free(signal->env->allocator, text.data);
     ln_ring_deinit(&c->replies);
+    view_forget(signal, c);
     ln_list_remove(&c->ready);
     ln_heap_remove(&signal->deadlines, &c->deadline.node);
     ln_map_remove_u64(&signal->connections, c->id);
@@ -253,6 +256,7 @@ int ln_signal_open(struct ln_signal *signal, ln_time now, uint64_t connection,
     c->rate_at = now;
     c->allowance = (int64_t)signal->config.message_burst * 1000;
     ln_list_init(&c->ready);
+    ln_list_init(&c->asking);
     ln_ring_init(&c->replies, signal->env->allocator, sizeof(struct text), SIGNAL_REPLIES_MAX);
     keep_host(c, visitor->host);
     source_key(&visitor->source, c->source);

@@ -119,6 +119,25 @@ struct ln_signal_output {
     uint16_t close_code;
 };
 
+/* What our TURN server saw of one of its users lately. */
+#define LN_SIGNAL_TURN_SEEN_MAX 16u
+
+struct ln_signal_turn_seen { /* an allocation, or its refusal */
+    const char *transport;   /* "udp" */
+    struct ln_address client;
+    struct ln_address relayed; /* no family: refused with `code` */
+    uint16_t code;
+    bool open;                                   /* it has not ended: what follows is not known */
+    uint64_t bytes_from_client, bytes_to_client; /* relayed */
+    uint64_t packets_dropped;
+};
+
+struct ln_signal_turn_view {
+    struct ln_signal_turn_seen seen[LN_SIGNAL_TURN_SEEN_MAX];
+    size_t count;
+    uint64_t wrong_credentials; /* requests under his name that did not prove the password */
+};
+
 struct ln_signal;
 
 /* Returns 0, LN_ERR_INVALID_ARGUMENT (a limit is 0) or LN_ERR_NOMEM. config's texts and arrays
@@ -145,6 +164,12 @@ ln_time ln_signal_next_timeout(const struct ln_signal *signal);
 
 /* 1 = ret_output filled, 0 = nothing to do. */
 int ln_signal_poll(struct ln_signal *signal, struct ln_signal_output *ret_output);
+
+/* Somebody has shown the credential of the user who is returned (borrowed until the next call) and
+ * asks what TURN saw of him; to be answered by ln_signal_answer_view(). NULL: nobody. */
+const char *ln_signal_poll_view(struct ln_signal *signal, uint64_t *ret_connection);
+void ln_signal_answer_view(struct ln_signal *signal, ln_time now, uint64_t connection,
+                           const struct ln_signal_turn_view *view);
 
 void ln_signal_get_figures(const struct ln_signal *signal, struct ln_signal_figures *ret_figures);
 

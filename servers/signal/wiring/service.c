@@ -31,10 +31,25 @@ static ln_duration wall_offset(const struct ln_http_loop *loop)
     return LN_SECONDS(wall.tv_sec) + wall.tv_nsec - ln_http_loop_now(loop);
 }
 
+static void answer_views(struct ln_signal_service *s)
+{
+    struct ln_signal_turn_view view;
+    uint64_t connection;
+    const char *user;
+
+    while ((user = ln_signal_poll_view(s->signal, &connection)) != NULL) {
+        memset(&view, 0, sizeof view);
+        if (s->config.turn_view)
+            s->config.turn_view(s->config.turn_view_ctx, user, &view);
+        ln_signal_answer_view(s->signal, ln_http_loop_now(s->loop), connection, &view);
+    }
+}
+
 static void pump(struct ln_signal_service *s)
 {
     struct ln_signal_output out;
 
+    answer_views(s);
     while (ln_signal_poll(s->signal, &out)) {
         if (out.close_code) {
             ln_http_server_close(s->http, out.connection, out.close_code);

@@ -19,6 +19,9 @@ struct ln_signal_service_config {
     bool metrics; /* whether /metrics is there */
     ln_metrics_fn more_metrics;
     void *more_metrics_ctx;
+    /* What TURN saw of a user, on the loop's thread; NULL: nothing. */
+    void (*turn_view)(void *ctx, const char *user, struct ln_signal_turn_view *ret_view);
+    void *turn_view_ctx;
 };
 
 void ln_signal_service_config_init(struct ln_signal_service_config *config);

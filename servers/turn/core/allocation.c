@@ -170,7 +170,8 @@ void turn_allocation_end(struct ln_turn_server *server, ln_time now,
                                    .end = end,
                                    .duration = now - allocation->born,
                                    .bytes_from_client = allocation->bytes_from_client,
-                                   .bytes_to_client = allocation->bytes_to_client };
+                                   .bytes_to_client = allocation->bytes_to_client,
+                                   .packets_dropped = allocation->packets_dropped };
 
     if (client)
         event.client = client->path.remote;

@@ -165,7 +165,7 @@ struct turn_allocation {
     size_t permission_count, permission_cap, channel_count, channel_cap;
     size_t last_channel, last_permission; /* where the last look-up ended */
     ln_time born;
-    uint64_t bytes_from_client, bytes_to_client;
+    uint64_t bytes_from_client, bytes_to_client, packets_dropped;
 
     /* the request that made it, to answer it (again) */
     struct ln_stun_id id;

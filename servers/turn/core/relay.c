@@ -69,17 +69,21 @@ static void to_client(struct ln_turn_server *server, ln_time now,
     }
     if (!client) {
         server->counts.dropped_no_allocation++; /* adrift */
+        allocation->packets_dropped++;
         return;
     }
     if (!ln_turn_user_take(server->config.shared, allocation->user, now, len)) {
         server->counts.dropped_rate++;
+        allocation->packets_dropped++;
         return;
     }
     channel = turn_channel_by_peer(allocation, now, peer);
     buffer = channel ? channel_data(server, client, channel->number, data, len)
                      : data_indication(server, peer, data, len);
-    if (!buffer || !turn_send_to_client(server, now, client, buffer))
+    if (!buffer || !turn_send_to_client(server, now, client, buffer)) {
+        allocation->packets_dropped++;
         return;
+    }
     allocation->bytes_to_client += len;
     server->counts.transport[client->transport].packets_out++;
     server->counts.transport[client->transport].bytes_out += len;
@@ -143,10 +147,12 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
 
     if (!relay || allocation->tcp) {
         server->counts.dropped_no_permission++;
+        allocation->packets_dropped++;
         return;
     }
     if (!ln_turn_user_take(server->config.shared, allocation->user, now, len)) {
         server->counts.dropped_rate++;
+        allocation->packets_dropped++;
         return;
     }
     allocation->bytes_from_client += len;
@@ -155,8 +161,10 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     if (turn_hand_over(server, now, relay, peer, data, len))
         return;
     buffer = turn_buffer(server, len);
-    if (!buffer)
+    if (!buffer) {
+        allocation->packets_dropped++;
         return;
+    }
     if (len > 0)
         memcpy(ln_buffer_bytes(buffer), data, len);
     path = (struct ln_path){ .link = relay->link, .local = relay->local };
@@ -183,6 +191,7 @@ void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
     channel = turn_channel_by_number(client->allocation, now, number);
     if (!channel) {
         server->counts.dropped_no_channel++;
+        client->allocation->packets_dropped++;
         return;
     }
     to_peer(server, now, client->allocation, &channel->peer, payload.data, payload.len);
@@ -211,10 +220,12 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
     permission = turn_permission_find(allocation, now, &peer);
     if (!permission) {
         server->counts.dropped_no_permission++;
+        allocation->packets_dropped++;
         return;
     }
     if (!turn_peer_port_allowed(server, &peer, false)) {
         server->counts.dropped_policy++;
+        allocation->packets_dropped++;
         return;
     }
     to_peer(server, now, allocation, &peer, data.data, data.len);

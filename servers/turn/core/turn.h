@@ -240,6 +240,7 @@ struct ln_turn_event {
     enum ln_turn_end end;
     ln_duration duration;
     uint64_t bytes_from_client, bytes_to_client;
+    uint64_t packets_dropped; /* of its data, either way, that the server did not pass on */
 };
 
 /* 1 = ret_event filled, 0 = none. */

@@ -224,3 +224,133 @@ LN_TEST(rooms, participants_are_told_of_turn_with_credentials_of_their_own)
     CHECK(strcmp(names[0], names[1]) != 0);
     driver_end(&d);
 }
+
+/* ---- what TURN saw ---- */
+
+static void start_with_turn(void)
+{
+    driver_make(&d);
+    d.config.turn_secret = "north";
+    d.config.turn_udp_port = 3478;
+    d.config.turn_lifetime = LN_SECONDS(600);
+    driver_start(&d);
+}
+
+/* Joins, and keeps the name and the credential for TURN. */
+static void join_for_turn(uint64_t socket, char name[64], char credential[64])
+{
+    json_t *turn;
+
+    driver_open(&d, socket);
+    driver_say(&d, socket, "{\"type\":\"join\",\"room\":\"r\",\"name\":\"n\"}");
+    turn = json_array_get(json_object_get(driver_take(&d, socket), "iceServers"), 1);
+    snprintf(name, 64, "%s", text_of(turn, "username"));
+    snprintf(credential, 64, "%s", text_of(turn, "credential"));
+}
+
+static void ask(uint64_t socket, const char *name, const char *credential)
+{
+    char text[256];
+
+    snprintf(text, sizeof text, "{\"type\":\"view\",\"username\":\"%s\",\"credential\":\"%s\"}",
+             name, credential);
+    driver_say(&d, socket, text);
+}
+
+LN_TEST(rooms, who_has_a_credential_is_told_what_turn_saw_of_its_user)
+{
+    struct ln_signal_turn_view view = { .count = 2, .wrong_credentials = 3 };
+    char name[64], credential[64];
+    const char *user;
+    uint64_t connection = 0;
+    json_t *m, *rows;
+
+    start_with_turn();
+    join_for_turn(1, name, credential);
+    driver_say(&d, 1, "{\"type\":\"leave\"}");
+    driver_open(&d, 2); /* another socket, in no room */
+    ask(2, name, credential);
+    CHECK_EQUAL(driver_waiting(&d, 2), 0); /* the driver knows */
+    user = ln_signal_poll_view(d.signal, &connection);
+    CHECK(user != NULL);
+    CHECK_TEXT(user, name);
+    CHECK_EQUAL(connection, 2);
+    CHECK(ln_signal_poll_view(d.signal, &connection) == NULL);
+    view.seen[0] = (struct ln_signal_turn_seen){ .transport = "tls",
+                                                 .client = ln_address_ipv4(198, 51, 100, 7, 99),
+                                                 .relayed = ln_address_ipv4(203, 0, 113, 9, 50000),
+                                                 .bytes_to_client = 5,
+                                                 .packets_dropped = 1 };
+    view.seen[1] = (struct ln_signal_turn_seen){ .transport = "udp",
+                                                 .client = ln_address_ipv4(198, 51, 100, 7, 98),
+                                                 .code = 486 };
+    ln_signal_answer_view(d.signal, d.now, 2, &view);
+    driver_poll(&d);
+    m = driver_take(&d, 2);
+    CHECK(is(m, "view"));
+    CHECK_TEXT(text_of(m, "address"), "192.0.2.1");
+    rows = json_object_get(json_object_get(m, "turn"), "allocations");
+    CHECK_EQUAL(json_array_size(rows), 2);
+    CHECK_TEXT(text_of(json_array_get(rows, 0), "relayed"), "203.0.113.9:50000");
+    CHECK_EQUAL(number_of(json_array_get(rows, 0), "bytesToClient"), 5);
+    CHECK(json_object_get(json_array_get(rows, 1), "relayed") == NULL);
+    CHECK_EQUAL(number_of(json_array_get(rows, 1), "code"), 486);
+    CHECK_EQUAL(number_of(json_object_get(m, "turn"), "wrongCredentials"), 3);
+    ln_signal_answer_view(d.signal, d.now, 2, &view); /* nobody asks any more */
+    CHECK_EQUAL(driver_waiting(&d, 2), 0);
+    driver_end(&d);
+}
+
+LN_TEST(rooms, nobody_is_told_what_turn_saw_of_others)
+{
+    char name[64], credential[64], other[64], others[64];
+    uint64_t connection = 0;
+
+    start_with_turn();
+    join_for_turn(1, name, credential);
+    join_for_turn(2, other, others);
+    driver_open(&d, 3);
+    for (int i = 0; i < 4; i++) {
+        ask(3, other, i == 0 ? credential : i == 1 ? "" : i == 2 ? other : "north");
+        CHECK_TEXT(text_of(driver_take(&d, 3), "code"), "not_allowed");
+    }
+    CHECK(ln_signal_poll_view(d.signal, &connection) == NULL);
+    CHECK_EQUAL(d.sockets[3].close_code, 0);
+    ask(3, other, "guessed"); /* the fifth guess is the last */
+    CHECK_EQUAL(d.sockets[3].close_code, 1008);
+    driver_open(&d, 4);
+    driver_say(&d, 4,
+               "{\"type\":\"view\",\"username\":\"x\"}"); /* without a credential: the plain one */
+    CHECK(json_object_get(driver_take(&d, 4), "turn") == NULL);
+    driver_end(&d);
+}
+
+LN_TEST(rooms, who_goes_while_he_asks_what_turn_saw_is_forgotten)
+{
+    struct ln_signal_turn_view view = { .count = 0 };
+    char name[64], credential[64];
+    uint64_t connection = 0;
+
+    start_with_turn();
+    join_for_turn(1, name, credential);
+    for (uint64_t i = 2; i < 4; i++) {
+        driver_open(&d, i);
+        ask(i, name, credential);
+        ask(i, name, credential); /* twice is once */
+    }
+    ln_signal_closed(d.signal, d.now, 2);
+    CHECK(ln_signal_poll_view(d.signal, &connection) != NULL && connection == 3);
+    ln_signal_closed(d.signal, d.now, 3);
+    ln_signal_answer_view(d.signal, d.now, 3, &view);
+    CHECK(ln_signal_poll_view(d.signal, &connection) == NULL);
+    driver_end(&d);
+}
+
+LN_TEST(rooms, a_server_without_turn_tells_the_plain_view)
+{
+    driver_init(&d);
+    driver_open(&d, 1);
+    ask(1, "1600:x", "anything");
+    CHECK(is(driver_take(&d, 1), "view"));
+    driver_end(&d);
+}
