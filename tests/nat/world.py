@@ -81,7 +81,7 @@ class World(Internet):
         key, certificate = (os.path.join(self.folder.name, name) for name in ("key.pem", "certificate.pem"))
         subprocess.run(("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-keyout", key, "-out", certificate, "-subj", "/CN=turn.test", "-addext",
-                        f"subjectAltName=IP:{SERVER},IP:{OWN_TURN}", "-days", "2"), check=True, capture_output=True)
+                        f"subjectAltName=IP:{SERVER},IP:{OWN_TURN},IP:{OWN_TURN_2}", "-days", "2"), check=True, capture_output=True)
         os.environ["SSL_CERT_FILE"] = certificate  # our peers trust it
         return key, certificate
 
