@@ -118,7 +118,8 @@ static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t
                                   .preference = relay_preference(link->preference, over) };
 
     if (has_relay(ice, &link->address, server) ||
-        ln_address_is_loopback(to) != ln_address_is_loopback(&link->address))
+        (!ice->current->servers->entries[server].proxied && /* a proxy may be on this machine */
+         ln_address_is_loopback(to) != ln_address_is_loopback(&link->address)))
         return;
     if (over == LN_ICE_OVER_TCP || over == LN_ICE_OVER_TLS)
         model.via = 0; /* its stream is its own */

@@ -3,6 +3,8 @@
  * (ice/relay.h). */
 #include "ice/agent.h"
 
+#include "base/address.h"
+
 void ln_ice_relay_drop_stream(struct ln_ice_relay *relay)
 {
     if (relay->stream == LN_ICE_STREAM_WANTED)
@@ -28,6 +30,8 @@ int ln_ice_relays_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
                                                 .local = relay->base,
                                                 .remote = relay->server };
             ret_request->local.port = 0;
+            if (ln_address_is_loopback(&relay->server) != ln_address_is_loopback(&relay->base))
+                ret_request->local.family = LN_FAMILY_NONE; /* a proxy: the system chooses */
             return 1;
         }
         if (relay->stream == LN_ICE_STREAM_CLOSING || relay->stream == LN_ICE_STREAM_CANCEL) {

@@ -70,6 +70,14 @@ def test_proxy_reaches_the_relay_over_tls_and_over_tcp():
         assert proxy.asked_for().count(f"localhost:{server.port}") >= 4, proxy
 
 
+def test_proxy_on_this_machine_serves_sockets_of_other_addresses():
+    with network() as (server, proxy):
+        with linnet("peer", "--offer", "--data", "chat", "--policy", "relay", "--ice-server",
+                    f"turn:127.0.0.1:{server.port}?transport=tcp,alice,secret", "--proxy", proxy.url) as peer:
+            peer.expect_json(lambda m: " typ relay " in m.get("candidate", ""))
+        assert f"127.0.0.1:{server.port}" in proxy.asked_for(), proxy
+
+
 def test_proxy_is_taken_from_the_environment_unless_that_says_no():
     with network() as (server, proxy):
         diagnose(server, turns(server), https_proxy=proxy.url)

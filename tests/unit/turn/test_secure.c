@@ -471,3 +471,29 @@ LN_TEST(attack_19, who_says_nothing_inside_tls_is_one_of_a_few_and_leaves)
     ln_session_free(page.session);
     rig_end(&rig);
 }
+
+LN_TEST(shared_port, a_hundred_pages_come_and_go_and_nothing_is_left)
+{
+    struct secure_client c;
+    struct rig rig;
+    size_t before = 0;
+
+    start_shared(&rig);
+    for (int i = 0; i < 100; i++) {
+        struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
+
+        visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
+        say(&c, GET, strlen(GET));
+        closed.link = i % 2 ? pair_of(&rig, &c).link : c.path.link; /* either end goes first */
+        rig.e.ops->answer(rig.server, rig.now, &closed);
+        rig_drive(&rig);
+        ln_session_free(c.session);
+        rig_advance(&rig, LN_MILLISECONDS(10));
+        if (i == 10)
+            before = test_allocator()->live_bytes;
+    }
+    CHECK_EQUAL(test_allocator()->live_bytes, before);
+    CHECK_EQUAL(rig.open_count, 1 + 1); /* the listeners */
+    CHECK_EQUAL(rig_counts(&rig).pages, 100);
+    rig_end(&rig);
+}
