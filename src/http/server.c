@@ -275,13 +275,18 @@ static int with_certificate(struct ln_http_server *server,
 
 int ln_http_server_reload(struct ln_http_server *server, const struct ln_http_server_config *config)
 {
+    int error;
+
     if (!server->tls)
         return LN_ERR_INVALID_STATE;
     server->config.certificate_file = config->certificate_file;
     server->config.key_file = config->key_file;
     server->config.certificate_pem = config->certificate_pem;
     server->config.key_pem = config->key_pem;
-    return with_certificate(server, change_certificate);
+    error = with_certificate(server, change_certificate);
+    server->config.certificate_file = server->config.key_file = NULL; /* they may go now */
+    server->config.certificate_pem = server->config.key_pem = NULL;
+    return error;
 }
 
 static void free_member(struct http_member *member)
