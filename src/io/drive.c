@@ -90,6 +90,7 @@ static bool take_transmits(struct ln_loop_endpoint *endpoint, ln_time now, struc
         release_slices(transmit);
         any = true;
     }
+    ln_io_batch_send(endpoint->loop);
     return any;
 }
 

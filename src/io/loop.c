@@ -345,13 +345,18 @@ int ln_loop_run_once(struct ln_loop *loop, ln_duration wait)
     return result < 0 ? result : 0;
 }
 
+/* A wait a turn, and none in between that only asks: there is no host to go back to. */
 int ln_loop_run(struct ln_loop *loop)
 {
-    int error = 0;
+    int result = 0;
 
-    while (!error && !atomic_exchange(&loop->stopped, false))
-        error = ln_loop_run_once(loop, LN_TIME_NEVER);
-    return error;
+    assert(!loop->running);
+    loop->running = true;
+    while (result >= 0 && !atomic_exchange(&loop->stopped, false))
+        result = turn(loop, LN_TIME_NEVER);
+    loop->running = false;
+    ln_io_wake_host(loop);
+    return result < 0 ? result : 0;
 }
 
 /* ---- life ---- */
@@ -453,7 +458,9 @@ int ln_loop_create(struct ln_loop **ret_loop, const struct ln_loop_config *confi
     if (loop->receive)
         loop->receive->prepared = false;
     loop->transmit_data = ln_alloc(allocator, LN_TRANSMIT_BYTES_MAX);
-    error = loop->receive && loop->transmit_data ? open_descriptors(loop) : LN_ERR_NOMEM;
+    loop->batch = ln_io_batch_create(allocator);
+    error = loop->receive && loop->transmit_data && loop->batch ? open_descriptors(loop)
+                                                                : LN_ERR_NOMEM;
     if (error) {
         ln_loop_free(loop);
         return error;
@@ -489,6 +496,7 @@ void ln_loop_free(struct ln_loop *loop)
     ln_map_deinit(&loop->links);
     ln_heap_deinit(&loop->heap);
     ln_free(allocator, loop->transmit_data);
+    ln_free(allocator, loop->batch);
     ln_free(allocator, loop->receive);
     if (!loop->config.env)
         ln_pool_deinit(&loop->own_pool);

@@ -144,6 +144,7 @@ struct ln_io_receive {
     uint8_t data[LN_IO_RECEIVE_BATCH][LN_IO_RECEIVE_CAP + 1 + LN_IO_RECEIVE_SKEW];
 };
 
+struct ln_io_batch;      /* udp_run.h */
 struct ln_io_interfaces; /* publish.c */
 void ln_io_publish(struct ln_loop_endpoint *endpoint, const struct ln_request *request);
 void ln_io_publish_cancel(struct ln_loop_endpoint *endpoint, uint32_t id, bool all);
@@ -192,6 +193,7 @@ struct ln_loop {
 
     struct ln_loop_stats stats;
     struct ln_io_receive *receive;
+    struct ln_io_batch *batch;
     struct ln_transmit transmit;
     uint8_t *transmit_data;
 };
@@ -232,6 +234,10 @@ void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_tr
 void ln_io_udp_flush(struct ln_io_link *link);
 void ln_io_udp_drop_blocked(struct ln_io_link *link);
 void ln_io_held_free(struct ln_io_held *held);
+
+/* udp_batch.c */
+struct ln_io_batch *ln_io_batch_create(struct ln_allocator *allocator); /* NULL: no memory */
+void ln_io_batch_send(struct ln_loop *loop); /* what waits for the end of a drive */
 
 /* tcp.c */
 int ln_io_tcp_connect(struct ln_loop_endpoint *endpoint, const struct ln_request *request);

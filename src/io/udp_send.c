@@ -1,77 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sending datagrams: trains with UDP_SEGMENT where the path allows it, one by one where not.
  *
- * A run is what one sendmsg call takes: datagrams of one size (the last may be shorter) for one
- * path, in one piece of memory or in a slice each. What finds the socket full waits, in order, for
- * it to become writable; what has a not_before waits for that; both are copied and bounded. */
+ * A run is what one message takes (udp_run.h); those that may leave together go by udp_batch.c.
+ * What finds the socket full waits, in order, for it to become writable; what has a not_before
+ * waits for that; both are copied and bounded. */
 #include "base/address.h"
 #include "base/alloc.h"
-#include "io/loop_internal.h"
-#include "io/sockaddr.h"
+#include "io/udp_run.h"
 
 #include <linnet/error.h>
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-
 #define SEGMENTATION_FAILURES_MAX 8 /* in a row, then it is not tried again on this socket */
 
-struct run {
-    const struct ln_path *path;
-    uint8_t ecn, dscp;
-    bool may_fragment;
-    size_t segment; /* size of all but the last datagram */
-    size_t count;   /* datagrams */
-    size_t len;     /* bytes */
-    struct iovec iov[LN_TRANSMIT_SEGMENTS_MAX];
-    size_t iov_count; /* 1 or count */
-};
-
 /* ---- one system call ---- */
-
-static void *add_note(struct msghdr *message, int level, int type, size_t len)
-{
-    struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)message->msg_control +
-                                                   message->msg_controllen);
-
-    c->cmsg_level = level;
-    c->cmsg_type = type;
-    c->cmsg_len = CMSG_LEN(len);
-    message->msg_controllen += CMSG_SPACE(len);
-    return CMSG_DATA(c);
-}
-
-static void note_int(struct msghdr *message, int level, int type, int value)
-{
-    memcpy(add_note(message, level, type, sizeof value), &value, sizeof value);
-}
-
-/* The source address, where the socket leaves it open. */
-static void note_local(struct msghdr *message, const struct ln_io_link *link,
-                       const struct ln_address *local)
-{
-    if (!link->wildcard || local->family != link->local.family || ln_address_is_unspecified(local))
-        return;
-    if (local->family == LN_FAMILY_IPV4) {
-        struct in_pktinfo info = { 0 };
-
-        memcpy(&info.ipi_spec_dst, local->ip, 4);
-        memcpy(add_note(message, IPPROTO_IP, IP_PKTINFO, sizeof info), &info, sizeof info);
-    } else {
-        struct in6_pktinfo info = { .ipi6_ifindex = local->scope };
-
-        memcpy(&info.ipi6_addr, local->ip, 16);
-        memcpy(add_note(message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof info), &info, sizeof info);
-    }
-}
 
 static int send_message(struct ln_io_link *link, const struct msghdr *message)
 {
@@ -92,44 +38,20 @@ static bool may_be_of_another_send(int number)
 }
 
 /* Returns 0 or an errno value. */
-static int send_run(struct ln_io_link *link, struct run *run)
+static int send_run(struct ln_io_link *link, const struct ln_io_run *run)
 {
-    _Alignas(struct cmsghdr)
-        uint8_t control[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int)) +
-                        CMSG_SPACE(sizeof(struct in6_pktinfo))] = { 0 };
-    struct ln_address remote = run->path->remote;
-    union ln_sockaddr name;
-    struct msghdr message = {
-        .msg_name = &name, .msg_iov = run->iov, .msg_iovlen = run->iov_count, .msg_control = control
-    };
+    uint8_t family = run->path->remote.family;
+    struct ln_io_envelope envelope;
+    struct msghdr message;
     int number;
 
-    if (remote.family != link->local.family)
+    if (!ln_io_run_message(link, run, &envelope, &message))
         return EAFNOSUPPORT;
-    if (remote.scope == 0 && remote.family == LN_FAMILY_IPV6 && ln_address_is_link_local(&remote))
-        remote.scope = run->path->local.scope ? run->path->local.scope : link->local.scope;
-    message.msg_namelen = ln_sockaddr_set(&name, &remote);
-    if (run->count > 1) {
-        uint16_t segment = (uint16_t)run->segment;
-
-        memcpy(add_note(&message, SOL_UDP, UDP_SEGMENT, sizeof segment), &segment, sizeof segment);
-    }
-    if (run->ecn != LN_ECN_NOT_ECT || run->dscp != 0) {
-        int class = (run->dscp ? run->dscp : link->dscp) << 2 | run->ecn;
-
-        if (remote.family == LN_FAMILY_IPV4)
-            note_int(&message, IPPROTO_IP, IP_TOS, class);
-        else
-            note_int(&message, IPPROTO_IPV6, IPV6_TCLASS, class);
-    }
-    note_local(&message, link, &run->path->local);
-    if (message.msg_controllen == 0)
-        message.msg_control = NULL;
     if (run->may_fragment)
-        ln_io_udp_allow_fragments(link->source.fd, remote.family, true);
+        ln_io_udp_allow_fragments(link->source.fd, family, true);
     number = send_message(link, &message);
     if (run->may_fragment)
-        ln_io_udp_allow_fragments(link->source.fd, remote.family, false);
+        ln_io_udp_allow_fragments(link->source.fd, family, false);
     if (number && may_be_of_another_send(number) && (number != EMSGSIZE || run->count == 1)) {
         ln_io_udp_errors(link);
         if (!link->endpoint)
@@ -160,7 +82,7 @@ void ln_io_udp_drop_blocked(struct ln_io_link *link)
 }
 
 /* A copy of the run from its first-th datagram on; NULL when there is no room for it. */
-static struct ln_io_held *hold(struct ln_io_link *link, const struct run *run, size_t first)
+static struct ln_io_held *hold(struct ln_io_link *link, const struct ln_io_run *run, size_t first)
 {
     struct ln_loop *loop = link->loop;
     size_t skip = first * run->segment, len = run->len - skip, at = 0;
@@ -193,7 +115,7 @@ static struct ln_io_held *hold(struct ln_io_link *link, const struct run *run, s
     return held;
 }
 
-static void block(struct ln_io_link *link, const struct run *run, size_t first)
+static void block(struct ln_io_link *link, const struct ln_io_run *run, size_t first)
 {
     struct ln_io_held *held = hold(link, run, first);
 
@@ -205,7 +127,7 @@ static void block(struct ln_io_link *link, const struct run *run, size_t first)
 
 /* ---- runs ---- */
 
-static void report_failure(struct ln_io_link *link, const struct run *run, int number)
+static void report_failure(struct ln_io_link *link, const struct ln_io_run *run, int number)
 {
     struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED,
                                 .link = link->id,
@@ -218,15 +140,20 @@ static void report_failure(struct ln_io_link *link, const struct run *run, int n
         ln_io_answer(link->endpoint, &answer);
 }
 
-static void count_sent(struct ln_io_link *link, const struct run *run)
+void ln_io_udp_count_sent(struct ln_io_link *link, const struct ln_io_run *run)
 {
-    link->loop->stats.send_calls++;
     link->loop->stats.datagrams_sent += run->count;
     link->loop->stats.bytes_sent += run->len;
 }
 
+static void count_sent(struct ln_io_link *link, const struct ln_io_run *run)
+{
+    link->loop->stats.send_calls++;
+    ln_io_udp_count_sent(link, run);
+}
+
 /* Returns whether to go on with the rest of the transmit. */
-static bool finish(struct ln_io_link *link, const struct run *whole, size_t first, int number)
+static bool finish(struct ln_io_link *link, const struct ln_io_run *whole, size_t first, int number)
 {
     switch (number) {
     case 0:
@@ -244,13 +171,17 @@ static bool finish(struct ln_io_link *link, const struct run *whole, size_t firs
     }
 }
 
-static bool send_one_by_one(struct ln_io_link *link, const struct run *whole)
+static bool send_one_by_one(struct ln_io_link *link, const struct ln_io_run *whole)
 {
     for (size_t i = 0; i < whole->count; i++) {
         size_t at = i * whole->segment, left = whole->len - at;
-        struct run run = {
-            .path = whole->path, .ecn = whole->ecn, .dscp = whole->dscp, .count = 1, .iov_count = 1
-        };
+        struct iovec piece;
+        struct ln_io_run run = { .path = whole->path,
+                                 .ecn = whole->ecn,
+                                 .dscp = whole->dscp,
+                                 .count = 1,
+                                 .iov = &piece,
+                                 .iov_count = 1 };
         int number;
 
         if (whole->iov_count > 1) {
@@ -271,7 +202,7 @@ static bool send_one_by_one(struct ln_io_link *link, const struct run *whole)
     return true;
 }
 
-static bool transmit_run(struct ln_io_link *link, struct run *run)
+bool ln_io_udp_send_run(struct ln_io_link *link, struct ln_io_run *run)
 {
     int number;
 
@@ -302,8 +233,8 @@ static bool transmit_run(struct ln_io_link *link, struct run *run)
 /* ---- a transmit ---- */
 
 /* Cuts the next run off data[*at..len), equal datagrams back to back. */
-static void next_run_of_bytes(struct run *run, const uint8_t *data, size_t len, size_t segment,
-                              size_t *at)
+static void next_run_of_bytes(struct ln_io_run *run, const uint8_t *data, size_t len,
+                              size_t segment, size_t *at)
 {
     size_t left = len - *at, most;
 
@@ -322,8 +253,8 @@ static void next_run_of_bytes(struct run *run, const uint8_t *data, size_t len, 
 }
 
 /* Cuts the next run off the slices from *at on: equal sizes, the last may be shorter. */
-static void next_run_of_slices(struct run *run, const struct ln_slice *slices, size_t count,
-                               size_t *at)
+void ln_io_next_run_of_slices(struct ln_io_run *run, const struct ln_slice *slices, size_t count,
+                              size_t *at)
 {
     run->segment = slices[*at].len;
     run->len = run->count = 0;
@@ -349,21 +280,24 @@ static void held_is_due(void *ctx, ln_time now)
     struct ln_io_held *held = ctx;
     struct ln_loop *loop = held->loop;
     struct ln_io_link *link = ln_io_link_get(loop, held->path.link);
-    struct run run = { .path = &held->path, .ecn = held->ecn, .dscp = held->dscp };
+    struct iovec piece;
+    struct ln_io_run run = {
+        .path = &held->path, .ecn = held->ecn, .dscp = held->dscp, .iov = &piece
+    };
     size_t at = 0;
 
     (void)now;
     if (link && link->kind == LN_IO_UDP) {
         next_run_of_bytes(&run, held->data, held->len, held->segment ? held->segment : held->len,
                           &at);
-        transmit_run(link, &run);
+        ln_io_udp_send_run(link, &run);
     } else {
         loop->stats.dropped_no_link++;
     }
     ln_io_held_free(held);
 }
 
-static void hold_until(struct ln_io_link *link, const struct run *run, ln_time when)
+static void hold_until(struct ln_io_link *link, const struct ln_io_run *run, ln_time when)
 {
     struct ln_io_held *held = hold(link, run, 0);
 
@@ -380,22 +314,26 @@ static void hold_until(struct ln_io_link *link, const struct run *run, ln_time w
 
 void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_transmit *transmit)
 {
-    struct run run = { .path = &transmit->path,
-                       .ecn = transmit->ecn,
-                       .dscp = transmit->dscp & 63,
-                       .may_fragment = transmit->may_fragment };
+    struct iovec pieces[LN_TRANSMIT_SEGMENTS_MAX];
+    struct ln_io_run run = { .path = &transmit->path,
+                             .ecn = transmit->ecn,
+                             .dscp = transmit->dscp & 63,
+                             .may_fragment = transmit->may_fragment,
+                             .iov = pieces };
     size_t segment = transmit->segment ? transmit->segment : transmit->len, at = 0;
     bool go_on = true, wait = transmit->not_before > now;
 
+    if (ln_io_batch_take(link, now, transmit))
+        return;
     do {
         if (transmit->slice_count > 0)
-            next_run_of_slices(&run, transmit->slices, transmit->slice_count, &at);
+            ln_io_next_run_of_slices(&run, transmit->slices, transmit->slice_count, &at);
         else
             next_run_of_bytes(&run, transmit->data, transmit->len, segment, &at);
         if (wait)
             hold_until(link, &run, transmit->not_before);
         else
-            go_on = transmit_run(link, &run);
+            go_on = ln_io_udp_send_run(link, &run);
     } while (go_on && link->endpoint &&
              at < (transmit->slice_count > 0 ? transmit->slice_count : transmit->len));
 }
@@ -404,8 +342,8 @@ void ln_io_udp_flush(struct ln_io_link *link)
 {
     struct ln_list batch;
 
-    /* transmit_run() queues behind what is blocked: take the queue away, what is refused again
-     * makes a new one in the same order. */
+    /* ln_io_udp_send_run() queues behind what is blocked: take the queue away, what is refused
+     * again makes a new one in the same order. */
     ln_list_init(&batch);
     while (!ln_list_empty(&link->blocked)) {
         struct ln_list *first = link->blocked.next;
@@ -416,7 +354,10 @@ void ln_io_udp_flush(struct ln_io_link *link)
     ln_io_source_set(link->loop, &link->source, EPOLLIN);
     while (!ln_list_empty(&batch)) {
         struct ln_io_held *held = LN_CONTAINER(batch.next, struct ln_io_held, siblings);
-        struct run run = { .path = &held->path, .ecn = held->ecn, .dscp = held->dscp };
+        struct iovec piece;
+        struct ln_io_run run = {
+            .path = &held->path, .ecn = held->ecn, .dscp = held->dscp, .iov = &piece
+        };
         size_t at = 0;
 
         if (link->endpoint && !ln_list_empty(&link->blocked)) {
@@ -427,7 +368,7 @@ void ln_io_udp_flush(struct ln_io_link *link)
         if (link->endpoint) {
             next_run_of_bytes(&run, held->data, held->len,
                               held->segment ? held->segment : held->len, &at);
-            transmit_run(link, &run);
+            ln_io_udp_send_run(link, &run);
         }
         ln_io_held_free(held);
     }

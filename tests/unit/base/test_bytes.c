@@ -126,3 +126,30 @@ LN_TEST(endpoint, packets_are_classified_as_rfc_7983_says)
     }
     CHECK(ln_packet_classify(NULL, 0) == LN_PACKET_UNKNOWN);
 }
+
+/* Bit by bit, as the polynomial says. */
+static uint32_t slow_crc32(const uint8_t *data, size_t len)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < len; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+LN_TEST(bytes, crc32_is_that_of_the_polynomial_at_every_length)
+{
+    uint8_t data[67];
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 89 + 7);
+    CHECK_EQUAL(ln_crc32(0, "123456789", 9), 0xcbf43926u);
+    for (size_t len = 0; len <= sizeof data; len++) {
+        CHECK_EQUAL(ln_crc32(0, data, len), slow_crc32(data, len));
+        CHECK_EQUAL(ln_crc32(ln_crc32(0, data, len / 3), data + len / 3, len - len / 3),
+                    slow_crc32(data, len));
+    }
+}

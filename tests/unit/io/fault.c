@@ -30,6 +30,22 @@ __attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msgh
     return (ssize_t)syscall(SYS_sendmsg, fd, message, flags);
 }
 
+/* One by one, as the system does: it stops at the first that fails. */
+__attribute__((visibility("default"))) int sendmmsg(int fd, struct mmsghdr *messages,
+                                                    unsigned count, int flags)
+{
+    unsigned sent = 0;
+
+    for (; sent < count; sent++) {
+        ssize_t n = sendmsg(fd, &messages[sent].msg_hdr, flags);
+
+        if (n < 0)
+            return sent > 0 ? (int)sent : -1;
+        messages[sent].msg_len = (unsigned)n;
+    }
+    return (int)sent;
+}
+
 __attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
 {
     if (domain == AF_NETLINK && netlink_fault) {

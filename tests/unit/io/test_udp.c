@@ -165,6 +165,109 @@ LN_TEST(io_udp, lent_slices_arrive_like_written_bytes)
     probe_loop_close();
 }
 
+#define RECEIVERS 5u
+#define ROUNDS    40u
+
+/* Trains of three for each of several receivers in turn; the bytes say which train and place. */
+struct scatter {
+    struct ln_path to[RECEIVERS];
+    size_t next, got[RECEIVERS], wrong;
+    ln_link links[RECEIVERS];
+};
+
+static int send_scattered(struct probe *probe, ln_time now, struct ln_transmit *out)
+{
+    struct scatter *s = probe->ctx;
+
+    (void)now;
+    if (s->next == ROUNDS * RECEIVERS)
+        return 0;
+    out->path = s->to[s->next % RECEIVERS];
+    out->segment = 100;
+    for (size_t i = 0; i < 3; i++) {
+        struct ln_buffer *buffer = ln_buffer_create(test_env()->pool, 100);
+
+        if (!buffer)
+            return i > 0; /* then it is wrong, which only a sweep of failing memory sees */
+        fill(ln_buffer_bytes(buffer), 100, 3 * (s->next / RECEIVERS) + i);
+        out->slices[out->slice_count++] = (struct ln_slice){ ln_buffer_bytes(buffer), 100, buffer };
+        out->len += 100;
+    }
+    s->next++;
+    return 1;
+}
+
+static void take_scattered(struct probe *probe, ln_time now, struct ln_packet *packet)
+{
+    struct scatter *s = probe->ctx;
+    uint8_t expected[100];
+
+    (void)now;
+    for (size_t i = 0; i < RECEIVERS; i++) {
+        if (packet->path.link != s->links[i])
+            continue;
+        fill(expected, 100, s->got[i]++);
+        s->wrong += packet->len != 100 || memcmp(packet->data, expected, 100) != 0;
+    }
+}
+
+static bool all_scattered(void *ctx)
+{
+    const struct scatter *s = ctx;
+    size_t sum = 0;
+
+    for (size_t i = 0; i < RECEIVERS; i++)
+        sum += s->got[i];
+    return sum == 3 * ROUNDS * RECEIVERS;
+}
+
+static void scatter(void)
+{
+    struct scatter s = { .next = ROUNDS * RECEIVERS };
+    struct probe sender, receiver;
+
+    probe_loop(NULL);
+    probe_init(&sender);
+    probe_init(&receiver);
+    sender.ctx = receiver.ctx = &s;
+    sender.transmit = send_scattered;
+    receiver.receive = take_scattered;
+    probe_add(&sender);
+    probe_add(&receiver);
+    for (size_t i = 0; i < RECEIVERS; i++) {
+        struct ln_path path = probe_udp(&receiver, "127.0.0.1");
+
+        s.links[i] = path.link;
+        s.to[i].remote = path.local;
+    }
+    s.to[0].link = probe_udp(&sender, "127.0.0.1").link;
+    for (size_t i = 1; i < RECEIVERS; i++)
+        s.to[i].link = s.to[0].link;
+    s.next = 0;
+    ln_loop_touch(sender.handle);
+    run_until(all_scattered, &s);
+    TRY_EQUAL(s.wrong, 0);
+    TRY_EQUAL(test_env()->pool->in_use, 0);
+}
+
+LN_TEST(io_udp, trains_for_many_leave_in_few_calls_and_in_order)
+{
+    struct ln_loop_stats stats;
+
+    scatter();
+    ln_loop_stats(test_loop, &stats);
+    TRY(stats.send_calls <= ROUNDS * RECEIVERS / 8);
+    probe_loop_close();
+}
+
+LN_TEST(io_udp, trains_for_many_stay_in_order_when_the_socket_is_full)
+{
+    sendmsg_fault = (struct fault){ EAGAIN, 2, 3, false };
+    scatter();
+    TRY_EQUAL(sendmsg_fault.times, 0);
+    probe_loop_close();
+}
+
 LN_TEST(io_udp, without_offload_the_same_arrives)
 {
     struct ln_loop_config config = { .no_offload = true };
