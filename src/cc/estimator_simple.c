@@ -4,8 +4,14 @@
  *
  * The queue is the smallest one-way delay of a feedback message above the smallest of the last
  * seconds: the smallest, so that a burst of ours is not taken for a queue. All rates are measured
- * in windows of a second. Invariant: what is said to have arrived never counts for more than what
- * was sent, so a peer cannot talk the target up. */
+ * in windows of a second.
+ *
+ * Another path is mostly much like the last one (an ICE restart, another interface): it begins at a
+ * quarter of what was good there, and is tried up to that faster than beyond. What the new path
+ * says counts at once, as nothing of its queue is known (RFC 8836, 2: requirements 1 and 2).
+ *
+ * Invariant: what is said to have arrived never counts for more than what was sent, so a peer
+ * cannot talk the target up. */
 #include "base/alloc.h"
 #include "base/time.h"
 #include "cc/estimator.h"
@@ -24,6 +30,10 @@
 #define GROW            0.07 /* a second, after that; more the longer nothing went wrong, */
 #define GROW_MAX        0.3  /* but not more than this */
 #define GROW_RAMP       LN_SECONDS(4) /* in which GROW is added once more */
+#define RESUME          0.25 /* of what was good on the last path: where another one begins */
+#define GROW_RESUME     1.5  /* a second, up to what was good there */
+#define SETTLE          LN_MILLISECONDS(600)
+#define GOOD_LIFETIME   LN_SECONDS(60)
 #define LOSS_HIGH       0.08
 #define LOSS_LOW        0.02
 #define LOSS_BATCH      20 /* packets that make a loss figure */
@@ -61,6 +71,10 @@ struct simple {
     /* loss */
     uint32_t batch, batch_lost;
     double loss;
+
+    /* what arrived of late without a queue, smoothed; 0: not known. Outlives its path */
+    double good, resume_to; /* resume_to: that of the last path, until it is reached; 0: none */
+    ln_time good_at, begun; /* begun: the path */
 
     ln_duration rtt;
     bool limit_felt;
@@ -161,11 +175,16 @@ static bool may_fall(const struct simple *s, ln_time now)
 
 static void fall_to(struct simple *s, ln_time now, double bps)
 {
+    double acked = acked_bps(s);
+
     if (bps < s->target)
         set_target(s, bps);
     s->fallen = now;
     s->grown = now;
     s->limit_felt = true;
+    /* Before it has settled, the queue is perhaps that of the last path, or of a key frame. */
+    if (now - s->begun > SETTLE && acked > 0 && acked < s->resume_to)
+        s->resume_to = acked;
 }
 
 /* Grows by the time since it last did, not beyond what is used: an estimate that nobody tries is
@@ -189,6 +208,8 @@ static double growth(const struct simple *s, ln_time now)
 {
     double per_second;
 
+    if (s->resume_to > 0)
+        return GROW_RESUME;
     if (!s->limit_felt)
         return GROW_FIRST;
     per_second = GROW * (1 + ln_time_seconds(now - s->fallen) / ln_time_seconds(GROW_RAMP));
@@ -215,10 +236,23 @@ static void note_delay(struct simple *s, ln_time now, int64_t smallest)
     s->queue = smallest - (s->base_now < s->base_before ? s->base_now : s->base_before);
 }
 
+/* Rises faster than it falls: the rate that it stands for is above that of a dip. */
+static void note_good(struct simple *s, ln_time now, double acked)
+{
+    double good = acked < s->target ? acked : s->target;
+
+    s->good += s->good > 0 ? (good - s->good) / (good > s->good ? 4 : 32) : good;
+    s->good_at = now;
+}
+
 static void adjust(struct simple *s, ln_time now)
 {
     double acked = acked_bps(s);
 
+    if (s->target >= s->resume_to)
+        s->resume_to = 0;
+    if (acked > 0 && s->queue < QUEUE_HIGH && s->resume_to == 0)
+        note_good(s, now, acked);
     if (s->queue > QUEUE_HIGH) {
         if (may_fall(s, now)) {
             double from = acked > 0 && acked < s->target ? acked : s->target;
@@ -341,6 +375,8 @@ static void reset(struct simple *s, ln_time now)
     s->loss = 0;
     s->rtt = 0;
     s->limit_felt = false;
+    s->resume_to = 0;
+    s->begun = now;
     s->grown = now;
     s->fallen = LN_TIME_IMMEDIATE;
     s->last_feedback = LN_TIME_NEVER;
@@ -349,7 +385,15 @@ static void reset(struct simple *s, ln_time now)
 
 static void simple_on_path_change(struct ln_estimator *e, ln_time now)
 {
-    reset(of(e), now);
+    struct simple *s = of(e);
+    bool known = s->good > 0 && now - s->good_at <= GOOD_LIFETIME;
+
+    reset(s, now);
+    if (!known)
+        return;
+    if (RESUME * s->good > s->target)
+        set_target(s, RESUME * s->good);
+    s->resume_to = s->good;
 }
 
 /* Only if feedback came before and packets have left since. */

@@ -320,6 +320,33 @@ LN_SCENARIO(narrow_500_short_queue) = {
     .figure = "share not used",
 };
 
+/* After a restart the path is used again within 3 s, and no queue overflows on the way. */
+static void is_back_after_the_restart(struct call *call)
+{
+    const struct net_line *line = &call->scenario->line0;
+    const struct net_figures *now = &call->net.hosts[0].up_figures;
+    double seconds = (double)(call->ended - call->mark) / 1e9;
+    double used = (double)(now->delivered_bytes - call->figures_at_mark.delivered_bytes) * 8 /
+                  seconds / (double)line->rate_bps;
+
+    CHECK(now->overflowed == 0);
+    CHECK(now->longest_queue < MS(300));
+    CHECK(used >= 0.65);
+    set_figure(call, 1 - used);
+}
+
+LN_SCENARIO(ice_restart_keeps_the_rate) = {
+    .line = { .delay = MS(50) },
+    .line0 = { .delay = MS(50), .rate_bps = 2500000, .queue = MS(500) },
+    .audio = true,
+    .video = true,
+    .video_max_bps = 4000000,
+    .length = S(36),
+    .acts = { { ACT_RESTART, S(30), 0 }, { ACT_MARK, S(33) } },
+    .holds = is_back_after_the_restart,
+    .figure = "share not used",
+};
+
 /* --- trouble in mid-call */
 
 static void no_long_gap(struct call *call)

@@ -307,14 +307,94 @@ LN_TEST(estimator, falls_when_feedback_stops_and_its_deadline_lies_ahead)
     ln_estimator_free(m.estimator);
 }
 
-LN_TEST(estimator, forgets_what_it_learnt_when_the_path_changes)
+static void change_path(struct model *m, uint64_t rate_bps, ln_duration delay)
+{
+    m->rate_bps = rate_bps;
+    m->delay = delay;
+    m->busy_until = m->now;
+    m->head = m->count = 0; /* nothing is heard of what the old one had */
+    m->estimator->ops->on_path_change(m->estimator, m->now);
+}
+
+/* Until as much arrives as is wanted, counted in tenths of a second; 0: not within ten seconds. */
+static ln_duration time_to_reach(struct model *m, uint64_t bps)
+{
+    for (int i = 1; i <= 100; i++) {
+        model_run(m, LN_MILLISECONDS(100));
+        if (target(m) >= bps)
+            return LN_MILLISECONDS(100) * i;
+    }
+    return 0;
+}
+
+LN_TEST(estimator, is_back_within_3_s_of_a_path_that_is_like_the_last)
+{
+    static const uint64_t rates[] = { 800000, 2500000, 5000000 };
+    static const ln_duration delays[] = { LN_MILLISECONDS(20), LN_MILLISECONDS(100) };
+
+    for (size_t i = 0; i < 6; i++) {
+        ln_duration delay = delays[i % 2], took;
+        uint64_t before;
+        struct model m;
+
+        model_init(&m, rates[i / 2], delay);
+        model_run(&m, LN_SECONDS(30));
+        before = target(&m);
+        clear_figures(&m);
+        change_path(&m, rates[i / 2], delay);
+        took = time_to_reach(&m, before < 3600000 ? 9 * before / 10 : 3240000);
+        CHECK(took > 0 && took <= LN_SECONDS(3));
+        model_run(&m, LN_SECONDS(5));
+        CHECK(m.queue_max < LN_MILLISECONDS(300));
+        CHECK_EQUAL(m.lost, 0);
+        ln_estimator_free(m.estimator);
+    }
+}
+
+/* A tenth of the rate: what was good is not insisted on. */
+LN_TEST(estimator, gives_way_at_once_on_a_path_that_is_much_narrower)
+{
+    struct model m;
+
+    model_init(&m, 4000000, LN_MILLISECONDS(30));
+    model_run(&m, LN_SECONDS(30));
+    change_path(&m, 400000, LN_MILLISECONDS(30));
+    model_run(&m, LN_SECONDS(2));
+    CHECK(target(&m) < 400000);
+    model_run(&m, LN_SECONDS(4));
+    clear_figures(&m);
+    model_run(&m, LN_SECONDS(20));
+    CHECK(m.queue_max < LN_MILLISECONDS(300));
+    CHECK(m.delivered_bytes * 8 / 20 > 250000);
+    ln_estimator_free(m.estimator);
+}
+
+LN_TEST(estimator, forgets_what_was_good_after_a_minute)
 {
     struct model m;
 
     model_init(&m, 5000000, LN_MILLISECONDS(20));
     model_run(&m, LN_SECONDS(8));
     CHECK(target(&m) > 1000000);
+    m.now += LN_SECONDS(61);
     m.estimator->ops->on_path_change(m.estimator, m.now);
     CHECK_EQUAL(target(&m), 300000);
+    ln_estimator_free(m.estimator);
+}
+
+/* Two changes in a row: the first path had no time to say what is good on it. */
+LN_TEST(estimator, remembers_what_was_good_over_a_path_that_never_worked)
+{
+    uint64_t resumed;
+    struct model m;
+
+    model_init(&m, 5000000, LN_MILLISECONDS(20));
+    model_run(&m, LN_SECONDS(20));
+    change_path(&m, 5000000, LN_MILLISECONDS(20));
+    resumed = target(&m);
+    CHECK(resumed > 1000000);
+    m.now += LN_SECONDS(5);
+    change_path(&m, 5000000, LN_MILLISECONDS(20));
+    CHECK_EQUAL(target(&m), resumed);
     ln_estimator_free(m.estimator);
 }
