@@ -54,10 +54,8 @@ size_t ln_send_queue_room(const struct ln_send_queue *queue, const struct ln_out
     return room_above(queue, must_go_on(queue, stream) ? 0 : reserve(queue));
 }
 
-/* Memory came back: those who wait for it are told, once it is worth going on. */
-void ln_send_queue_freed(struct ln_send_queue *queue, size_t bytes)
+void ln_send_queue_tell_room(struct ln_send_queue *queue)
 {
-    queue->held_bytes -= bytes;
     LN_LIST_EACH_SAFE (at, after, &queue->wanting) {
         struct ln_out_stream *stream = LN_CONTAINER(at, struct ln_out_stream, wanting);
 

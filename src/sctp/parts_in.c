@@ -13,11 +13,6 @@
 
 #include <string.h>
 
-bool ln_parts_wanted(const struct ln_reassembly *r, uint16_t stream)
-{
-    return stream < r->stream_capacity && r->streams[stream] && r->streams[stream]->parts;
-}
-
 static bool in_turn(const struct ln_reassembly *r, const struct ln_sctp_message *message)
 {
     return message->unordered || message->mid == r->streams[message->stream]->next_mid;

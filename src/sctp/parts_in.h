@@ -9,7 +9,11 @@
 #define LN_PART_BEYOND_BYTES 65536u
 
 /* Whether the stream's messages are told in parts. */
-bool ln_parts_wanted(const struct ln_reassembly *r, uint16_t stream);
+static inline bool ln_parts_wanted(const struct ln_reassembly *r, uint16_t stream)
+{
+    return r->part_streams > 0 && stream < r->stream_capacity && r->streams[stream] &&
+           r->streams[stream]->parts;
+}
 LN_NODISCARD int ln_parts_set(struct ln_reassembly *r, uint16_t stream, bool parts,
                               uint64_t cumulative);
 

@@ -35,25 +35,26 @@ int ln_send_queue_init(struct ln_send_queue *queue, struct ln_allocator *allocat
     return 0;
 }
 
+static void give_back(struct ln_send_queue *queue, void *block, size_t bytes)
+{
+    ln_blocks_put(queue->blocks, block, bytes);
+    queue->held_bytes -= bytes;
+    if (!ln_list_empty(&queue->wanting))
+        ln_send_queue_tell_room(queue);
+}
+
 static void free_part(struct ln_send_queue *queue, struct ln_part *part)
 {
-    size_t bytes = part->block_bytes;
-
-    if (bytes == 0)
-        return;
-    ln_blocks_put(queue->blocks, part, bytes);
-    ln_send_queue_freed(queue, bytes);
+    if (part->block_bytes > 0)
+        give_back(queue, part, part->block_bytes);
 }
 
 static void free_message(struct ln_send_queue *queue, struct ln_outgoing *message)
 {
-    size_t bytes = message->block_bytes;
-
     if (message->sending)
         free_part(queue, message->sending);
     ln_list_remove(&message->unstamped);
-    ln_blocks_put(queue->blocks, message, bytes);
-    ln_send_queue_freed(queue, bytes);
+    give_back(queue, message, message->block_bytes);
 }
 
 /* The first of the stream's messages has changed, or whether it may go: the scheduler sees it, and

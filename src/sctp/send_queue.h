@@ -171,10 +171,12 @@ static inline bool ln_send_queue_stalled(const struct ln_send_queue *queue)
            queue->waiting_streams > 0;
 }
 
-/* Shared with it: what the scheduler sees of a stream; memory that is free again; the end of a
- * message in its stream; the one being written is gone, its writer to be told. */
+/* Memory came back: those who wait for it are told, if it is worth going on. */
+void ln_send_queue_tell_room(struct ln_send_queue *queue);
+
+/* Shared with it: what the scheduler sees of a stream; the end of a message in its stream; the one
+ * being written is gone, its writer to be told. */
 void ln_send_queue_update(struct ln_send_queue *queue, struct ln_out_stream *stream);
-void ln_send_queue_freed(struct ln_send_queue *queue, size_t bytes);
 void ln_send_queue_unlink(struct ln_send_queue *queue, struct ln_out_stream *stream,
                           struct ln_outgoing *message);
 void ln_send_queue_lose_open(struct ln_send_queue *queue, struct ln_outgoing *message);
