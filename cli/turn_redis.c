@@ -568,13 +568,11 @@ int turn_redis_open(struct turn_redis **ret_redis, const struct turn_settings *s
     return 0;
 }
 
-static int add_record(struct ln_turn_credentials *credentials, const struct record *record)
+static int add_user(struct ln_turn_credentials *credentials, const struct record *record)
 {
     struct ln_turn_key md5 = { .len = 0 }, sha256 = { .len = 0 };
     int error;
 
-    if (!record->name)
-        return ln_turn_credentials_add_secret(credentials, record->value);
     (void)turn_database_key(record->value, &md5, &sha256); /* it was tried before */
     error = ln_turn_credentials_add_keys(credentials, record->name, &md5, &sha256);
     ln_wipe(&md5, sizeof md5);
@@ -582,19 +580,30 @@ static int add_record(struct ln_turn_credentials *credentials, const struct reco
     return error;
 }
 
-int turn_redis_add(struct turn_redis *redis, struct ln_turn_credentials *credentials, FILE *errors)
+int turn_redis_add_users(struct turn_redis *redis, struct ln_turn_credentials *credentials,
+                         FILE *errors)
 {
     int error = 0;
 
     pthread_mutex_lock(&redis->lock);
     redis->added = redis->generation;
     for (size_t i = 0; i < redis->records.count && !error; i++)
-        error = add_record(credentials, &redis->records.items[i]);
+        if (redis->records.items[i].name)
+            error = add_user(credentials, &redis->records.items[i]);
     pthread_mutex_unlock(&redis->lock);
     if (!error)
         return 0;
     fprintf(errors, "users of redis %s: %s\n", redis->text, ln_error_sentence(error));
     return -1;
+}
+
+void turn_redis_add_secrets(struct turn_redis *redis, struct ln_turn_credentials *credentials)
+{
+    pthread_mutex_lock(&redis->lock);
+    for (size_t i = 0; i < redis->records.count; i++)
+        if (!redis->records.items[i].name)
+            (void)!ln_turn_credentials_add_secret(credentials, redis->records.items[i].value);
+    pthread_mutex_unlock(&redis->lock);
 }
 
 void turn_redis_watch(struct turn_redis *redis, void (*changed)(void *ctx), void *ctx)

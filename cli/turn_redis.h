@@ -43,8 +43,11 @@ int turn_redis_open(struct turn_redis **ret_redis, const struct turn_settings *s
 
 /* Waits until all was read, or the first try failed: then says why in one sentence to `errors`. */
 void turn_redis_wait(struct turn_redis *redis, const char *name, FILE *errors);
-/* Adds what was read last. Any thread. Returns 0, or -1 after one sentence. */
-int turn_redis_add(struct turn_redis *redis, struct ln_turn_credentials *credentials, FILE *errors);
+/* Adds the users that were read last. Any thread. Returns 0, or -1 after one sentence. */
+int turn_redis_add_users(struct turn_redis *redis, struct ln_turn_credentials *credentials,
+                         FILE *errors);
+/* And the secrets, as many as there is room for beside those that are there already. */
+void turn_redis_add_secrets(struct turn_redis *redis, struct ln_turn_credentials *credentials);
 /* Calls `changed` on the reader's thread whenever there is something else to add than was added
  * last, from now on. */
 void turn_redis_watch(struct turn_redis *redis, void (*changed)(void *ctx), void *ctx);

@@ -195,7 +195,7 @@ static int read_secret(struct ln_turn_credentials *credentials, const char *valu
 static int read_users(struct ln_turn_credentials *credentials, const struct turn_settings *settings,
                       struct turn_redis *redis, FILE *errors)
 {
-    if (redis && turn_redis_add(redis, credentials, errors) != 0)
+    if (redis && turn_redis_add_users(redis, credentials, errors) != 0)
         return -1;
     if (settings->users_database &&
         turn_database_read(credentials, settings->users_database, errors) != 0)
@@ -206,6 +206,8 @@ static int read_users(struct ln_turn_credentials *credentials, const struct turn
     for (size_t i = 0; i < settings->secrets.count; i++)
         if (read_secret(credentials, settings->secrets.items[i], errors) != 0)
             return -1;
+    if (redis)
+        turn_redis_add_secrets(redis, credentials);
     return 0;
 }
 

@@ -20,13 +20,13 @@ ENOUGH = 50  # packets each way: thirty pictures and a second of sound are more
 
 
 @contextlib.contextmanager
-def relay(transport):
+def relay(transport, *more):
     """The options of who is to use it and nothing else; at the end the server must have seen this transport alone."""
     assert "LINNET_NETNS" in os.environ, "run it by tests/support/netns: the addresses are those of its network"
     files, metrics = certificate(), free_port()
     os.environ["SSL_CERT_FILE"] = files[0]  # all three trust it
     with turn_server("--allow-peer", f"{HOST}/32", "--tls-cert", files[0], "--tls-key", files[1], "--metrics", f"127.0.0.1:{metrics}",
-                     host=HOST) as ports:
+                     *more, host=HOST) as ports:
         url = URLS[transport].format(HOST, ports["tcp" if transport in ("tcp", "tls") else "udp"])
         yield url, ("--ice-server", f"{url},u,p", "--policy", "relay")
         packets = by_transport(metrics, "linnet_turn_client_packets_total")
@@ -45,9 +45,9 @@ def through(start, hertz, transport, offers):
             assert (remote["address"], str(remote["port"])) in only_relayed(pair, pair.other), remote
 
 
-def both_ends(transport):
+def both_ends(transport, *more):
     """Both ends by relay alone, which is one server: it hands over in memory."""
-    with relay(transport) as (url, options):
+    with relay(transport, *more) as (url, options):
         ours = peer("--offer", "--data", "chat", "--video", "test", "--audio", "tone", *options)
         with Pair(ours, peer("--answer", "--echo", "--video", "test", "--audio", "tone", *options)) as pair:
             local, remote = selected(passes(pair))
@@ -55,6 +55,16 @@ def both_ends(transport):
             told = only_relayed(pair, pair.linnet, pair.other)
             for candidate in (local, remote):
                 assert (candidate["address"], str(candidate["port"])) in told, candidate
+
+
+def at_shared_ports(start, hertz, ports):
+    """Both ends by relay alone, and their relays at so few ports: with one, they have the same address."""
+    with relay("udp", "--shared-ports", str(ports)) as (_, options):
+        ours = peer("--answer", "--video", "test", "--audio", "tone", *options)
+        with Pair(ours, start("--offer", "--data", "--media", *options)) as pair:
+            passes(pair, hertz)
+            told = only_relayed(pair, pair.linnet, pair.other)
+            assert len(told) == ports, told
 
 
 pion_through = partial(through, pion, 440)  # it sends our tone back
@@ -121,6 +131,25 @@ def test_linnet_by_relay_alone_over_tls():
 
 def test_linnet_by_relay_alone_over_dtls():
     both_ends("dtls")
+
+
+def test_linnet_by_relay_alone_at_one_shared_port():
+    both_ends("udp", "--shared-ports", "1")
+    both_ends("tcp", "--shared-ports", "1")
+
+
+def test_linnet_by_relay_alone_at_two_shared_ports():
+    both_ends("udp", "--shared-ports", "2")
+
+
+def test_pion_by_relay_alone_at_shared_ports():
+    at_shared_ports(pion, 440, 1)
+    at_shared_ports(pion, 440, 2)
+
+
+def test_aiortc_by_relay_alone_at_shared_ports():
+    at_shared_ports(aiortc, 660, 1)
+    at_shared_ports(aiortc, 660, 2)
 
 
 if __name__ == "__main__":

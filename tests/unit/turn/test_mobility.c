@@ -140,6 +140,35 @@ LN_TEST(mobility, an_allocation_follows_its_client_to_another_address)
     rig_end(&rig);
 }
 
+LN_TEST(mobility, on_a_shared_port_what_the_client_may_receive_moves_along)
+{
+    struct rig rig;
+    struct rig_client home, away, other;
+    struct ln_address relayed, same;
+    struct ticket ticket;
+
+    rig_init(&rig);
+    rig.mobile = true;
+    rig.config.relay_ports = 1;
+    rig_start(&rig);
+    home = alice_at(&rig, "198.51.100.7:4000");
+    away = alice_at(&rig, "198.51.100.200:1234");
+    other = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    CHECK_EQUAL(allocate(&home, &relayed, &ticket), 0);
+    CHECK_EQUAL(rig_allocate(&other, &same), 0);
+    CHECK(ln_address_equal(&relayed, &same));
+    CHECK_EQUAL(rig_bind(&home, 0x4000, "198.51.100.99:9"), 0);
+    CHECK_EQUAL(move(&away, &ticket), 0);
+    CHECK_EQUAL(rig_permit(&other, "198.51.100.99"), 508);
+    rig_send_channel(&away, 0x4000, "hello");
+    CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hello"));
+    rig_from_peer(&rig, "198.51.100.99:9", &relayed, "world");
+    CHECK(got(&rig, &away, "world") && rig.packet_count == 1);
+    CHECK_EQUAL(rig_refresh(&away, 0), 0);
+    CHECK_EQUAL(rig_permit(&other, "198.51.100.99"), 0);
+    rig_end(&rig);
+}
+
 LN_TEST(mobility, data_takes_the_old_way_until_the_new_one_has_sent_some)
 {
     struct rig rig;
