@@ -323,7 +323,8 @@ static void got_keys(redisAsyncContext *context, void *any, void *ctx)
 
         if (value->type != REDIS_REPLY_STRING)
             continue; /* it went meanwhile, or is no string */
-        if (len <= strlen("/key") || strlen(value->str) != value->len)
+        if (len <= strlen("/key") || strcmp(name + len - strlen("/key"), "/key") != 0 ||
+            strlen(value->str) != value->len)
             r->next.bad++;
         else
             records_add(&r->next, name, len - strlen("/key"), value->str);

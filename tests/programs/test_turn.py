@@ -560,6 +560,45 @@ def test_turn_starts_without_redis_and_says_so():
                 assert allocates(server, "alice", "secret") == 0
 
 
+def answering(answer):
+    """A server that says the same to everybody, whatever he asked."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                sock = server.accept()[0]
+                with sock, contextlib.suppress(OSError):
+                    sock.recv(4096)
+                    sock.sendall(answer)
+                    sock.recv(4096)
+    threading.Thread(target=serve, daemon=True).start()
+    return server
+
+
+def test_turn_takes_nothing_from_what_is_no_redis():
+    scan, secrets = b"*2\r\n$1\r\n0\r\n*1\r\n$%d\r\n%s\r\n", b"*1\r\n:7\r\n"
+    key = b"turn/realm/example.org/user/erin/key"
+    for answer, wanted in ((b"HTTP/1.1 400 Bad Request\r\n\r\n", "Protocol error"), (b"+OK\r\n", "another kind"),
+                           (b"*2\r\n:0\r\n*0\r\n", "another kind"), (b"", "closed|does not answer"),
+                           (b"-LOADING the data\r\n", "LOADING"),
+                           (scan % (len(key), key) + b"*-1\r\n" + secrets, "another kind"),
+                           (scan % (len(key), key) + b"*3\r\n:1\r\n*0\r\n$-1\r\n" + b"+odd\r\n", "another kind")):
+        with contextlib.closing(answering(answer)) as server:
+            with turn("--users-redis", f"127.0.0.1:{server.getsockname()[1]}") as program:
+                program.expect(wanted, stream="err")
+                assert allocates(program, "alice", "secret") == 0 and allocates(program, "erin", "one") == 401
+    odd = (b"other", b"turn/realm/example.org/user/", key[:-4])  # no keys that were asked for
+    keys = b"*2\r\n$1\r\n0\r\n*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(name), name) for name in odd)
+    values = b"*2\r\n" + 2 * (b"$32\r\n" + 32 * b"a" + b"\r\n")
+    with contextlib.closing(answering(keys + values + secrets)) as server:
+        metrics = unused_port()
+        with turn("--users-redis", f"127.0.0.1:{server.getsockname()[1]}", "--metrics", f"127.0.0.1:{metrics}") as program:
+            assert allocates(program, "alice", "secret") == 0
+            told = figures(metrics)
+            assert told["turn_redis_users"] == 0 and told["turn_redis_bad_entries"] >= 3, told
+
+
 def test_serve_takes_users_from_redis():
     with folder() as place, Redis(place) as redis:
         path = os.path.join(place, "linnet.yaml")
