@@ -5,11 +5,13 @@
 #define LN_BENCH_BENCH_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define BENCH_MESSAGE_MAX 262144 /* bytes */
 
 struct bench_options {
+    bool one_port;          /* of idle: half of the peers share a port */
     long runs;              /* 0: the bench's own number */
     long seconds;           /* of one run, where that means something; 0: the bench's own */
     const char *with;       /* other stacks, comma-separated; NULL: none */

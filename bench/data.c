@@ -46,7 +46,7 @@ static void fill(struct transfer *t, struct duo_side *side)
     while (ln_data_channel_buffered_amount(channel) < BUFFER_ABOVE)
         if (ln_data_channel_send(channel, t->message, t->message_bytes) != 0)
             break;
-    ln_loop_touch(side->handle);
+    ln_place_touch(side->place);
 }
 
 static void finish(void *ctx, ln_time now)

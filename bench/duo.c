@@ -29,7 +29,7 @@ static void take_note(void *ctx)
     }
     (void)error;
     if (side->pc)
-        ln_loop_touch(side->handle);
+        ln_place_touch(side->place);
     free(note->text);
     free(note->mid);
     free(note);
@@ -91,7 +91,7 @@ static void after(void *ctx, ln_time now)
 }
 
 static int create_side(struct duo_side *side, struct ln_driver *driver, struct ln_env *env,
-                       bool any_size)
+                       bool any_size, struct ln_port *port)
 {
     struct ln_configuration configuration;
     struct ln_loop *loop = ln_driver_loop(driver);
@@ -105,21 +105,32 @@ static int create_side(struct duo_side *side, struct ln_driver *driver, struct l
     side->driver = driver;
     error = ln_peer_connection_create(&configuration, env ? env : ln_driver_env(driver), &side->pc);
     if (!error)
-        error = ln_loop_add_endpoint(loop, ln_peer_connection_endpoint(side->pc), after, side,
-                                     &side->handle);
+        error = ln_place_take(&side->place, loop, port, side->pc, after, side);
     return error;
 }
 
-int duo_create(struct duo_side sides[2], struct ln_driver *first, struct ln_driver *second,
-               struct ln_env *env, bool any_size)
+static int create(struct duo_side sides[2], struct ln_driver *first, struct ln_driver *second,
+                  struct ln_env *env, bool any_size, struct ln_port *port)
 {
     int error;
 
     memset(sides, 0, 2 * sizeof *sides);
     sides[0].other = &sides[1];
     sides[1].other = &sides[0];
-    error = create_side(&sides[0], first, env, any_size);
-    return error ? error : create_side(&sides[1], second, env, any_size);
+    error = create_side(&sides[0], first, env, any_size, port);
+    return error ? error : create_side(&sides[1], second, env, any_size, NULL);
+}
+
+int duo_create(struct duo_side sides[2], struct ln_driver *first, struct ln_driver *second,
+               struct ln_env *env, bool any_size)
+{
+    return create(sides, first, second, env, any_size, NULL);
+}
+
+int duo_create_on_port(struct duo_side sides[2], struct ln_driver *driver, struct ln_env *env,
+                       struct ln_port *port)
+{
+    return create(sides, driver, driver, env, false, port);
 }
 
 int duo_start(struct duo_side sides[2])
@@ -129,14 +140,14 @@ int duo_start(struct duo_side sides[2])
 
     if (!error)
         error = ln_peer_connection_set_local_description(sides[0].pc, NULL, &sides[0].local_op);
-    ln_loop_touch(sides[0].handle);
+    ln_place_touch(sides[0].place);
     return error;
 }
 
 void duo_close(struct duo_side *side)
 {
-    ln_loop_remove_endpoint(side->handle);
+    ln_place_leave(side->place);
     ln_peer_connection_free(side->pc);
-    side->handle = NULL;
+    side->place = NULL;
     side->pc = NULL;
 }

@@ -5,12 +5,13 @@
 #define LN_BENCH_DUO_H
 
 #include "client/loop_driver.h"
+#include "client/port.h"
 
 #include <linnet/linnet.h>
 
 struct duo_side {
     struct ln_driver *driver;
-    struct ln_loop_endpoint *handle;
+    struct ln_place *place;
     ln_peer_connection *pc;
     ln_data_channel *channel;
     struct duo_side *other;
@@ -26,6 +27,9 @@ struct duo_side {
  */
 LN_NODISCARD int duo_create(struct duo_side sides[2], struct ln_driver *first,
                             struct ln_driver *second, struct ln_env *env, bool any_size);
+/* On one driver, the first by a port that it shares with others, unless that is NULL. */
+LN_NODISCARD int duo_create_on_port(struct duo_side sides[2], struct ln_driver *driver,
+                                    struct ln_env *env, struct ln_port *port);
 /* On the offerer's thread: opens a channel and makes the offer. */
 LN_NODISCARD int duo_start(struct duo_side sides[2]);
 /* One end, on its thread. */

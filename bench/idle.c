@@ -9,6 +9,7 @@
 
 #include <linnet/error.h>
 
+#include <dirent.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 struct idle {
     struct ln_driver *driver;
+    struct ln_port *port; /* of the first of each pair; NULL: each has its own */
     struct ln_counting_allocator counting;
     struct ln_env env; /* the driver's, with that allocator */
     struct duo_side (*pairs)[2];
@@ -56,6 +58,19 @@ static void openssl_free(void *block, const char *file, int line)
     free(block);
 }
 
+/* Descriptors of this process. */
+static size_t open_files(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
 static void count_open(struct duo_side *side, ln_time now)
 {
     struct idle *idle = side->ctx;
@@ -84,7 +99,7 @@ static int wait(struct idle *idle, ln_duration limit)
 
 static int open_pair(struct idle *idle, struct duo_side pair[2])
 {
-    int error = duo_create(pair, idle->driver, idle->driver, &idle->env, false);
+    int error = duo_create_on_port(pair, idle->driver, &idle->env, idle->port);
 
     if (error)
         return error;
@@ -100,7 +115,7 @@ static int open_pair(struct idle *idle, struct duo_side pair[2])
 int bench_idle(const struct bench_options *options, json_t *rows)
 {
     size_t pairs = options->runs ? (size_t)options->runs : PAIRS, i;
-    size_t own = 0, openssl = 0, peers = 2 * pairs;
+    size_t own = 0, openssl = 0, files = 0, peers = 2 * pairs;
     long seconds = options->seconds ? options->seconds : SECONDS, before, resident = 0;
     double from = 0, cpu_from = 0, cores = 0;
     struct idle idle = { .pairs = calloc(pairs, sizeof *idle.pairs) };
@@ -117,6 +132,9 @@ int bench_idle(const struct bench_options *options, json_t *rows)
     }
     if (!error)
         error = ln_loop_timer_init(ln_driver_loop(idle.driver), &idle.timer, stop, &idle);
+    if (!error && options->one_port)
+        error = ln_port_create(&idle.port, ln_driver_loop(idle.driver), &idle.env, NULL);
+    files = open_files();
     for (i = 0; i < pairs && !error; i++) {
         idle.pair_count++;
         error = open_pair(&idle, idle.pairs[i]);
@@ -129,19 +147,21 @@ int bench_idle(const struct bench_options *options, json_t *rows)
         resident = bench_resident_kib() - before;
         own = idle.counting.live_bytes / peers;
         openssl = (openssl_bytes - openssl) / peers;
+        files = open_files() - files;
     }
     if (!error)
         json_array_append_new(
-            rows,
-            json_pack("{s:s, s:i, s:i, s:I, s:o, s:f}", "stack", "linnet", "peers", (int)peers,
-                      "bytes_per_peer", (int)((double)resident * 1024 / (double)peers),
-                      "own_bytes_per_peer", (json_int_t)own, "openssl_bytes_per_peer",
-                      counted ? json_integer((json_int_t)openssl) : json_null(), "idle_cores",
-                      cores));
+            rows, json_pack("{s:s, s:b, s:i, s:i, s:I, s:i, s:o, s:f}", "stack", "linnet",
+                            "one_port", options->one_port, "peers", (int)peers, "bytes_per_peer",
+                            (int)((double)resident * 1024 / (double)peers), "own_bytes_per_peer",
+                            (json_int_t)own, "descriptors", (int)files, "openssl_bytes_per_peer",
+                            counted ? json_integer((json_int_t)openssl) : json_null(), "idle_cores",
+                            cores));
     for (i = 0; i < idle.pair_count; i++) {
         duo_close(&idle.pairs[i][0]);
         duo_close(&idle.pairs[i][1]);
     }
+    ln_port_free(idle.port);
     ln_loop_timer_deinit(&idle.timer);
     ln_driver_free(idle.driver);
     free(idle.pairs);

@@ -26,7 +26,7 @@ static void operation_done(struct media_side *side, const struct ln_event *event
         keep_error(side->pair,
                    ln_peer_connection_set_remote_description(side->other->pc, &description, &op));
         side->other->remote_op = answer ? 0 : op;
-        ln_loop_touch(side->other->handle);
+        ln_place_touch(side->other->place);
     } else if (op == side->remote_op) {
         keep_error(side->pair,
                    ln_peer_connection_set_local_description(side->pc, NULL, &side->local_op));
@@ -45,7 +45,7 @@ static void hand_candidate(struct media_side *side, const struct ln_event *event
     if (event->u.ice_candidate.last)
         return;
     keep_error(side->pair, ln_peer_connection_add_ice_candidate(side->other->pc, &init, &op));
-    ln_loop_touch(side->other->handle);
+    ln_place_touch(side->other->place);
 }
 
 static void after(void *ctx, ln_time now)
@@ -107,10 +107,9 @@ static int open_side(struct media_pair *pair, struct media_side *side, struct me
     side->other = other;
     error = ln_peer_connection_create(&configuration, ln_driver_env(pair->driver), &side->pc);
     if (!error)
-        error = ln_loop_add_endpoint(pair->loop, ln_peer_connection_endpoint(side->pc), after, side,
-                                     &side->handle);
+        error = ln_place_take(&side->place, pair->loop, NULL, side->pc, after, side);
     engine.pc = side->pc;
-    engine.handle = side->handle;
+    engine.place = side->place;
     return error ? error : ln_media_engine_create(&side->engine, &engine);
 }
 
@@ -153,14 +152,14 @@ int media_pair_open(struct media_pair *pair, const struct ln_media_source *video
     if (!error)
         error = ln_peer_connection_set_local_description(sender->pc, NULL, &sender->local_op);
     if (!error)
-        ln_loop_touch(sender->handle);
+        ln_place_touch(sender->place);
     return error;
 }
 
 static void close_side(struct media_side *side)
 {
     ln_media_engine_free(side->engine);
-    ln_loop_remove_endpoint(side->handle);
+    ln_place_leave(side->place);
     ln_peer_connection_free(side->pc);
     ln_media_stream_track_unref(side->video_track);
     ln_media_stream_track_unref(side->audio_track);

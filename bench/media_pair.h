@@ -13,7 +13,7 @@ struct media_side {
     struct media_pair *pair;
     struct media_side *other;
     ln_peer_connection *pc;
-    struct ln_loop_endpoint *handle;
+    struct ln_place *place;
     struct ln_media_engine *engine;
     ln_op_id local_op, remote_op;
     bool connected;

@@ -42,7 +42,7 @@ static void write_on(struct streamed *s)
     }
     if (s->written == s->total && !s->error)
         s->error = ln_data_channel_finish_message(channel);
-    ln_loop_touch(s->sides[0].handle);
+    ln_place_touch(s->sides[0].place);
 }
 
 static void look(struct streamed *s)

@@ -12,6 +12,7 @@
 
 struct arguments {
     bool json;
+    bool one_port;
     long runs, seconds, streamed;
     const char *with, *sizes, *controls, *rates, *rtts, *losses, *directions;
 };
@@ -42,6 +43,8 @@ static const struct cli_option options[] = {
     CLI_TEXT("rtt", "MS,...", struct arguments, rtts, "of 1, 20, 50, 100, 200 (paths)"),
     CLI_TEXT("loss", "PERCENT,...", struct arguments, losses, "of 0, 0.1, 1, 3 (paths)"),
     CLI_INTEGER("runs", "N", 1, 100000, struct arguments, runs, "how many runs, or pairs (idle)"),
+    CLI_FLAG("one-port", struct arguments, one_port,
+             "one end of each pair shares a UDP port with the others (idle)"),
     CLI_INTEGER("seconds", "N", 1, 3600, struct arguments, seconds, "length of one run"),
     CLI_END,
 };
@@ -128,7 +131,8 @@ int cli_bench(int argc, char **argv)
     }
     if (arguments.sizes && !sizes_are_right(arguments.sizes))
         return CLI_EXIT_USAGE;
-    wanted = (struct bench_options){ .runs = arguments.runs,
+    wanted = (struct bench_options){ .one_port = arguments.one_port,
+                                     .runs = arguments.runs,
                                      .seconds = arguments.seconds,
                                      .with = arguments.with,
                                      .directions = arguments.directions,

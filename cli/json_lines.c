@@ -102,6 +102,13 @@ void json_lines_write(json_t *object)
     json_decref(object);
 }
 
+void json_lines_write_of(const char *peer, json_t *object)
+{
+    if (peer && object)
+        (void)json_object_set_new(object, "peer", json_string(peer));
+    json_lines_write(object);
+}
+
 json_t *json_lines_bytes_object(const char *label, const uint8_t *data, size_t len)
 {
     char *text = malloc(4 * ((len + 2) / 3) + 1);
@@ -112,11 +119,6 @@ json_t *json_lines_bytes_object(const char *label, const uint8_t *data, size_t l
                            ln_base64_encode(data, len, text));
     free(text);
     return object;
-}
-
-void json_lines_write_bytes(const char *label, const uint8_t *data, size_t len)
-{
-    json_lines_write(json_lines_bytes_object(label, data, len));
 }
 
 int json_lines_bytes(const json_t *base64, uint8_t **ret_bytes, size_t *ret_len)

@@ -28,9 +28,10 @@ long json_lines_read(struct json_lines *lines, int fd);
 /* Writes and drops the reference; NULL (out of memory, or text that is not UTF-8) is told on
  * standard error. */
 void json_lines_write(json_t *object);
+/* The same with {"peer":PEER}, if that is not NULL. */
+void json_lines_write_of(const char *peer, json_t *object);
 /* {"channel":LABEL,"data64":...}; NULL without memory. */
 json_t *json_lines_bytes_object(const char *label, const uint8_t *data, size_t len);
-void json_lines_write_bytes(const char *label, const uint8_t *data, size_t len);
 /* The bytes of a base64 text; free() them. Returns 0, LN_ERR_SYNTAX or LN_ERR_NOMEM. */
 int json_lines_bytes(const json_t *base64, uint8_t **ret_bytes, size_t *ret_len);
 

@@ -186,6 +186,7 @@ static int create_connection(struct link *link)
     configuration.ice_server_count = m->ice.count;
     configuration.include_loopback = m->config.loopback;
     configuration.network.http_proxy = m->config.proxy;
+    configuration.network.ice_tcp = m->config.ice_tcp;
     configuration.wall_offset = ln_loop_wall_offset(m->loop);
     configuration.certificates = &m->certificate;
     configuration.certificate_count = 1;

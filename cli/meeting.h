@@ -20,6 +20,7 @@ struct meeting_config {
     const char *name; /* of ourselves */
     const char *token;
     const char *proxy; /* NULL: none; borrowed */
+    bool ice_tcp;      /* TCP candidates too */
     bool insecure, loopback, relay_only;
     bool answers; /* takes offers of others */
 

@@ -70,6 +70,7 @@ void cli_network_apply(const struct cli_network *network, struct ln_network_opti
         .external_address_count = network->external.count,
         .external_replaces = network->external_replaces,
         .mdns_names = network->mdns_names,
+        .ice_tcp = network->ice_tcp,
         .priority = priority_of(network->priority),
         .http_proxy = network->proxy,
     };

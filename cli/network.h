@@ -10,7 +10,7 @@
 
 struct cli_network {
     struct cli_texts filter, external;
-    bool external_replaces, mdns_names;
+    bool external_replaces, mdns_names, ice_tcp;
     const char *priority, *proxy; /* as given, then as chosen */
 };
 
@@ -24,6 +24,7 @@ struct cli_network {
                  "tell --external in place of this machine's addresses"),                          \
         CLI_FLAG("mdns-names", type, field.mdns_names,                                             \
                  "tell random names under .local, not this machine's addresses"),                  \
+        CLI_FLAG("ice-tcp", type, field.ice_tcp, "gather TCP candidates too"),                     \
         CLI_CHOICE("dscp", "none very-low low medium high", type, field.priority,                  \
                    "the priority by which packets are marked for the network (none)"),             \
         CLI_PROXY_OPTION(type, field.proxy)

@@ -16,29 +16,33 @@ void peer_complain(const char *what, int error)
 }
 
 /* With the members of RTCDataChannelInit, so that each side sees what the other asked for. */
-static void write_state(const ln_data_channel *channel)
+static void write_state(const struct peer_channels *c, const ln_data_channel *channel)
 {
     enum ln_data_channel_state state = ln_data_channel_ready_state(channel);
     int32_t life = ln_data_channel_max_packet_life_time(channel);
     int32_t retransmits = ln_data_channel_max_retransmits(channel);
 
-    json_lines_write(json_pack(
-        "{s:s, s:s, s:i, s:b, s:s, s:o*, s:o*}", "channel", ln_data_channel_label(channel), "state",
-        ln_data_channel_state_name(state), "id", (int)ln_data_channel_id(channel), "ordered",
-        ln_data_channel_ordered(channel), "protocol", ln_data_channel_protocol(channel),
-        "maxPacketLifeTime", life < 0 ? NULL : json_integer(life), "maxRetransmits",
-        retransmits < 0 ? NULL : json_integer(retransmits)));
+    json_lines_write_of(c->peer, json_pack("{s:s, s:s, s:i, s:b, s:s, s:o*, s:o*}", "channel",
+                                           ln_data_channel_label(channel), "state",
+                                           ln_data_channel_state_name(state), "id",
+                                           (int)ln_data_channel_id(channel), "ordered",
+                                           ln_data_channel_ordered(channel), "protocol",
+                                           ln_data_channel_protocol(channel), "maxPacketLifeTime",
+                                           life < 0 ? NULL : json_integer(life), "maxRetransmits",
+                                           retransmits < 0 ? NULL : json_integer(retransmits)));
 }
 
-static void write_message(const struct ln_event *event)
+static void write_message(const struct peer_channels *c, const struct ln_event *event)
 {
     const char *label = ln_data_channel_label(event->u.message.channel);
 
     if (event->u.message.text)
-        json_lines_write(json_pack("{s:s, s:s%}", "channel", label, "data",
-                                   (const char *)event->u.message.data, event->u.message.len));
+        json_lines_write_of(c->peer,
+                            json_pack("{s:s, s:s%}", "channel", label, "data",
+                                      (const char *)event->u.message.data, event->u.message.len));
     else
-        json_lines_write_bytes(label, event->u.message.data, event->u.message.len);
+        json_lines_write_of(
+            c->peer, json_lines_bytes_object(label, event->u.message.data, event->u.message.len));
 }
 
 void peer_channels_add(struct peer_channels *c, ln_data_channel *channel)
@@ -184,7 +188,7 @@ static void on_message(const struct peer_channels *c, const struct ln_event *eve
 {
     int error;
 
-    write_message(event);
+    write_message(c, event);
     if (!c->echo)
         return;
     error = event->u.message.text
@@ -205,10 +209,10 @@ bool peer_channels_event(struct peer_channels *c, const struct ln_event *event)
         return true;
     case LN_EVENT_OPEN:
     case LN_EVENT_CLOSING:
-        write_state(event->u.channel);
+        write_state(c, event->u.channel);
         return true;
     case LN_EVENT_CLOSE:
-        write_state(event->u.channel);
+        write_state(c, event->u.channel);
         remove_channel(c, event->u.channel);
         return true;
     case LN_EVENT_MESSAGE:

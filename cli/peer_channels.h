@@ -19,6 +19,7 @@ struct peer_piece {
 
 struct peer_channels {
     ln_peer_connection *pc; /* borrowed */
+    const char *peer;       /* put into each line; NULL: it is the only one; borrowed */
     bool echo;              /* send every message back */
     bool parts;             /* messages are told in parts */
     bool full;              /* more waits than peer_channels_full() wants */

@@ -51,11 +51,11 @@ static int add_kind(struct peer_media *media, enum ln_media_kind kind, const cha
 }
 
 int peer_media_create(struct peer_media **ret_media, struct ln_loop *loop, struct ln_env *env,
-                      ln_peer_connection *pc, struct ln_loop_endpoint *handle, const char *video,
+                      ln_peer_connection *pc, struct ln_place *place, const char *video,
                       const char *audio)
 {
     struct peer_media *media = calloc(1, sizeof *media);
-    struct ln_media_engine_config config = { .loop = loop, .pc = pc, .handle = handle };
+    struct ln_media_engine_config config = { .loop = loop, .pc = pc, .place = place };
     int error;
 
     if (!media)

@@ -3,7 +3,7 @@
 #ifndef LN_CLI_PEER_MEDIA_H
 #define LN_CLI_PEER_MEDIA_H
 
-#include "io/loop.h"
+#include "client/port.h"
 
 #include <linnet/peer_connection.h>
 
@@ -16,8 +16,7 @@ struct peer_media;
  * or an error. */
 LN_NODISCARD int peer_media_create(struct peer_media **ret_media, struct ln_loop *loop,
                                    struct ln_env *env, ln_peer_connection *pc,
-                                   struct ln_loop_endpoint *handle, const char *video,
-                                   const char *audio);
+                                   struct ln_place *place, const char *video, const char *audio);
 void peer_media_free(struct peer_media *media); /* before the connection; NULL is fine */
 
 /* Every event of the connection. */

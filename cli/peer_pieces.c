@@ -90,7 +90,7 @@ void peer_piece_abandon(struct peer_channels *c, ln_data_channel *channel)
         peer_complain("the message was not given up", error);
 }
 
-static void write_part(const struct ln_event *event)
+static void write_part(const struct peer_channels *c, const struct ln_event *event)
 {
     const char *label = ln_data_channel_label(event->u.part.channel);
     json_t *line = json_lines_bytes_object(label, event->u.part.data, event->u.part.len);
@@ -100,7 +100,7 @@ static void write_part(const struct ln_event *event)
         json_object_set_new(line, "text", json_boolean(event->u.part.text));
         json_object_set_new(line, "more", json_boolean(!event->u.part.last));
     }
-    json_lines_write(line);
+    json_lines_write_of(c->peer, line);
 }
 
 bool peer_piece_event(struct peer_channels *c, const struct ln_event *event)
@@ -111,12 +111,13 @@ bool peer_piece_event(struct peer_channels *c, const struct ln_event *event)
             write_on(c);
         return true;
     case LN_EVENT_MESSAGE_PART:
-        write_part(event);
+        write_part(c, event);
         return true;
     case LN_EVENT_MESSAGE_ABANDONED:
-        json_lines_write(json_pack("{s:s, s:I, s:s}", "channel",
-                                   ln_data_channel_label(event->u.part.channel), "message",
-                                   (json_int_t)event->u.part.message, "state", "abandoned"));
+        json_lines_write_of(c->peer,
+                            json_pack("{s:s, s:I, s:s}", "channel",
+                                      ln_data_channel_label(event->u.part.channel), "message",
+                                      (json_int_t)event->u.part.message, "state", "abandoned"));
         return true;
     default:
         return false;

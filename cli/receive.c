@@ -229,6 +229,7 @@ static int start(struct receive *r)
                                      .token = r->arguments.token,
                                      .insecure = r->arguments.insecure,
                                      .proxy = r->arguments.proxy,
+                                     .ice_tcp = r->arguments.ice_tcp,
                                      .loopback = r->arguments.loopback,
                                      .relay_only = r->arguments.relay,
                                      .state = on_state,
@@ -276,6 +277,7 @@ static const struct cli_option options[] = {
     CLI_FLAG("insecure", struct receive_arguments, insecure,
              "any certificate of the server will do"),
     CLI_PROXY_OPTION(struct receive_arguments, proxy),
+    CLI_FLAG("ice-tcp", struct receive_arguments, ice_tcp, "gather TCP candidates too"),
     CLI_FLAG("loopback", struct receive_arguments, loopback, "use loopback addresses too"),
     CLI_END,
 };

@@ -15,7 +15,7 @@
 
 struct receive_arguments {
     const char *to, *token, *output, *proxy;
-    bool force, insecure, loopback, relay;
+    bool force, insecure, loopback, relay, ice_tcp;
 };
 
 struct receive {

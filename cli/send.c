@@ -264,6 +264,7 @@ static int start(struct send *s, const struct cli_words *paths)
                                      .token = s->arguments.token,
                                      .insecure = s->arguments.insecure,
                                      .proxy = s->arguments.proxy,
+                                     .ice_tcp = s->arguments.ice_tcp,
                                      .loopback = s->arguments.loopback,
                                      .relay_only = s->arguments.relay,
                                      .answers = true,
@@ -322,6 +323,7 @@ static const struct cli_option options[] = {
     CLI_FLAG("no-qr", struct send_arguments, no_qr, "without the QR code"),
     CLI_FLAG("insecure", struct send_arguments, insecure, "any certificate of the server will do"),
     CLI_PROXY_OPTION(struct send_arguments, proxy),
+    CLI_FLAG("ice-tcp", struct send_arguments, ice_tcp, "gather TCP candidates too"),
     CLI_FLAG("loopback", struct send_arguments, loopback, "use loopback addresses too"),
     CLI_END,
 };

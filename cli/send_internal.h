@@ -18,7 +18,7 @@
 struct send_arguments {
     const char *to, *token, *name, *proxy;
     long receivers, expires;
-    bool insecure, loopback, relay, no_qr;
+    bool insecure, loopback, relay, no_qr, ice_tcp;
 };
 
 struct guest {

@@ -63,6 +63,7 @@ struct ln_network_options {
      * resolve, and no address of this host is shown (draft-ietf-mmusic-mdns-ice-candidates); those
      * for which the driver cannot publish a name are not told. */
     bool mdns_names;
+    bool ice_tcp;                      /* TCP candidates too (RFC 6544) */
     enum ln_network_priority priority; /* of all that is sent; default NONE */
     /* "http://[user:password@]host[:port]": TURN over TCP and TLS, and the signalling of rooms,
      * pass through this HTTP proxy (CONNECT, RFC 9110, 9.3.6), which looks up their names as well.
@@ -87,7 +88,6 @@ struct ln_configuration {
 
     bool include_loopback; /* gather loopback addresses too; default false */
     struct ln_network_options network;
-    bool ice_tcp;                /* TCP candidates too (RFC 6544); default false */
     bool ice_lite;               /* reserved; must be false */
     uint16_t port_min, port_max; /* local ports; 0, 0: any */
     size_t max_message_size;     /* announced for data channels; default 262144, 0: no limit */

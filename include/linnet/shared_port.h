@@ -62,7 +62,8 @@ LN_API void ln_shared_port_remove(ln_shared_port *port, ln_peer_connection *pc);
 /* The connection was called: it is looked after in the port's next turn (which the driver has to
  * give it: ln_shared_port's deadline is now). */
 LN_API void ln_shared_port_touch(ln_shared_port *port, ln_peer_connection *pc);
-/* The owner of a connection that was called since it was told last, or NULL. */
+/* The owner of a connection that was called or touched since it was told last, or NULL. Ask until
+ * NULL; a touch of the connection between its own turn and the next question is no news. */
 LN_API void *ln_shared_port_poll(ln_shared_port *port);
 
 LN_API size_t ln_shared_port_connection_count(const ln_shared_port *port);

@@ -29,7 +29,7 @@ struct ln_call {
     struct ln_call_config config;
     struct ln_allocator *allocator;
     ln_peer_connection *pc;
-    struct ln_loop_endpoint *handle;
+    struct ln_place *place;
     struct ln_media_engine *engine;
     ln_media_stream_track *video_track, *audio_track;
     ln_rtp_sender *video_sender, *audio_sender;
@@ -82,7 +82,7 @@ static void make_offer(struct ln_call *call)
     call->offer_due = false;
     if (ln_peer_connection_set_local_description(call->pc, NULL, &call->local_op) == 0)
         call->making_offer = true;
-    ln_loop_touch(call->handle);
+    ln_place_touch(call->place);
 }
 
 static void local_done(struct ln_call *call, int error)
@@ -136,7 +136,7 @@ void ln_call_described(struct ln_call *call, const char *type, const char *sdp)
         return;
     if (offer)
         call->remote_op = op;
-    ln_loop_touch(call->handle);
+    ln_place_touch(call->place);
 }
 
 void ln_call_candidate(struct ln_call *call, const struct ln_ice_candidate_init *candidate)
@@ -145,14 +145,14 @@ void ln_call_candidate(struct ln_call *call, const struct ln_ice_candidate_init 
 
     /* One of an offer that we ignored does not fit, and fails without harm. */
     if (ln_peer_connection_add_ice_candidate(call->pc, candidate, &op) == 0)
-        ln_loop_touch(call->handle);
+        ln_place_touch(call->place);
 }
 
 void ln_call_restart_ice(struct ln_call *call)
 {
     call->restarts++;
     ln_peer_connection_restart_ice(call->pc);
-    ln_loop_touch(call->handle);
+    ln_place_touch(call->place);
 }
 
 /* ---- chat ---- */
@@ -174,7 +174,7 @@ static void send_waiting(struct ln_call *call)
         ln_free(call->allocator, text->text);
         ln_ring_pop(&call->texts, NULL);
     }
-    ln_loop_touch(call->handle);
+    ln_place_touch(call->place);
 }
 
 int ln_call_send_text(struct ln_call *call, const char *text, size_t len)
@@ -340,7 +340,7 @@ static void on_timer(void *ctx, ln_time now)
         call->figures_at = now + FIGURES_INTERVAL;
         ln_peer_connection_set_wall_offset(call->pc, ln_loop_wall_offset(call->config.loop));
         if (!call->stats_op && ln_peer_connection_get_stats(call->pc, NULL, &call->stats_op) == 0)
-            ln_loop_touch(call->handle);
+            ln_place_touch(call->place);
     }
     set_timer(call);
 }
@@ -426,10 +426,9 @@ static int start(struct ln_call *call)
     if (!error)
         error = ln_peer_connection_create(config->configuration, config->env, &call->pc);
     if (!error)
-        error = ln_loop_add_endpoint(config->loop, ln_peer_connection_endpoint(call->pc), after,
-                                     call, &call->handle);
+        error = ln_place_take(&call->place, config->loop, config->port, call->pc, after, call);
     engine.pc = call->pc;
-    engine.handle = call->handle;
+    engine.place = call->place;
     if (!error)
         error = ln_media_engine_create(&call->engine, &engine);
     if (!error)
@@ -441,7 +440,7 @@ static int start(struct ln_call *call)
     if (!error && config->first_offer)
         error = ln_peer_connection_create_data_channel(call->pc, LN_CALL_CHANNEL, NULL, &channel);
     if (!error)
-        ln_loop_touch(call->handle);
+        ln_place_touch(call->place);
     return error;
 }
 
@@ -480,7 +479,7 @@ void ln_call_end(struct ln_call *call, struct ln_list *ending)
     ln_media_engine_free(call->engine);
     call->engine = NULL;
     ln_peer_connection_close(call->pc);
-    ln_loop_touch(call->handle);
+    ln_place_touch(call->place);
     ln_list_append(ending, &call->ending);
     ln_loop_timer_set(&call->timer, loop_now(call) + LAST_WORDS);
 }
@@ -500,7 +499,7 @@ void ln_call_free(struct ln_call *call)
     ln_list_remove(&call->ending);
     ln_media_engine_free(call->engine);
     ln_loop_timer_deinit(&call->timer);
-    ln_loop_remove_endpoint(call->handle);
+    ln_place_leave(call->place);
     ln_peer_connection_free(call->pc);
     ln_media_stream_track_unref(call->video_track);
     ln_media_stream_track_unref(call->audio_track);

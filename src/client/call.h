@@ -20,6 +20,7 @@ struct ln_call;
 
 struct ln_call_config {
     struct ln_loop *loop;
+    struct ln_port *port; /* shared with other calls; NULL: none */
     struct ln_workers *workers;
     struct ln_env *env;
     const struct ln_configuration *configuration; /* read during create */

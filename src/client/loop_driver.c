@@ -7,6 +7,10 @@
 #include <linnet/environment.h>
 #include <linnet/error.h>
 
+/* Of one listener, which thousands of peers may share: what nobody wants is bounded there, in
+ * src/ice/mux.h, and by the agents. */
+#define STREAMS_MAX 65536
+
 struct ln_driver {
     ln_environment *environment;
     struct ln_loop *loop;
@@ -69,6 +73,7 @@ static int start(struct ln_driver *driver)
     if (error)
         return error;
     config.env = ln_environment_env(driver->environment);
+    config.streams_max = STREAMS_MAX;
     error = ln_loop_create(&driver->loop, &config);
     if (!error)
         error = ln_mdns_create(&driver->mdns, NULL, config.env);

@@ -13,7 +13,7 @@
  * correction may fill the hole.
  *
  * With a bare loop (the owner of the connection does this):
- *   ln_media_engine_create(&engine, &(struct ln_media_engine_config){ loop, workers, pc, handle });
+ *   ln_media_engine_create(&engine, &(struct ln_media_engine_config){ loop, workers, pc, place });
  *   ln_media_engine_set_source(engine, sender, &(struct ln_media_source){ LN_SOURCE_TEST });
  *   in `after`: while (ln_peer_connection_poll_event(pc, &event)) {
  *                   ln_media_engine_handle_event(engine, now, &event); ... }
@@ -22,6 +22,7 @@
 #ifndef LN_CLIENT_MEDIA_ENGINE_H
 #define LN_CLIENT_MEDIA_ENGINE_H
 
+#include "client/port.h"
 #include "client/workers.h"
 
 #include <linnet/client.h>
@@ -38,8 +39,8 @@ struct ln_media_engine_config {
     struct ln_loop *loop;
     struct ln_workers *workers;
     ln_peer_connection *pc;
-    struct ln_loop_endpoint *handle; /* of pc in the loop */
-    struct ln_allocator *allocator;  /* NULL: the C library's; used from all threads */
+    struct ln_place *place;         /* of pc on the loop */
+    struct ln_allocator *allocator; /* NULL: the C library's; used from all threads */
 
     /* May be NULL. Borrowed; ln_picture_ref() keeps. `now` is when it is shown. */
     void (*picture)(void *ctx, ln_rtp_receiver *receiver, struct ln_picture *picture, ln_time now);

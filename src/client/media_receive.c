@@ -120,7 +120,7 @@ static void free_track(struct ln_receive_track *track)
 static void ask_for_key(struct ln_receive_track *track)
 {
     ln_rtp_receiver_request_key_frame(track->receiver);
-    ln_loop_touch(track->engine->config.handle);
+    ln_place_touch(track->engine->config.place);
 }
 
 /* The lost frame at the head waits for its follower, which may know what was in it. */

@@ -279,7 +279,7 @@ static void job_done(struct ln_job *job)
         ln_frame_unref(track->work.frames[i]);
     }
     track->work.frame_count = 0;
-    ln_loop_touch(track->engine->config.handle);
+    ln_place_touch(track->engine->config.place);
     begin_job(track, now);
 }
 

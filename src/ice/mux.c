@@ -138,6 +138,8 @@ void ln_ice_mux_remove(struct ln_ice_mux_member *member)
     if (!member)
         return;
     mux = member->mux;
+    if (mux->telling == member)
+        mux->telling = NULL;
     ln_mux_release(member);
     ln_heap_remove(&mux->heap, &member->deadline);
     ln_list_remove(&member->unsettled);
@@ -176,17 +178,18 @@ void ln_mux_stir(struct ln_ice_mux_member *member)
 void ln_ice_mux_touch(struct ln_ice_mux_member *member)
 {
     ln_mux_stir(member);
+    if (member->mux->telling == member)
+        ln_list_remove(&member->news); /* its owner is at it */
 }
 
 void *ln_ice_mux_poll_news(struct ln_ice_mux *mux)
 {
-    struct ln_ice_mux_member *member;
-
+    mux->telling = NULL;
     if (ln_list_empty(&mux->news))
         return NULL;
-    member = LN_CONTAINER(mux->news.next, struct ln_ice_mux_member, news);
-    ln_list_remove(&member->news);
-    return member->ctx;
+    mux->telling = LN_CONTAINER(mux->news.next, struct ln_ice_mux_member, news);
+    ln_list_remove(&mux->telling->news);
+    return mux->telling->ctx;
 }
 
 void ln_mux_set_deadline(struct ln_ice_mux_member *member)

@@ -69,7 +69,8 @@ LN_NODISCARD int ln_ice_mux_add(struct ln_ice_mux *mux, struct ln_endpoint endpo
                                 struct ln_ice_mux_member **ret_member);
 /* No call on it follows, what it had is closed, its addresses are free. NULL is fine. */
 void ln_ice_mux_remove(struct ln_ice_mux_member *member);
-/* Its owner called into it: the next turn of the mux looks after it. */
+/* Its owner called into it: the next turn of the mux looks after it. That is news, unless it was
+ * just told and the next has not been asked for. */
 void ln_ice_mux_touch(struct ln_ice_mux_member *member);
 /* A member that was called since it was told last: its owner looks for events. Gives its ctx, or
  * NULL when there is none. */

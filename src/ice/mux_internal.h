@@ -130,7 +130,8 @@ struct ln_ice_mux {
     struct ln_ice_mux_config config;
     struct ln_list members, unsettled, to_send, to_ask, news;
     size_t member_count;
-    struct ln_heap heap; /* of members */
+    struct ln_ice_mux_member *telling; /* whose owner looks for events just now */
+    struct ln_heap heap;               /* of members */
     struct ln_mux_base bases[LN_ICE_MUX_BASES_MAX];
     size_t bases_pending; /* WANTED or CLOSING */
     struct ln_map objects, ufrags, claims, asked, requests;

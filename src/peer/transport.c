@@ -134,7 +134,7 @@ static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration
     config.external_replaces = configuration->network.external_replaces;
     config.http_proxy = configuration->network.http_proxy;
     config.mdns_names = configuration->network.mdns_names;
-    config.tcp = configuration->ice_tcp;
+    config.tcp = configuration->network.ice_tcp;
     config.port_min = configuration->port_min;
     config.port_max = configuration->port_max;
     return ln_ice_create(&pc->transport.ice, &config, &pc->env);

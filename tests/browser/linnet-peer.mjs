@@ -23,10 +23,11 @@ export class LinnetPeer {
 
   send(object) { this.child.stdin.write(`${JSON.stringify(object)}\n`); }
 
-  stats() {
+  /** Of the one with this name, where there are many. */
+  stats(name) {
     return new Promise((resolve) => {
       this.#stats.push(resolve);
-      this.send({ cmd: 'stats' });
+      this.send({ cmd: 'stats', ...(name && { peer: name }) });
     });
   }
 

@@ -5,8 +5,8 @@
 //   tests/support/netns node --test tests/browser/tcp.test.mjs
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
+import { emptyPage, framesDecoded, inUse, openEnd } from './end.mjs';
 import { isSignal, LinnetPeer } from './linnet-peer.mjs';
 import { chromium, firefox, until } from './support.mjs';
 
@@ -18,69 +18,10 @@ function nft(...words) {
   execFileSync('nft', words, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-/** An empty page of a secure origin. */
-async function emptyPage() {
-  const server = http.createServer((_, response) => {
-    response.setHeader('content-type', 'text/html; charset=utf-8');
-    response.end('<!doctype html><title>tcp</title><link rel="icon" href="data:,">');
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://localhost:${server.address().port}/`, close: () => server.close() };
-}
-
 /** `linnet peer`: what it signals goes to `toPage`; it echoes messages and sends its test picture. */
 function peerOf(offers, toPage) {
   return new LinnetPeer(['--ice-tcp', '--echo', '--video', 'test', ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])],
     (object) => { if (isSignal(object)) toPage(object); });
-}
-
-/** In the page: a connection whose messages come back, and a picture to look at. */
-function openEnd({ offers, messages, longest }) {
-  const pc = new RTCPeerConnection();
-  const end = { pc, received: 0, wrong: 0 };
-  globalThis.end = end;
-  const content = (i) => String.fromCharCode(97 + i % 26).repeat(1 + (i * 7919) % longest);
-  const use = (channel) => {
-    channel.onmessage = ({ data }) => { if (data !== content(end.received++)) end.wrong++; };
-    channel.onopen = () => { for (let i = 0; i < messages; i++) channel.send(content(i)); };
-  };
-  pc.ondatachannel = ({ channel }) => use(channel);
-  pc.onicecandidate = ({ candidate }) => globalThis.toPeer(candidate ? candidate.toJSON() : { candidate: '' });
-  pc.ontrack = ({ track }) => {
-    const video = document.createElement('video');
-    Object.assign(video, { muted: true, autoplay: true, srcObject: new MediaStream([track]) });
-    document.body.append(video);
-  };
-  const local = async () => {
-    await pc.setLocalDescription();
-    globalThis.toPeer(pc.localDescription.toJSON());
-  };
-  const early = [];
-  end.fromPeer = async (signal) => {
-    if ('candidate' in signal) {
-      if (pc.remoteDescription) await pc.addIceCandidate(signal);
-      else early.push(signal);
-      return;
-    }
-    await pc.setRemoteDescription(signal);
-    if (signal.type === 'offer') await local();
-    while (early.length > 0) await pc.addIceCandidate(early.shift());
-  };
-  end.stats = async () => [...(await pc.getStats()).values()];
-  if (offers) {
-    use(pc.createDataChannel('chat'));
-    pc.addTransceiver('video', { direction: 'recvonly' });
-    local();
-  }
-}
-
-const framesDecoded = (stats) => stats.find((s) => s.type === 'inbound-rtp' && s.kind === 'video')?.framesDecoded ?? 0;
-
-/** The local and remote candidate of the pair that is in use. */
-function inUse(stats) {
-  const id = stats.find((s) => s.type === 'transport')?.selectedCandidatePairId;
-  const pair = stats.find((s) => s.type === 'candidate-pair' && (id ? s.id === id : s.selected ?? s.nominated));
-  return [pair.localCandidateId, pair.remoteCandidateId].map((one) => stats.find((s) => s.id === one));
 }
 
 async function call(host, site, offers) {

@@ -149,9 +149,9 @@ def test_pion_offers_again():
         renegotiate(pair, pair.other, "offer")
 
 
-def over_tcp(offers):
+def over_tcp(offers, ours=("--ice-tcp",)):
     """Our active candidate with Pion's passive one (RFC 6544): it offers nothing else."""
-    with pair_of(offers, "--tcp", ours=["--ice-tcp"], media=True) as pair:
+    with pair_of(offers, "--tcp", ours=ours, media=True) as pair:
         converse(pair, LARGEST)
         pair.until(has_picture, lambda s: has_tone(s, 440))
         candidates = {s["id"]: s for s in pair.stats() if s["type"] in ("local-candidate", "remote-candidate")}
@@ -167,6 +167,16 @@ def test_pion_offers_over_tcp():
 
 def test_pion_answers_over_tcp():
     over_tcp(False)
+
+
+def test_pion_on_a_shared_port():
+    for offers in (True, False):
+        with pair_of(offers, ours=["--udp-port", "0"]) as pair:
+            converse(pair, 10000)
+
+
+def test_pion_on_a_shared_tcp_port():
+    over_tcp(True, ["--udp-port", "0", "--tcp-port", "0"])
 
 
 if __name__ == "__main__":

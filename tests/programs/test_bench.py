@@ -40,6 +40,12 @@ def test_bench_idle_holds_two_thousand_peers_on_real_sockets():
     assert row["peers"] == 2000 and row["bytes_per_peer"] < 100 << 10, row
 
 
+def test_bench_idle_holds_two_thousand_peers_on_one_port():
+    (row,) = bench("idle", "--runs", "2000", "--seconds", "1", "--one-port")
+    assert row["one_port"] and row["peers"] == 4000 and row["bytes_per_peer"] < 100 << 10, row
+    assert row["descriptors"] % 2000 < 32, row  # those of the other ends, and one for each address of the port
+
+
 def test_bench_data_has_its_members():
     *rows, machine = bench("data", "--runs", "1", "--seconds", "1", "--sizes", "1024,65536", "--direction", "forth,both")
     assert [(row["message_bytes"], row["direction"]) for row in rows] == [

@@ -2,12 +2,13 @@
 """`linnet peer` from the outside: two of them through each other's lines, input that is wrong, and every
 exit code."""
 import base64
+import contextlib
 import json
 import os
 import signal
 import time
 
-from support import SECONDS, connect, folder, linnet, run, run_all, sentence
+from support import SECONDS, connect, folder, linnet, run, run_all, sentence, unused_port
 
 PEER = ("peer", "--loopback")
 
@@ -49,6 +50,31 @@ def test_peer_talks_to_peer_in_objects_of_one_line():
         assert ben.close() == 0 and not ben.left_behind(), ben
         only_objects(ada)
         only_objects(ben)
+
+
+def test_peer_serves_many_on_one_port():
+    names = ("ada", "ben", "cleo")
+    port = unused_port()
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(linnet("peer", "--loopback", "--many", "--echo", "--no-trickle", "--udp-port", str(port)))
+        others = {name: stack.enter_context(linnet(*PEER, "--offer", "--data", "chat", "--no-trickle")) for name in names}
+        for name, other in others.items():
+            server.send(dict(other.expect_json(lambda m: m.get("type") == "offer"), peer=name))
+        for _ in names:
+            answer = server.expect_json(lambda m: m.get("type") == "answer")
+            ports = {line.split()[5] for line in answer["sdp"].splitlines() if line.startswith("a=candidate:")}
+            assert ports == {str(port)}, answer
+            others[answer.pop("peer")].send(answer)
+        for name, other in others.items():
+            opened(other)
+            other.send({"channel": "chat", "data": f"of {name}"})
+            assert other.expect_json(lambda m: "data" in m) == {"channel": "chat", "data": f"of {name}"}
+        server.send({"peer": "ada", "cmd": "close"})
+        assert server.expect_json(lambda m: "ended" in m) == {"peer": "ada", "ended": 0}
+        server.send({"peer": "nobody", "channel": "chat", "data": "?"})
+        server.expect('there is no connection "nobody"', stream="err")
+        assert server.close() == 0 and not server.left_behind(), server
+        only_objects(server)
 
 
 def candidates_of(*options):

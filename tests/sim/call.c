@@ -452,7 +452,7 @@ static int create_parties(struct call *call)
     int error = 0;
 
     ln_configuration_init(&configuration);
-    configuration.ice_tcp = call->scenario->ice_tcp;
+    configuration.network.ice_tcp = call->scenario->ice_tcp;
     if (call->scenario->nat != NAT_NONE) {
         configuration.ice_servers = servers;
         configuration.ice_server_count = 1;

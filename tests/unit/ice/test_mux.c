@@ -64,6 +64,23 @@ LN_TEST(mux, a_packet_for_one_costs_the_others_no_call)
     crowd_free(&c);
 }
 
+LN_TEST(mux, a_touch_from_the_owners_own_turn_is_no_news)
+{
+    struct crowd_peer *peer = NULL;
+
+    connect_all(2);
+    while (ln_ice_mux_poll_news(c.mux))
+        ;
+    ln_ice_mux_touch(c.peers[1].member);
+    peer = ln_ice_mux_poll_news(c.mux);
+    CHECK(peer == &c.peers[1]);
+    ln_ice_mux_touch(peer->member);
+    CHECK(ln_ice_mux_poll_news(c.mux) == NULL);
+    ln_ice_mux_touch(peer->member);
+    CHECK(ln_ice_mux_poll_news(c.mux) == peer);
+    crowd_free(&c);
+}
+
 LN_TEST(mux, has_a_socket_for_each_address_and_keeps_it_without_members)
 {
     crowd_init(&c, true);

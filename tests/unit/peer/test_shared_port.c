@@ -61,7 +61,7 @@ static void connect(bool tcp)
     ln_data_channel *channel;
 
     ln_configuration_init(&configuration);
-    configuration.ice_tcp = tcp;
+    configuration.network.ice_tcp = tcp;
     pair_init(&pair, &configuration);
     ln_shared_port_options_init(&options);
     options.udp_port = 5349;

@@ -23,7 +23,7 @@ static void connect(void)
     ln_data_channel *channel;
 
     ln_configuration_init(&configuration);
-    configuration.ice_tcp = true;
+    configuration.network.ice_tcp = true;
     pair_init(&pair, &configuration);
     memset(told, 0, sizeof told);
     pair.on_event = count_candidates;
