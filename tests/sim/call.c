@@ -384,12 +384,17 @@ static void put_pair_behind_nats(struct call *call)
 static void put_behind_nats(struct call *call)
 {
     struct net_nat nats[2];
-    bool wanted = call->scenario->nat == NAT_REACHABLE;
+    bool filtered = call->scenario->nat == NAT_FILTERED;
+    bool wanted = call->scenario->nat == NAT_REACHABLE || filtered;
     bool firewalls = call->scenario->nat == NAT_FIREWALLS || call->scenario->nat == NAT_NO_UDP;
 
     do {
         for (int i = 0; i < 2; i++) {
             nats[i] = any_nat(call);
+            if (filtered) {
+                nats[i].mapping = NET_INDEPENDENT;
+                nats[i].filtering = NET_ADDRESS_AND_PORT;
+            }
             if (call->scenario->nat == NAT_UNREACHABLE)
                 nats[i].filtering = NET_ADDRESS_AND_PORT;
             if (firewalls) {

@@ -3,6 +3,7 @@
  * hold in time. */
 #include "base/time.h"
 #include "tests/sim/call.h"
+#include "tests/sim/turn_host.h"
 #include "tests/support/test.h"
 
 #include <stdlib.h>
@@ -397,6 +398,21 @@ LN_SCENARIO(nat_rebinds_before_the_controlled) = {
     .messages = 20,
     .length = S(10),
     .acts = { { ACT_REBIND, S(3), 1 }, { ACT_REBIND, S(6), 1 } },
+    .holds = back_within_a_second,
+    .figure = "longest gap (ms)",
+};
+
+/* Nothing that comes from the new address is let in: a relay that is kept warm carries on. */
+LN_SCENARIO(nat_rebinds_where_both_sides_filter) = {
+    .line = { .delay = MS(30), .loss = 0.02 },
+    .nat = NAT_FILTERED,
+    .server = &turn_server,
+    .audio = true,
+    .video = true,
+    .both_send = true,
+    .messages = 20,
+    .length = S(14),
+    .acts = { { ACT_REBIND, S(4), 0 }, { ACT_REBIND, S(7), 1 }, { ACT_REBIND, S(10), 0 } },
     .holds = back_within_a_second,
     .figure = "longest gap (ms)",
 };

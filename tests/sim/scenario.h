@@ -69,6 +69,7 @@ enum nat_plan {
     NAT_NO_UDP,      /* the same, and no datagram passes */
     NAT_FIRST,       /* host 0 behind any kind, host 1 behind one that lets everybody in */
     NAT_SECOND,      /* the other way round */
+    NAT_FILTERED,    /* both behind one that keeps a mapping and lets in whom was sent to */
     NAT_PAIRS,       /* every kind of client (net.h) with every other, in the order of the seeds */
 };
 
