@@ -96,6 +96,19 @@ LN_SCENARIO(tcp_through_firewalls) = {
     .messages = 20,
 };
 
+/* The streams to the server break in the call, now of one side and now of the other, and the
+ * allocations go on by new ones: nobody restarts anything. */
+LN_SCENARIO(relay_streams_break_and_move) = {
+    .line = { .delay = MS(30) },
+    .nat = NAT_NO_UDP,
+    .server = &turn_server,
+    .messages = 40,
+    .length = S(6),
+    .acts = { { ACT_RESET, S(1), .host = 0 },
+              { ACT_RESET, S(2), .host = 1 },
+              { ACT_RESET, S(3), .host = 0 } },
+};
+
 /* The streams to the server break in the call, and a restart makes new ones. */
 LN_SCENARIO(relay_streams_break) = {
     .line = { .delay = MS(30) },

@@ -75,20 +75,22 @@ static void say(struct secure_client *c, const void *data, size_t data_len)
     take(c);
 }
 
-/* A signed Allocate within the session; the relayed address. */
-static struct ln_address allocate(struct secure_client *c)
+/* A request within the session, signed after the challenge. With a ticket, which may be empty. */
+static void ask(struct secure_client *c, uint16_t method, const struct ln_bytes *ticket,
+                struct ln_stun_message *ret_answer)
 {
     struct ln_stun_id id = { { 7 } };
-    struct ln_stun_message answer;
-    struct ln_address relayed;
     struct ln_stun_builder b;
     struct ln_bytes nonce;
     uint8_t data[1024], key[16];
     int len;
 
     for (int i = 0; i < 2; i++) {
-        ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, LN_STUN_ALLOCATE, &id);
-        ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+        ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, method, &id);
+        if (method == LN_STUN_ALLOCATE)
+            ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+        if (ticket)
+            ln_stun_add(&b, LN_STUN_MOBILITY_TICKET, ticket->data, ticket->len);
         if (i == 1) {
             ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
             ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
@@ -101,10 +103,19 @@ static struct ln_address allocate(struct secure_client *c)
         len = ln_stun_finish(&b);
         CHECK(len > 0);
         say(c, data, (size_t)len);
-        CHECK(ln_stun_parse(c->inbox, c->inbox_len, &answer) == 0);
-        CHECK(i == 1 || ln_stun_find(&answer, LN_STUN_NONCE, &nonce));
+        CHECK(ln_stun_parse(c->inbox, c->inbox_len, ret_answer) == 0);
+        CHECK(i == 1 || ln_stun_find(ret_answer, LN_STUN_NONCE, &nonce));
     }
-    CHECK(answer.kind == LN_STUN_SUCCESS);
+    CHECK(ret_answer->kind == LN_STUN_SUCCESS);
+}
+
+/* The relayed address. */
+static struct ln_address allocate(struct secure_client *c)
+{
+    struct ln_stun_message answer;
+    struct ln_address relayed;
+
+    ask(c, LN_STUN_ALLOCATE, NULL, &answer);
     CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, &relayed));
     return relayed;
 }
@@ -495,5 +506,37 @@ LN_TEST(shared_port, a_hundred_pages_come_and_go_and_nothing_is_left)
     CHECK_EQUAL(test_allocator()->live_bytes, before);
     CHECK_EQUAL(rig.open_count, 1 + 1); /* the listeners */
     CHECK_EQUAL(rig_counts(&rig).pages, 100);
+    rig_end(&rig);
+}
+
+/* RFC 8016, 1: mobility is to work with TLS and DTLS as well. */
+LN_TEST(secure, an_allocation_moves_from_tls_to_dtls_and_back)
+{
+    static const uint8_t nobodys_channel[] = { 0x40, 0, 0, 1, 'x', 0, 0, 0 };
+    struct secure_client clients[3];
+    struct ln_bytes ticket = { NULL, 0 }, found;
+    struct ln_stun_message answer;
+    uint8_t copy[128];
+    struct rig rig;
+
+    start(&rig);
+    for (int i = 0; i < 3; i++) {
+        static const char *const from[] = { "198.51.100.7:1", "198.51.100.8:2", "198.51.100.9:3" };
+        enum ln_turn_transport used = i == 1 ? LN_TURN_DTLS : LN_TURN_TLS;
+        struct secure_client *c = &clients[i];
+
+        open_client(c, &rig, i == 1, from[i], i == 1 ? RIG_LISTENER : open_stream(&rig, from[i]));
+        pump(c);
+        ask(c, i == 0 ? LN_STUN_ALLOCATE : LN_STUN_REFRESH, &ticket, &answer);
+        CHECK(ln_stun_find(&answer, LN_STUN_MOBILITY_TICKET, &found) && found.len <= sizeof copy);
+        memcpy(copy, found.data, found.len);
+        ticket = (struct ln_bytes){ copy, found.len };
+        say(c, nobodys_channel, i == 1 ? 5 : 8); /* he has spoken from there */
+        CHECK_EQUAL(rig_counts(&rig).transport[used].allocations, 1);
+        CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
+    }
+    CHECK_EQUAL(rig_counts(&rig).moved, 2);
+    for (int i = 0; i < 3; i++)
+        ln_session_free(clients[i].session);
     rig_end(&rig);
 }
