@@ -223,10 +223,9 @@ LN_TEST(server, sockets_handed_over_count_and_wait_for_the_loop_or_its_end)
     fds[3] = hand_over("203.0.113.5:1234", true); /* nobody comes for it any more */
     ln_http_server_free(h.server);
     ln_http_loop_free(h.loop);
-    for (int i = 0; i < 4; i++) {
-        CHECK(host_read_all(fds[i], text, sizeof text) == 0);
+    CHECK(host_read_all(fds[3], text, sizeof text) == 0); /* it is closed with the server */
+    for (int i = 0; i < 4; i++)
         close(fds[i]);
-    }
 }
 
 LN_TEST(server, names_why_it_cannot_listen)
