@@ -148,6 +148,7 @@ bool ln_ice_add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *
                                   .preference = host->preference,
                                   .server = (int8_t)server,
                                   .type = LN_CANDIDATE_SRFLX,
+                                  .tcp_type = host->tcp_type,
                                   .signalled = ln_ice_is_gathering(ice->current) };
 
     if (has_reflexive(ice->current, host->link, mapped) ||
@@ -191,7 +192,7 @@ void ln_ice_add_host(struct ln_ice *ice, const struct ln_ice_local *from)
         return;
     ln_ice_pair_up_local(ice, host);
     if (ice->externals && !ice->config.external_replaces &&
-        model.tcp_type == LN_CANDIDATE_TCP_NONE &&
+        model.tcp_type != LN_CANDIDATE_TCP_ACTIVE && /* nobody connects to that (RFC 6544, 4.1) */
         ln_ice_external_of(ice->externals, &model.base, &external))
         (void)ln_ice_add_server_reflexive(ice, host, -1, &external);
 }

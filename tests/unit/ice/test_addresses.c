@@ -188,6 +188,39 @@ LN_TEST(external, an_address_is_told_beside_the_host_candidate)
     agents_free(&s);
 }
 
+LN_TEST(external, a_tcp_port_that_listens_is_told_under_the_address_of_the_nat_too)
+{
+    static const char *const addresses[] = { "10.0.0.2" };
+    static const char *const texts[] = { "203.0.113.5" };
+    size_t count[LN_CANDIDATE_TCP_SO + 1] = { 0 };
+    uint32_t host[LN_CANDIDATE_TCP_SO + 1] = { 0 };
+
+    agents_init(&s);
+    s.a.config.tcp = true;
+    s.a.config.externals = texts;
+    s.a.config.external_count = 1;
+    gather(addresses, 1);
+    for (size_t i = 0; i < s.a.candidate_count; i++) {
+        const struct ln_candidate *c = &s.a.candidates[i];
+
+        if (c->type == LN_CANDIDATE_HOST) {
+            host[c->tcp_type] = c->priority;
+            continue;
+        }
+        CHECK(c->type == LN_CANDIDATE_SRFLX && c->address.ip[0] == 203);
+        CHECK(c->protocol ==
+              (c->tcp_type == LN_CANDIDATE_TCP_NONE ? LN_CANDIDATE_UDP : LN_CANDIDATE_TCP));
+        CHECK(c->related.ip[0] == 10 && c->related.port == c->address.port);
+        CHECK(c->priority < host[c->tcp_type]);
+        count[c->tcp_type]++;
+    }
+    CHECK_EQUAL(count[LN_CANDIDATE_TCP_NONE], 1);
+    CHECK_EQUAL(count[LN_CANDIDATE_TCP_ACTIVE], 0); /* nobody connects to it */
+    CHECK_EQUAL(count[LN_CANDIDATE_TCP_PASSIVE], 1);
+    CHECK_EQUAL(count[LN_CANDIDATE_TCP_SO], 1);
+    agents_free(&s);
+}
+
 LN_TEST(external, an_address_is_told_in_place_of_the_host_candidate_even_with_names)
 {
     static const char *const addresses[] = { "10.0.0.2", "10.1.0.2" };
