@@ -34,10 +34,14 @@ static bool has_relay(const struct ln_ice *ice, const struct ln_address *base, s
 {
     size_t i;
 
-    for (i = 0; i < ice->relay_count; i++)
-        if (ice->relays[i]->generation == ice->current &&
-            ln_address_equal(&ice->relays[i]->base, base) && ice->relays[i]->server_index == server)
+    for (i = 0; i < ice->relay_count; i++) {
+        const struct ln_ice_relay *relay = ice->relays[i];
+
+        if (relay->generation == ice->current && relay->server_index == server &&
+            (ln_address_equal(&relay->base, base) ||
+             (relay->own && ln_address_equal_ip(&relay->base, base)))) /* it moved there */
             return true;
+    }
     return false;
 }
 

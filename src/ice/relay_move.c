@@ -34,6 +34,21 @@ static const struct ln_address *reachable(const struct ln_ice_relay *relay,
     return NULL;
 }
 
+/* The same address first, then the family of the server that is known to be there. */
+static unsigned rank(const struct ln_ice_relay *relay, const struct ln_ice_link *link)
+{
+    return (ln_address_equal_ip(&relay->base, &link->address) ? 2u : 0u) +
+           (relay->server.family == link->address.family ? 1u : 0u);
+}
+
+static bool is_better(const struct ln_ice_relay *relay, const struct ln_ice_link *link,
+                      const struct ln_ice_link *best)
+{
+    unsigned one = rank(relay, link), other = rank(relay, best);
+
+    return one != other ? one > other : link->preference > best->preference;
+}
+
 /* The best socket of the generation from whose address the server can be reached. */
 static const struct ln_ice_link *best_link(const struct ln_ice *ice,
                                            const struct ln_ice_relay *relay)
@@ -45,7 +60,7 @@ static const struct ln_ice_link *best_link(const struct ln_ice *ice,
         const struct ln_ice_link *link = &ice->links[i];
 
         if (link->state == LN_ICE_LINK_OPEN && link->generation == relay->generation &&
-            reachable(relay, link) && (!best || link->preference > best->preference))
+            reachable(relay, link) && (!best || is_better(relay, link, best)))
             best = link;
     }
     return best;

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Allocations that follow their client (RFC 8016), with another's server and another's client: our client moves one at
 coturn, coturn's client moves one at `linnet turn`. A small NAT of our own gives new mappings."""
+import os
 import re
 import select
 import socket
 import threading
 import time
 
-from relays import free_port, turn_server
+from relays import certificate, free_port, turn_server
 from support import Pair, peer, run_all
-from test_coturn import PORT, turnserver
+from test_coturn import PORT, TLS_PORT, turnserver
 from test_turnutils import client as turnutils
 
 LIMIT_S = 3.0  # 300 ms of silence, and what a busy machine adds
@@ -79,15 +80,15 @@ def echo(pair, text):
     pair.wait(pair.linnet, lambda m: m.get("data") == text)
 
 
-def follows(server_port, moved, credentials="user,secret", times=3):
+def follows(server_port, moved, credentials="user,secret", times=3, scheme="turn:127.0.0.1"):
     """Our client behind the NAT; sound flows both ways. After each new mapping it goes on by itself: by the same
     allocation if the server gives tickets, else by another."""
     with Nat(server_port) as nat:
         options = ["--loopback", "--policy", "relay"]
         ours = peer("--offer", "--data", "chat", "--audio", "tone", *options, "--ice-server",
-                    f"turn:127.0.0.1:{nat.port},{credentials}")
+                    f"{scheme}:{nat.port}?transport=udp,{credentials}")
         other = peer("--answer", "--echo", "--audio", "tone", *options, "--ice-server",
-                     f"turn:127.0.0.1:{server_port},{credentials}")
+                     f"{scheme}:{server_port}?transport=udp,{credentials}")
         with Pair(ours, other) as pair:
             pair.opened(pair.linnet)
             echo(pair, "before")
@@ -113,6 +114,22 @@ def test_coturn_moves_the_allocation_of_our_client():
     finally:
         server.kill()
         server.wait()
+
+
+def test_coturn_moves_the_allocation_of_our_client_over_dtls():
+    server = turnserver("--mobility")
+    try:
+        follows(TLS_PORT, True, scheme="turns:localhost")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_our_server_moves_allocations_over_dtls():
+    cert, key = certificate()
+    os.environ["SSL_CERT_FILE"] = cert
+    with turn_server("--workers", "4", "--tls-cert", cert, "--tls-key", key, port=free_port()) as ports:
+        follows(ports["udp"], True, "u,p", scheme="turns:localhost")
 
 
 def test_coturn_without_mobility_gives_our_client_another_allocation():
