@@ -147,7 +147,8 @@ void http_connection_abandon(struct connection *c)
     lws_set_opaque_user_data(wsi, NULL);
     destroyed(c);
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    lws_cancel_service(lws_get_context(wsi)); /* else it looks at its times when a socket has news */
+    lws_cancel_service(
+        lws_get_context(wsi)); /* else it looks at its times when a socket has news */
 }
 
 /* ------------------------------------------------------------------ output */
