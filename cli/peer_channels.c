@@ -60,6 +60,7 @@ static void remove_channel(struct peer_channels *c, ln_data_channel *channel)
         if (c->channels[i] == channel)
             c->channels[i] = c->channels[--c->count];
     peer_piece_closed(c, channel);
+    peer_bulk_forget(&c->bulk, channel);
     ln_data_channel_release(channel);
 }
 
@@ -156,6 +157,8 @@ void peer_channels_line(struct peer_channels *c, const json_t *line)
         fprintf(stderr, "linnet peer: there is no channel \"%s\"\n", label);
         return;
     }
+    if (peer_bulk_line(&c->bulk, channel, line))
+        return;
     if (json_is_string(text)) {
         error = send_text(c, channel, line, text);
     } else if (json_is_string(base64)) {
@@ -165,8 +168,8 @@ void peer_channels_line(struct peer_channels *c, const json_t *line)
     } else if (state && strcmp(state, "abandoned") == 0) {
         peer_piece_abandon(c, channel);
     } else {
-        fprintf(stderr, "linnet peer: a channel line needs data, data64, or state open, closed or "
-                        "abandoned\n");
+        fprintf(stderr, "linnet peer: a channel line needs data, data64, bulk, sum, or state open, "
+                        "closed or abandoned\n");
         return;
     }
     if (error)
@@ -184,10 +187,12 @@ bool peer_channels_full(struct peer_channels *c)
     return full;
 }
 
-static void on_message(const struct peer_channels *c, const struct ln_event *event)
+static void on_message(struct peer_channels *c, const struct ln_event *event)
 {
     int error;
 
+    if (peer_bulk_receive(&c->bulk, event))
+        return;
     write_message(c, event);
     if (!c->echo)
         return;
@@ -217,6 +222,9 @@ bool peer_channels_event(struct peer_channels *c, const struct ln_event *event)
         return true;
     case LN_EVENT_MESSAGE:
         on_message(c, event);
+        return true;
+    case LN_EVENT_BUFFERED_AMOUNT_LOW:
+        peer_bulk_send(&c->bulk);
         return true;
     default:
         return peer_piece_event(c, event);

@@ -3,6 +3,8 @@
 #ifndef CLI_PEER_CHANNELS_H
 #define CLI_PEER_CHANNELS_H
 
+#include "cli/peer_bulk.h"
+
 #include <linnet/linnet.h>
 
 #include <jansson.h>
@@ -28,6 +30,7 @@ struct peer_channels {
     ln_data_channel *open[PEER_CHANNELS_MAX]; /* those with a message begun */
     size_t open_count;
     struct peer_piece piece;
+    struct peer_bulk bulk;
 };
 
 void peer_channels_add(struct peer_channels *c, ln_data_channel *channel);

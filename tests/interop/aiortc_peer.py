@@ -16,6 +16,7 @@ of the other end may trickle."""
 import asyncio
 import base64
 import fractions
+import hashlib
 import json
 import sys
 import time
@@ -53,6 +54,27 @@ def write(line):
     print(json.dumps(line), flush=True)
 
 
+class Sum:
+    """Bulk, as docs/peer.md has it."""
+
+    def __init__(self, size):
+        self.size = self.left = size
+        self.digest, self.messages = bytes(32), 0
+
+    def add(self, message):
+        self.digest = hashlib.sha256(self.digest + message).digest()
+        self.messages += 1
+        self.left -= len(message)
+
+    def tell(self, label, what):
+        write({"channel": label, what: self.size, "messages": self.messages, "sha256": self.digest.hex()})
+
+
+def make_up(number, length):
+    body = (31 * numpy.arange(length, dtype=numpy.int64) + number) & 255
+    return (number.to_bytes(8, "big") + body.astype(numpy.uint8).tobytes()[8:])[:length]
+
+
 class NumberedPictures(VideoStreamTrack):
     number = -1
 
@@ -86,7 +108,7 @@ class Peer:
         self.pc = RTCPeerConnection(configuration())
         self.numbers, self.size, self.timestamps = picture.Numbers(), (0, 0), []
         self.heard, self.rate = numpy.zeros(0), 48000
-        self.channels, self.tasks = {}, []
+        self.channels, self.tasks, self.sums = {}, [], {}
         self.pc.on("datachannel", self.use)
         self.pc.on("track", lambda track: self.tasks.append(asyncio.ensure_future(self.watch(track))))
         self.pc.on("connectionstatechange", lambda: write({"connection": self.pc.connectionState}))
@@ -135,9 +157,30 @@ class Peer:
 
         channel.on("open", opened)
         channel.on("close", lambda: write({"channel": label, "state": "closed"}))
-        channel.on("message", channel.send)
+        channel.on("message", lambda message: self.take(channel, message))
         if channel.readyState == "open":
             opened()
+
+    def take(self, channel, message):
+        total = self.sums.get(channel.label)
+        if total is None:
+            channel.send(message)
+            return
+        total.add(message)
+        if total.left <= 0:
+            del self.sums[channel.label]
+            total.tell(channel.label, "received")
+
+    async def send_bulk(self, channel, size, message_size=16384):
+        total = Sum(size)
+        while total.left > 0:
+            while channel.bufferedAmount > 1 << 20:
+                await asyncio.sleep(0.001)
+            message = make_up(total.messages, min(message_size, total.left))
+            channel.send(message)
+            total.add(message)
+            await asyncio.sleep(0)
+        total.tell(channel.label, "sent")
 
     def on_channel_line(self, line):
         label, state = line.pop("channel"), line.pop("state", None)
@@ -145,6 +188,11 @@ class Peer:
             self.use(self.pc.createDataChannel(label, **line))
         elif state == "closed":
             self.channels[label].close()
+        elif "bulk" in line:
+            self.tasks.append(asyncio.ensure_future(self.send_bulk(self.channels[label], line["bulk"], line["size"])))
+        elif "sum" in line:
+            self.sums[label] = Sum(line["sum"])
+            write({"channel": label, "summing": line["sum"]})
         else:
             self.channels[label].send(line["data"] if "data" in line else base64.b64decode(line["data64"]))
 

@@ -2,7 +2,10 @@
 """Cases that every peer which speaks our JSON lines goes through, over a Pair from support. The other
 end echoes what it hears on data channels."""
 import base64
+import os
 import re
+import subprocess
+import time
 
 from support import has_picture, has_tone, stats_of
 
@@ -22,6 +25,41 @@ def converse(pair, largest=0):
         blob = encode((bytes(range(256)) * (size // 256 + 1))[:size])
         pair.linnet.send({"channel": "chat", "data64": blob})
         pair.wait(pair.linnet, lambda m: m.get("data64") == blob)
+
+
+BULK_BYTES = int(os.environ.get("LINNET_BULK_BYTES", 8 << 20))
+BULK_MESSAGE = 60000
+BULK_SLOWEST = 100000  # bytes a second, of the slowest stack on a busy machine
+LOSS = """
+table inet lossy {
+    chain input {
+        type filter hook input priority 0
+        meta l4proto udp numgen random mod 1000 < %d drop
+    }
+}
+"""
+
+
+def bulk(pair, most=None, per_mille=5):
+    """LINNET_BULK_BYTES each way, or so many at most, with losses: both ends come to the same SHA-256."""
+    size = min(BULK_BYTES, most or BULK_BYTES)
+    assert "LINNET_NETNS" in os.environ, "losses are made in a namespace of its own (tests/support/netns)"
+    pair.opened(pair.linnet)
+    subprocess.run(("nft", "-f", "-"), input=LOSS % per_mille, text=True, check=True)
+    try:
+        for source, target in ((pair.linnet, pair.other), (pair.other, pair.linnet)):
+            target.send({"channel": "chat", "sum": size})
+            pair.wait(target, lambda m: m.get("summing") == size)
+            begin = time.monotonic()
+            source.send({"channel": "chat", "bulk": size, "size": BULK_MESSAGE})
+            received = pair.wait(target, lambda m: "received" in m, 60 + size / BULK_SLOWEST)
+            seconds = time.monotonic() - begin
+            sent = pair.wait(source, lambda m: "sent" in m)
+            assert received["received"] == sent["sent"] == size, (sent, received)
+            assert (received["messages"], received["sha256"]) == (sent["messages"], sent["sha256"]), (sent, received)
+            print(f"{size >> 20} MiB {'to' if source is pair.linnet else 'from'} the other end: {size / seconds / 1e6:.1f} MB/s")
+    finally:
+        subprocess.run(("nft", "delete", "table", "inet", "lossy"), check=True)
 
 
 def too_large(pair, limit):

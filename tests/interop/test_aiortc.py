@@ -7,7 +7,7 @@ from functools import partial
 
 import support
 from cases import (
-    both_ways, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, repaired,
+    both_ways, bulk, channel_kinds, close_from_both_sides, converse, hears_660, renegotiate, repaired,
     they_send, too_large, we_send,
 )
 from lossy import LossyPath
@@ -17,6 +17,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 65536
 aiortc = partial(Lines, "/usr/bin/python3", os.path.join(HERE, "aiortc_peer.py"))
 pair_of = partial(support.pair_of, aiortc)
+
+
+def test_aiortc_and_linnet_carry_bulk_both_ways_with_loss():
+    with pair_of(False) as pair:
+        bulk(pair)
 
 
 def test_aiortc_offers_data():

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-from cases import close_from_both_sides, converse, in_pieces, too_large
+from cases import bulk, close_from_both_sides, converse, in_pieces, too_large
 from lossy import LossyPath
 from support import LINNET, ROOT, Lines, Pair, peer, run_all
 
@@ -59,6 +59,11 @@ def test_datachannel_takes_a_message_in_pieces():
     for offers in (True, False):
         with pair_of(offers, "--parts") as pair:
             in_pieces(pair, LARGEST)
+
+
+def test_datachannel_and_linnet_carry_bulk_both_ways_with_loss():
+    with pair_of(False) as pair:
+        bulk(pair)
 
 
 def test_datachannel_offers_and_channels_close():

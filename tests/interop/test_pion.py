@@ -11,7 +11,7 @@ import subprocess
 from functools import partial
 
 import support
-from cases import channel_kinds, close_from_both_sides, converse, in_pieces, renegotiate
+from cases import bulk, channel_kinds, close_from_both_sides, converse, in_pieces, renegotiate
 from support import Lines, has_picture, has_tone, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -54,6 +54,11 @@ pair_of = partial(support.pair_of, pion)
 def tracks(pair):
     pair.other.send({"cmd": "tracks"})
     return pair.wait(pair.other, lambda m: "tracks" in m)["tracks"]
+
+
+def test_pion_and_linnet_carry_bulk_both_ways_with_loss():
+    with pair_of(False) as pair:
+        bulk(pair)
 
 
 def test_pion_offers_data():

@@ -3,6 +3,7 @@
 exit code."""
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -75,6 +76,27 @@ def test_peer_serves_many_on_one_port():
         server.expect('there is no connection "nobody"', stream="err")
         assert server.close() == 0 and not server.left_behind(), server
         only_objects(server)
+
+
+def test_peer_sums_up_bulk_that_it_sends_and_receives():
+    with linnet(*PEER, "--offer", "--data", "chat") as ada, linnet(*PEER, "--answer") as ben:
+        connect(ada, ben)
+        opened(ada)
+        opened(ben)
+        for source, target in ((ada, ben), (ben, ada)):
+            size = 5000001
+            target.send({"channel": "chat", "sum": size})
+            target.expect_json(lambda m: m.get("summing") == size)
+            source.send({"channel": "chat", "bulk": size, "size": 70000})
+            sent = source.expect_json(lambda m: "sent" in m)
+            received = target.expect_json(lambda m: "received" in m)
+            assert received == {**{k: v for k, v in sent.items() if k != "sent"}, "received": size}
+            digest = bytes(32)
+            for k in range(72):
+                length = min(70000, size - k * 70000)
+                message = k.to_bytes(8, "big") + bytes((31 * i + k) & 255 for i in range(8, length))
+                digest = hashlib.sha256(digest + message[:length]).digest()
+            assert sent["messages"] == 72 and sent["sha256"] == digest.hex(), sent
 
 
 def candidates_of(*options):

@@ -4,6 +4,7 @@
 //
 //   --offer | --answer   who begins
 //   --data               a channel "chat" (with --offer)
+import { createHash } from 'node:crypto';
 import readline from 'node:readline';
 
 import { cleanup, PeerConnection } from 'node-datachannel';
@@ -11,14 +12,79 @@ import { cleanup, PeerConnection } from 'node-datachannel';
 const has = (option) => process.argv.includes(option);
 const write = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 const channels = new Map();
+const MESSAGE_BYTES = 16384;
+const BUFFERED_MOST = 1 << 20;
+
+/** Bulk, as docs/peer.md has it. */
+class Sum {
+  digest = Buffer.alloc(32);
+  messages = 0;
+
+  constructor(bytes) {
+    this.bytes = this.left = bytes;
+  }
+
+  add(message) {
+    this.digest = createHash('sha256').update(this.digest).update(message).digest();
+    this.messages++;
+    this.left -= message.length;
+  }
+
+  tell(channel, what) {
+    write({ channel, [what]: this.bytes, messages: this.messages, sha256: this.digest.toString('hex') });
+  }
+}
+
+const sums = new Map(); // of what comes on a channel
+
+function makeUp(number, length) {
+  const message = Buffer.allocUnsafe(length);
+  for (let i = 8; i < length; i++)
+    message[i] = (31 * i + number) & 255;
+  message.writeBigUInt64BE(BigInt(number));
+  return message;
+}
+
+async function sendBulk(channel, label, bytes, size = MESSAGE_BYTES) {
+  const sum = new Sum(bytes);
+  while (sum.left > 0) {
+    while (channel.bufferedAmount() > BUFFERED_MOST)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    const message = makeUp(sum.messages, Math.min(size, sum.left));
+    channel.sendMessageBinary(message);
+    sum.add(message);
+    if (sum.messages % 16 === 0)
+      await new Promise((resolve) => setImmediate(resolve));
+  }
+  sum.tell(label, 'sent');
+}
+
+/** Whether the message was to be summed up. */
+function summed(label, data) {
+  const sum = sums.get(label);
+  if (!sum)
+    return false;
+  sum.add(Buffer.from(data));
+  if (sum.left <= 0) {
+    sums.delete(label);
+    sum.tell(label, 'received');
+  }
+  return true;
+}
 
 function use(channel) {
   const label = channel.getLabel();
   const opened = () => write({ channel: label, state: 'open', id: channel.getId(), protocol: channel.getProtocol() });
   channels.set(label, channel);
   channel.onClosed(() => write({ channel: label, state: 'closed' }));
-  channel.onMessage((data) => typeof data === 'string' ? channel.sendMessage(data)
-    : channel.sendMessageBinary(Buffer.from(data)));
+  channel.onMessage((data) => {
+    if (summed(label, data))
+      return;
+    if (typeof data === 'string')
+      channel.sendMessage(data);
+    else
+      channel.sendMessageBinary(Buffer.from(data));
+  });
   if (channel.isOpen())
     opened();
   else
@@ -35,7 +101,12 @@ function onChannelLine(pc, { state, ...line }) {
     open(pc, line);
   else if (state === 'closed')
     channel.close();
-  else if (line.data !== undefined)
+  else if (line.bulk)
+    sendBulk(channel, line.channel, line.bulk, line.size);
+  else if (line.sum) {
+    sums.set(line.channel, new Sum(line.sum));
+    write({ channel: line.channel, summing: line.sum });
+  } else if (line.data !== undefined)
     channel.sendMessage(line.data);
   else
     channel.sendMessageBinary(Buffer.from(line.data64, 'base64'));

@@ -20,13 +20,17 @@ import (
 	"bufio"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
@@ -52,7 +56,64 @@ type peer struct {
 	channels map[string]*webrtc.DataChannel
 	tracks   map[string]*figures
 	echo     map[string]*webrtc.TrackLocalStaticRTP
+	sums     map[string]*sum
 	quiet    bool
+}
+
+// Bulk, as docs/peer.md has it.
+type sum struct {
+	bytes, left, messages int
+	digest                [32]byte
+}
+
+func (s *sum) add(message []byte) {
+	hash := sha256.New()
+	hash.Write(s.digest[:])
+	hash.Write(message)
+	hash.Sum(s.digest[:0])
+	s.messages++
+	s.left -= len(message)
+}
+
+func (s *sum) tell(label, what string) {
+	write(line{"channel": label, what: s.bytes, "messages": s.messages, "sha256": hex.EncodeToString(s.digest[:])})
+}
+
+func sendBulk(channel *webrtc.DataChannel, bytes, size int) {
+	total := &sum{bytes: bytes, left: bytes}
+	for total.left > 0 {
+		for channel.BufferedAmount() > 1<<20 {
+			time.Sleep(time.Millisecond)
+		}
+		if total.left < size {
+			size = total.left
+		}
+		message := make([]byte, size+8)
+		for i := range message {
+			message[i] = byte(31*i + total.messages)
+		}
+		binary.BigEndian.PutUint64(message, uint64(total.messages))
+		message = message[:size]
+		check(channel.Send(message))
+		total.add(message)
+	}
+	total.tell(channel.Label(), "sent")
+}
+
+// Whether the message was to be summed up.
+func (p *peer) summed(label string, message []byte) bool {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	total := p.sums[label]
+	if total == nil {
+		return false
+	}
+	total.add(message)
+	if total.left <= 0 {
+		delete(p.sums, label)
+		total.tell(label, "received")
+	}
+	return true
 }
 
 var out sync.Mutex
@@ -92,6 +153,7 @@ func (p *peer) use(channel *webrtc.DataChannel) {
 		quiet := p.quiet
 		p.lock.Unlock()
 		switch {
+		case p.summed(label, message.Data):
 		case quiet && message.IsString:
 			write(line{"channel": label, "data": string(message.Data)})
 		case quiet:
@@ -223,6 +285,8 @@ type message struct {
 	Protocol       *string
 	Negotiated     *bool
 	ID             *uint16
+	Bulk, Size     int
+	Sum            int
 }
 
 func (p *peer) onChannelLine(m *message) {
@@ -237,6 +301,13 @@ func (p *peer) onChannelLine(m *message) {
 		p.use(channel)
 	case m.State == "closed":
 		warn(channel.Close())
+	case m.Bulk > 0:
+		go sendBulk(channel, m.Bulk, m.Size)
+	case m.Sum > 0:
+		p.lock.Lock()
+		p.sums[m.Channel] = &sum{bytes: m.Sum, left: m.Sum}
+		p.lock.Unlock()
+		write(line{"channel": m.Channel, "summing": m.Sum})
 	case m.Data != nil:
 		warn(channel.SendText(*m.Data))
 	case m.Data64 != nil:
@@ -328,7 +399,7 @@ func main() {
 	}
 	pc, err := connect(configuration)
 	check(err)
-	p := &peer{pc: pc, channels: map[string]*webrtc.DataChannel{}, tracks: map[string]*figures{},
+	p := &peer{pc: pc, channels: map[string]*webrtc.DataChannel{}, sums: map[string]*sum{}, tracks: map[string]*figures{},
 		echo: map[string]*webrtc.TrackLocalStaticRTP{}}
 	pc.OnICECandidate(func(candidate *webrtc.ICECandidate) {
 		if candidate != nil {
