@@ -102,8 +102,9 @@ struct ln_request {
      * socket is shared with other objects (a local ufrag; RFC 8445, 7.3); NULL: it may not be.
      * Borrowed until the next call on the object. */
     const char *name;
-    bool dont_fragment; /* LN_REQUEST_OPEN_UDP: what is too large for the path is lost, not cut */
-    bool exclusive;     /* OPEN_UDP, LISTEN_TCP: shares its port with no other driver's socket */
+    uint16_t whole_above; /* LN_REQUEST_OPEN_UDP: a longer datagram that is too large for its path
+                             is lost, not cut; 0: as the system does it */
+    bool exclusive;       /* OPEN_UDP, LISTEN_TCP: shares its port with no other driver's socket */
     bool shared;    /* LISTEN_TCP: not all that connect are for the object; what is not may be taken
                        away before a byte of it was read, and is then told as CLOSED */
     uint8_t family; /* LN_REQUEST_RESOLVE: enum ln_family; NONE means both */

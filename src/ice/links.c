@@ -264,7 +264,8 @@ int ln_ice_gather_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
                                                 .id = link->request,
                                                 .local = link->address,
                                                 .name = link->apart ? NULL
-                                                                    : link->generation->ufrag };
+                                                                    : link->generation->ufrag,
+                                                .whole_above = LN_ICE_WHOLE_ABOVE };
             ret_request->local.port = link_port(ice, link);
             return 1;
         }

@@ -80,6 +80,8 @@ struct ln_io_link {
     enum ln_io_kind kind;
     struct ln_address local, remote;
     uint8_t dscp;
+    uint16_t whole_above;       /* of its request */
+    bool whole;                 /* what is sent now is not cut */
     struct ln_loop_timer timer; /* streams: connect or flush limit; listeners: pause */
 
     /* UDP */
@@ -227,6 +229,7 @@ void ln_io_bound_address(int fd, struct ln_address *ret_address);
 int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                    struct ln_io_link **ret_link);
 void ln_io_udp_errors(struct ln_io_link *link); /* reads what ICMP said */
+/* Whether the system may cut what is too large for its path. */
 void ln_io_udp_allow_fragments(int fd, enum ln_family family, bool allow);
 
 /* udp_send.c */

@@ -137,7 +137,7 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
     if (fd < 0)
         return ln_error_from_errno(-fd);
     set_options(fd, request, &loop->config);
-    if (request->dont_fragment)
+    if (request->whole_above > 0)
         ln_io_udp_allow_fragments(fd, request->local.family, false);
     error = multicast ? bind_multicast(fd, request) : ln_io_bind(fd, &request->local);
     if (!error)
@@ -147,6 +147,8 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
         return error;
     }
     link->request_id = request->id;
+    link->whole_above = request->whole_above;
+    link->whole = request->whole_above > 0;
     link->source.ready = udp_ready;
     link->segmentation = !loop->config.no_offload;
     link->multicast = multicast;

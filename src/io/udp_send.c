@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define SEGMENTATION_FAILURES_MAX 8 /* in a row, then it is not tried again on this socket */
+#define PASSES_EVERYWHERE         512u /* bytes of a datagram: within the 576 of RFC 1122, 3.3.2 */
+#define SEGMENTATION_FAILURES_MAX 8    /* in a row, then it is not tried again on this socket */
 
 /* ---- one system call ---- */
 
@@ -37,21 +38,30 @@ static bool may_be_of_another_send(int number)
            number == EMSGSIZE || number == EACCES;
 }
 
+/* The system knows it by the socket, so that it is changed only where it matters: what is short
+ * passes everywhere. */
+static void choose_fragmentation(struct ln_io_link *link, const struct ln_io_run *run)
+{
+    size_t longest = run->count > 1 ? run->segment : run->len;
+    bool whole = longest > link->whole_above && !run->may_fragment;
+
+    if (link->whole_above == 0 || whole == link->whole || (!whole && longest <= PASSES_EVERYWHERE))
+        return;
+    ln_io_udp_allow_fragments(link->source.fd, (enum ln_family)link->local.family, !whole);
+    link->whole = whole;
+}
+
 /* Returns 0 or an errno value. */
 static int send_run(struct ln_io_link *link, const struct ln_io_run *run)
 {
-    uint8_t family = run->path->remote.family;
     struct ln_io_envelope envelope;
     struct msghdr message;
     int number;
 
     if (!ln_io_run_message(link, run, &envelope, &message))
         return EAFNOSUPPORT;
-    if (run->may_fragment)
-        ln_io_udp_allow_fragments(link->source.fd, family, true);
+    choose_fragmentation(link, run);
     number = send_message(link, &message);
-    if (run->may_fragment)
-        ln_io_udp_allow_fragments(link->source.fd, family, false);
     if (number && may_be_of_another_send(number) && (number != EMSGSIZE || run->count == 1)) {
         ln_io_udp_errors(link);
         if (!link->endpoint)

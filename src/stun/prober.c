@@ -242,7 +242,7 @@ int ln_stun_prober_poll_request(struct ln_stun_prober *p, struct ln_request *ret
         *ret_request = (struct ln_request){ .kind = LN_REQUEST_OPEN_UDP,
                                             .id = (uint32_t)i,
                                             .local = p->local,
-                                            .dont_fragment = socket->dont_fragment };
+                                            .whole_above = socket->dont_fragment ? 1 : 0 };
         return 1;
     }
     return 0;

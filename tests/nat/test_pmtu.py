@@ -4,7 +4,7 @@ sender (ICMP) or not. The transfer goes on, and what had been cut too large by t
 without DF, so that the router may cut it. Afterwards nothing is too large any more."""
 import time
 
-from world import STUN, Call
+from world import SECONDS, STUN, Call
 
 BEFORE, AFTER = 4 << 20, 4 << 20  # bytes carried while the path is as it is
 MEANWHILE = 160 << 20  # while it falls
@@ -71,7 +71,9 @@ def check(world, tells):
         assert count(router, "large") > 0, "no packets as large as the path allows were found"
         assert count(second.host, "fragments") == 0
         begin(call, MEANWHILE)
-        time.sleep(0.2)
+        deadline = time.monotonic() + SECONDS
+        while count(router, "large") < 20:
+            assert time.monotonic() < deadline, "nothing large comes"
         router.ip(f"link set wan mtu {NARROW}")
         count(router, "large")
         end(call, MEANWHILE)
