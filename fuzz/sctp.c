@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "sctp/association.h"
 #include "sctp/crc32c.h"
 #include "sctp/data_channels.h"
 
@@ -24,11 +25,29 @@ enum {
     STATE_COOKIE_WAIT,
     STATE_COOKIE_ECHOED,
     STATE_BUSY,
-    STATE_SHUTDOWN,
+    STATE_ENDED,
     STATE_RESETTING,
     STATE_CLOSING,
     STATE_SNAP,
+    STATE_SHUTDOWN_SENT,
+    STATE_SHUTDOWN_RECEIVED,
+    STATE_SHUTDOWN_ACK_SENT,
     STATES
+};
+
+/* Reached before the first packet of the input. */
+static const enum ln_association_state reached[STATES] = {
+    [STATE_NEW] = LN_ASSOCIATION_IDLE,
+    [STATE_COOKIE_WAIT] = LN_ASSOCIATION_COOKIE_WAIT,
+    [STATE_COOKIE_ECHOED] = LN_ASSOCIATION_COOKIE_ECHOED,
+    [STATE_BUSY] = LN_ASSOCIATION_ESTABLISHED,
+    [STATE_ENDED] = LN_ASSOCIATION_ENDED,
+    [STATE_RESETTING] = LN_ASSOCIATION_ESTABLISHED,
+    [STATE_CLOSING] = LN_ASSOCIATION_SHUTDOWN_PENDING,
+    [STATE_SNAP] = LN_ASSOCIATION_IDLE,
+    [STATE_SHUTDOWN_SENT] = LN_ASSOCIATION_SHUTDOWN_SENT,
+    [STATE_SHUTDOWN_RECEIVED] = LN_ASSOCIATION_SHUTDOWN_RECEIVED,
+    [STATE_SHUTDOWN_ACK_SENT] = LN_ASSOCIATION_SHUTDOWN_ACK_SENT,
 };
 
 struct world {
@@ -46,9 +65,12 @@ static void drain(struct world *w, bool to_peer)
 
     for (int i = 0;
          i < 1000 && (n = ln_data_channels_poll_transmit(w->victim, w->now, out, sizeof out)) > 0;
-         i++)
+         i++) {
+        if (n >= 20 && out[12] == LN_CHUNK_INIT)
+            w->tag = ln_load32(out + 16); /* what it wants to see */
         if (to_peer)
             ln_sctp_receive(w->peer, w->now, out, n);
+    }
 }
 
 /* The peer's output to the victim, the tag noted. */
@@ -102,6 +124,42 @@ static void write_on(struct world *w)
     }
 }
 
+static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t len)
+{
+    uint8_t packet[4096];
+
+    if (raw) {
+        ln_data_channels_receive(w->victim, w->now, data, len);
+        return;
+    }
+    if (len > sizeof packet - 12)
+        len = sizeof packet - 12;
+    ln_store16(packet, 5000);
+    ln_store16(packet + 2, 5000);
+    /* INIT (1) travels under tag 0. */
+    ln_store32(packet + 4, len > 0 && data[0] == 1 ? 0 : w->tag);
+    ln_store32(packet + 8, 0);
+    if (len > 0)
+        memcpy(packet + 12, data, len);
+    ln_store32(packet + 8, __builtin_bswap32(ln_crc32c(0, packet, 12 + len)));
+    ln_data_channels_receive(w->victim, w->now, packet, 12 + len);
+}
+
+/* RFC 9260, 3.3.8: all that the victim may have sent until then is acknowledged, or nothing. */
+static void peer_shuts_down(struct world *w)
+{
+    uint8_t chunk[8] = { LN_CHUNK_SHUTDOWN, 0, 0, sizeof chunk };
+
+    ln_store32(chunk + 4, 999);
+    one_packet(w, false, chunk, sizeof chunk);
+}
+
+/* The getter is const for others; this one is ours. */
+static struct ln_sctp *association_of(struct world *w)
+{
+    return (struct ln_sctp *)(uintptr_t)ln_data_channels_association(w->victim);
+}
+
 static void reach(struct world *w, unsigned state)
 {
     struct ln_channel_options options;
@@ -110,8 +168,10 @@ static void reach(struct world *w, unsigned state)
     if (state == STATE_NEW || state == STATE_SNAP)
         return;
     ln_data_channels_start(w->victim, w->now);
-    if (state == STATE_COOKIE_WAIT)
+    if (state == STATE_COOKIE_WAIT) {
+        drain(w, false);
         return;
+    }
     drain(w, true);
     feed(w);
     if (state == STATE_COOKIE_ECHOED)
@@ -119,6 +179,15 @@ static void reach(struct world *w, unsigned state)
     for (int i = 0; i < 4; i++) {
         drain(w, true);
         feed(w);
+    }
+    if (state == STATE_SHUTDOWN_SENT ||
+        state == STATE_SHUTDOWN_ACK_SENT) { /* nothing is to be sent */
+        if (state == STATE_SHUTDOWN_SENT)
+            ln_sctp_shutdown(association_of(w));
+        else
+            peer_shuts_down(w);
+        drain(w, false);
+        return;
     }
     ln_channel_options_init(&options);
     options.unordered = true;
@@ -130,12 +199,18 @@ static void reach(struct world *w, unsigned state)
             (void)!ln_data_channels_send(w->victim, channel, false, w, sizeof *w);
     }
     write_on(w);
-    if (state == STATE_SHUTDOWN)
+    if (state == STATE_ENDED)
         ln_data_channels_abort(w->victim);
-    if (state == STATE_CLOSING) { /* the getter is const for others; this one is ours */
+    if (state == STATE_CLOSING) {
         feed(w);
         drain(w, true);
-        ln_sctp_shutdown((struct ln_sctp *)(uintptr_t)ln_data_channels_association(w->victim));
+        write_on(w);
+        ln_sctp_shutdown(association_of(w));
+    }
+    if (state == STATE_SHUTDOWN_RECEIVED) {
+        drain(w, false);
+        peer_shuts_down(w);
+        return;
     }
     if (state == STATE_RESETTING) /* the request is out, no answer has come */
         for (channel = 0; (channel = ln_data_channels_next(w->victim, channel)) != 0;)
@@ -156,27 +231,6 @@ static void begin_with(struct world *w, const uint8_t *data, size_t len)
         abort();
     ln_data_channels_start(w->victim, w->now);
     drain(w, false);
-}
-
-static void one_packet(struct world *w, bool raw, const uint8_t *data, size_t len)
-{
-    uint8_t packet[4096];
-
-    if (raw) {
-        ln_data_channels_receive(w->victim, w->now, data, len);
-        return;
-    }
-    if (len > sizeof packet - 12)
-        len = sizeof packet - 12;
-    ln_store16(packet, 5000);
-    ln_store16(packet + 2, 5000);
-    /* INIT (1) travels under tag 0. */
-    ln_store32(packet + 4, len > 0 && data[0] == 1 ? 0 : w->tag);
-    ln_store32(packet + 8, 0);
-    if (len > 0)
-        memcpy(packet + 12, data, len);
-    ln_store32(packet + 8, __builtin_bswap32(ln_crc32c(0, packet, 12 + len)));
-    ln_data_channels_receive(w->victim, w->now, packet, 12 + len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -203,6 +257,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         abort();
     ln_data_channels_set_role(w.victim, true);
     reach(&w, (data[0] & 15u) % STATES);
+    if (association_of(&w)->state != reached[(data[0] & 15u) % STATES])
+        abort();
     ln_reader_init(&r, data + 1, len - 1);
     if ((data[0] & 15u) % STATES == STATE_SNAP && ln_reader_left(&r) >= 2) {
         size_t n = ln_read16(&r), left = ln_reader_left(&r);

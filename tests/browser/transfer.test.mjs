@@ -54,18 +54,34 @@ function linnet(...args) {
   return program;
 }
 
-// Without the dialogues for choosing a place, which nobody answers here.
-async function open(host, hash = '') {
+// Nobody answers a dialogue here: without them; or, in their place, one that first is declined and then gives a
+// place in the page's own file system, to which the page writes as to any that a user chooses.
+function withoutDialogues() {
+  delete globalThis.showSaveFilePicker;
+  delete globalThis.showDirectoryPicker;
+}
+
+function answerDialogues() {
+  globalThis.asked = [];
+  const answer = async (how, options, handle) => {
+    globalThis.asked.push([how, options]);
+    if (globalThis.asked.length === 1) throw new DOMException('declined', 'AbortError');
+    return handle(await navigator.storage.getDirectory());
+  };
+  globalThis.showSaveFilePicker = (options) =>
+    answer('file', options, (root) => root.getFileHandle(`chosen ${options.suggestedName}`, { create: true }));
+  globalThis.showDirectoryPicker = (options) =>
+    answer('folder', options, (root) => root.getDirectoryHandle('chosen folder', { create: true }));
+}
+
+async function open(host, hash = '', dialogues = withoutDialogues) {
   const page = await host.newPage();
   page.problems = [];
   page.on('pageerror', (error) => page.problems.push(String(error)));
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warn') page.problems.push(message.text());
   });
-  await page.evaluateOnNewDocument(() => {
-    delete globalThis.showSaveFilePicker;
-    delete globalThis.showDirectoryPicker;
-  });
+  await page.evaluateOnNewDocument(dialogues);
   await page.goto(`${server.origin}/receive${hash}`);
   await until('the page is ready', () => page.evaluate(() => document.body.dataset.ready === 'true'));
   return page;
@@ -79,6 +95,38 @@ function received(page) {
     const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
     return [name, Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')];
   })));
+}
+
+// Names, sizes and checksums of all files below a place in the page's own file system.
+function written(page, place) {
+  return page.evaluate(async (at) => {
+    const all = [];
+    const walk = async (folder, prefix) => {
+      for await (const [name, handle] of folder.entries()) {
+        if (handle.kind === 'directory') {
+          await walk(handle, `${prefix}${name}/`);
+          continue;
+        }
+        const data = await (await handle.getFile()).arrayBuffer();
+        const digest = await crypto.subtle.digest('SHA-256', data);
+        all.push([prefix + name, data.byteLength, Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')]);
+      }
+    };
+    const root = await navigator.storage.getDirectory();
+    await walk(at ? await root.getDirectoryHandle(at) : root, '');
+    return all.sort();
+  }, place);
+}
+
+/** Asked where to, declines once, then chooses. */
+async function chooseAPlace(page) {
+  await press(page, '#receive');
+  await until('the page asks', async () => (await status(page)) === 'Where to?');
+  await press(page, '#save');
+  await until('it was declined', () => page.evaluate(() => globalThis.asked.length === 1));
+  assert.equal(await status(page), 'Where to?');
+  await press(page, '#save');
+  await until('it is received', async () => (await status(page)) === 'Received', { timeout: 90000 });
 }
 
 // Puts files on the page as a user would who chose them; answers their checksums.
@@ -99,11 +147,86 @@ async function choose(page, files) {
   }, files);
 }
 
+/** Downloads of this browser go to a folder without a question. */
+async function downloading(launch, folder) {
+  await mkdir(folder);
+  const host = await launch({
+    media: false,
+    prefs: { 'browser.download.folderList': 2, 'browser.download.dir': folder, 'browser.download.useDownloadDir': true },
+  });
+  if (launch === chromium) {
+    const session = await host.browser.target().createCDPSession();
+    await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder });
+  }
+  return host;
+}
+
 for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
   describe(name, () => {
-    let host;
-    before(async () => { host = await launch({ media: false }); });
+    let host, downloads;
+    before(async () => {
+      downloads = path.join(place, `${name}-downloads`);
+      host = await downloading(launch, downloads);
+    });
     after(() => host.close());
+
+    test(`${name} saves what it received among its downloads`, async () => {
+      const data = content(SIZE);
+      const file = path.join(place, `saved by ${name}.bin`);
+      await writeFile(file, data);
+      const sender = linnet('send', file);
+      const page = await open(host, `#${await sender.code()}`);
+      await press(page, '#receive');
+      await until('it is received', async () => (await status(page)) === 'Received', { timeout: 90000 });
+      const saved = path.join(downloads, path.basename(file));
+      await until('it is saved', async () => (await stat(saved).catch(() => null))?.size === SIZE, { timeout: 30000 });
+      assert.equal(sha256(await readFile(saved)), sha256(data));
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    });
+
+    test(`${name} writes a file to the place that the user chose`, async () => {
+      const data = content(SIZE);
+      const file = path.join(place, `chosen in ${name}.bin`);
+      await writeFile(file, data);
+      const sender = linnet('send', file);
+      const page = await open(host, `#${await sender.code()}`, answerDialogues);
+      await chooseAPlace(page);
+      assert.deepEqual(await page.evaluate(() => globalThis.asked.at(-1)), ['file', { suggestedName: `chosen in ${name}.bin` }]);
+      assert.deepEqual((await written(page)).filter(([at]) => at.startsWith('chosen ')),
+        [[`chosen chosen in ${name}.bin`, SIZE, sha256(data)]]);
+      assert.equal(await sender.ended(), 0, sender.err);
+      assert.deepEqual(page.problems, []);
+      await page.evaluate(async (at) => (await navigator.storage.getDirectory()).removeEntry(at), `chosen chosen in ${name}.bin`);
+      await page.close();
+    });
+
+    test(`${name} writes a folder to the place that the user chose, and overwrites nothing there`, async () => {
+      const folder = path.join(place, `${name}-chosen`);
+      await mkdir(path.join(folder, 'sub', 'none'), { recursive: true });
+      await writeFile(path.join(folder, 'empty'), '');
+      await writeFile(path.join(folder, 'sub', 'größe.txt'), 'hello');
+      const sender = linnet('send', folder);
+      const page = await open(host, `#${await sender.code()}`, answerDialogues);
+      await chooseAPlace(page);
+      assert.deepEqual(await page.evaluate(() => globalThis.asked.at(-1)), ['folder', { mode: 'readwrite' }]);
+      const whole = [[`${name}-chosen/empty`, 0, sha256('')], [`${name}-chosen/sub/größe.txt`, 5, sha256('hello')]];
+      assert.deepEqual(await written(page, 'chosen folder'), whole);
+      assert.equal(await sender.ended(), 0, sender.err);
+      await page.close();
+
+      const again = linnet('send', folder);
+      const other = await open(host, `#${await again.code()}`, answerDialogues);
+      await press(other, '#receive');
+      await until('the page asks', async () => (await status(other)) === 'Where to?');
+      await press(other, '#save');
+      await until('it was declined', () => other.evaluate(() => globalThis.asked.length === 1));
+      await press(other, '#save');
+      await until('it ended', async () => /is there already/.test(await other.$eval('#problem', (node) => node.textContent)));
+      assert.deepEqual(await written(other, 'chosen folder'), whole);
+      assert.notEqual(await again.ended(), 0);
+      await other.close();
+    });
 
     test(`a file from the terminal arrives in ${name} unchanged`, async () => {
       const data = content(SIZE);
