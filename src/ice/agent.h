@@ -44,12 +44,9 @@
 #define LN_ICE_KEEPALIVE      LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
 #define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
 #define LN_ICE_PORT_TRIES_MAX 64u
-/* Longer datagrams look for what the path takes (RFC 8899): they are lost rather than cut. Shorter
- * ones fit the least that IPv6 allows; where that is not so, they may be cut. */
-#define LN_ICE_WHOLE_ABOVE   1232u
-#define LN_ICE_SEND_FAILURES 3u /* local send errors that fail a pair never heard of */
-#define LN_ICE_PROBE_RC      5u /* with Rm 4: a silent server costs 9.5 s */
-#define LN_ICE_PROBE_RM      4u
+#define LN_ICE_SEND_FAILURES  3u /* local send errors that fail a pair never heard of */
+#define LN_ICE_PROBE_RC       5u /* with Rm 4: a silent server costs 9.5 s */
+#define LN_ICE_PROBE_RM       4u
 
 enum ln_ice_link_state {
     LN_ICE_LINK_FREE,

@@ -41,6 +41,9 @@
 #define LN_ICE_UFRAG_LEN             8u
 #define LN_ICE_PWD_LEN               24u
 #define LN_ICE_UNWRAP_MAX            1280u /* bytes of a check; a longer one is dropped */
+/* Longer datagrams look for what the path takes (RFC 8899): they are lost rather than cut. Shorter
+ * ones fit the least that IPv6 allows; where that is not so, they may be cut. */
+#define LN_ICE_WHOLE_ABOVE 1232u
 
 struct ln_ice; /* opaque */
 

@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "ice/ice.h"
 
 #include <linnet/error.h>
 
@@ -299,11 +300,13 @@ int ln_mux_bases_poll_request(struct ln_ice_mux *mux, struct ln_request *ret_req
         } else if (base->state == LN_MUX_BASE_WANTED) {
             base->state = LN_MUX_BASE_ASKED;
             base->request = ++mux->last_request;
-            *ret_request = (struct ln_request){ .kind = base->stream ? LN_REQUEST_LISTEN_TCP
-                                                                     : LN_REQUEST_OPEN_UDP,
-                                                .id = base->request,
-                                                .local = base->address,
-                                                .exclusive = base->stream };
+            *ret_request = (struct ln_request){
+                .kind = base->stream ? LN_REQUEST_LISTEN_TCP : LN_REQUEST_OPEN_UDP,
+                .id = base->request,
+                .local = base->address,
+                .exclusive = base->stream,
+                .whole_above = base->stream ? 0 : LN_ICE_WHOLE_ABOVE
+            };
             ret_request->local.port = base->stream ? mux->config.tcp_port : mux->config.udp_port;
         } else {
             continue;
