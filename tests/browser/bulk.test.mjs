@@ -84,7 +84,7 @@ function answering() {
       end.channel.send(message);
       await sum.add(message);
     }
-    return sum.result();
+    end.made = await sum.result();
   };
 }
 
@@ -126,7 +126,9 @@ async function carry(browser, site, name) {
   start = Date.now();
   peer.send({ channel: 'chat', sum: BYTES });
   await peer.said('summing');
-  const made = await page.evaluate((bytes, size) => globalThis.end.sendBulk(bytes, size), BYTES, MESSAGE);
+  await page.evaluate((bytes, size) => { globalThis.end.sendBulk(bytes, size); }, BYTES, MESSAGE); // longer than a call may take
+  await until('all is sent', () => page.evaluate(() => globalThis.end.made), { timeout: TIMEOUT });
+  const made = await page.evaluate(() => globalThis.end.made);
   const { received, messages, sha256 } = await peer.said('received');
   speak('from it', start);
   assert.deepEqual({ bytes: received, messages, sha256 }, made);
