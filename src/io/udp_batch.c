@@ -70,7 +70,7 @@ static bool may_wait(const struct ln_io_link *link, ln_time now, const struct ln
             return false;
     return transmit->slice_count > 0 && transmit->not_before <= now && !transmit->may_fragment &&
            transmit->path.remote.family == link->local.family && link->segmentation &&
-           ln_list_empty(&link->blocked);
+           link->whole_above == 0 && ln_list_empty(&link->blocked);
 }
 
 /* The next run, begun at slice *at; its buffers are held. */
