@@ -6,6 +6,7 @@
 #include "cli/peer_channels.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NUMBER_BYTES  8u
@@ -23,15 +24,16 @@ static void sum_up(struct peer_bulk_way *way, const uint8_t *data, size_t len)
     way->left -= len;
 }
 
-static void tell(struct peer_bulk_way *way, const char *what)
+static void tell(const struct peer_bulk *b, struct peer_bulk_way *way, const char *what)
 {
     char text[2 * LN_SHA256_LEN + 1];
 
     for (size_t i = 0; i < LN_SHA256_LEN; i++)
         snprintf(text + 2 * i, 3, "%02x", way->sum[i]);
-    json_lines_write(json_pack("{s:s, s:I, s:I, s:s}", "channel",
-                               ln_data_channel_label(way->channel), what, (json_int_t)way->bytes,
-                               "messages", (json_int_t)way->messages, "sha256", text));
+    json_lines_write_of(b->peer,
+                        json_pack("{s:s, s:I, s:I, s:s}", "channel",
+                                  ln_data_channel_label(way->channel), what, (json_int_t)way->bytes,
+                                  "messages", (json_int_t)way->messages, "sha256", text));
     way->channel = NULL;
 }
 
@@ -52,14 +54,20 @@ bool peer_bulk_line(struct peer_bulk *b, ln_data_channel *channel, const json_t 
         return false;
     if (sum > 0) {
         begin(&b->in, channel, (uint64_t)sum);
-        json_lines_write(
-            json_pack("{s:s, s:I}", "channel", ln_data_channel_label(channel), "summing", sum));
+        json_lines_write_of(b->peer, json_pack("{s:s, s:I}", "channel",
+                                               ln_data_channel_label(channel), "summing", sum));
     }
     if (bulk <= 0)
         return true;
-    b->message_bytes = size >= (json_int_t)NUMBER_BYTES && size <= (json_int_t)sizeof b->message
+    b->message_bytes = size >= (json_int_t)NUMBER_BYTES && size <= (json_int_t)PEER_BULK_MESSAGE_MAX
                            ? (size_t)size
                            : MESSAGE_BYTES;
+    free(b->message);
+    b->message = malloc(b->message_bytes);
+    if (!b->message) {
+        peer_complain("the bulk was not sent", LN_ERR_NOMEM);
+        return true;
+    }
     begin(&b->out, channel, (uint64_t)bulk);
     peer_bulk_send(b);
     return true;
@@ -78,6 +86,13 @@ static size_t make_up(struct peer_bulk *b)
     return len;
 }
 
+static void end_sending(struct peer_bulk *b)
+{
+    b->out.channel = NULL;
+    free(b->message);
+    b->message = NULL;
+}
+
 void peer_bulk_send(struct peer_bulk *b)
 {
     struct peer_bulk_way *way = &b->out;
@@ -89,13 +104,15 @@ void peer_bulk_send(struct peer_bulk *b)
 
         if (error) {
             peer_complain("the bulk was not sent", error);
-            way->channel = NULL;
+            end_sending(b);
             return;
         }
         sum_up(way, b->message, len);
     }
-    if (way->channel && way->left == 0)
-        tell(way, "sent");
+    if (way->channel && way->left == 0) {
+        tell(b, way, "sent");
+        end_sending(b);
+    }
 }
 
 bool peer_bulk_receive(struct peer_bulk *b, const struct ln_event *event)
@@ -106,14 +123,14 @@ bool peer_bulk_receive(struct peer_bulk *b, const struct ln_event *event)
         return false;
     sum_up(way, event->u.message.data, event->u.message.len);
     if (way->left == 0)
-        tell(way, "received");
+        tell(b, way, "received");
     return true;
 }
 
 void peer_bulk_forget(struct peer_bulk *b, const ln_data_channel *channel)
 {
     if (b->out.channel == channel)
-        b->out.channel = NULL;
+        end_sending(b);
     if (b->in.channel == channel)
         b->in.channel = NULL;
 }

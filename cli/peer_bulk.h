@@ -23,8 +23,9 @@ struct peer_bulk_way {
 
 struct peer_bulk {
     struct peer_bulk_way out, in;
+    const char *peer; /* put into each line; NULL: it is the only one; borrowed */
     size_t message_bytes;
-    uint8_t message[PEER_BULK_MESSAGE_MAX];
+    uint8_t *message; /* while something is sent */
 };
 
 /* {"channel":…,"bulk":BYTES,"size":BYTES} or {"channel":…,"sum":BYTES}; false: the line is none. */

@@ -157,6 +157,7 @@ void peer_channels_line(struct peer_channels *c, const json_t *line)
         fprintf(stderr, "linnet peer: there is no channel \"%s\"\n", label);
         return;
     }
+    c->bulk.peer = c->peer;
     if (peer_bulk_line(&c->bulk, channel, line))
         return;
     if (json_is_string(text)) {
