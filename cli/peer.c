@@ -259,6 +259,8 @@ static const struct cli_option options[] = {
              "put all candidates into the description"),
     CLI_FLAG("loopback", struct peer_arguments, loopback, "gather loopback addresses too"),
     CLI_NETWORK_OPTIONS(struct peer_arguments, network),
+    CLI_FLAG("ice-lite", struct peer_arguments, ice_lite,
+             "answer checks and send none: for a host that everybody reaches"),
     CLI_FLAG("snap", struct peer_arguments, snap,
              "offer data channels without a handshake of their own"),
     CLI_LIST("ice-server", "URL[,USER,PASS]", struct peer_arguments, servers,
@@ -294,6 +296,10 @@ static bool usage_right(struct peer_arguments *a)
     }
     if (a->echo && a->parts) {
         fprintf(stderr, "linnet peer: --echo sends whole messages back, and --parts takes none\n");
+        return false;
+    }
+    if (a->ice_lite && a->policy && strcmp(a->policy, "relay") == 0) {
+        fprintf(stderr, "linnet peer: --ice-lite has no relay; leave out --policy relay\n");
         return false;
     }
     a->network.ice_tcp |= a->tcp_port >= 0;

@@ -399,6 +399,7 @@ static int create(struct peer *p)
     configuration.ice_server_count = p->host->arguments->servers.count;
     configuration.include_loopback = p->host->arguments->loopback;
     cli_network_apply(&p->host->arguments->network, &configuration.network);
+    configuration.ice_lite = p->host->arguments->ice_lite;
     configuration.data_snap = p->host->arguments->snap;
     if (p->host->arguments->parts)
         configuration.max_message_size = 0;

@@ -16,7 +16,7 @@ struct ln_port;
 struct peer;
 
 struct peer_arguments {
-    bool offer, answer, echo, parts, no_trickle, loopback, snap, many;
+    bool offer, answer, echo, parts, no_trickle, loopback, ice_lite, snap, many;
     struct cli_network network;
     const char *policy, *video, *audio, *trace;
     struct cli_texts data, servers;

@@ -37,7 +37,10 @@ enum ln_data_congestion_control {
 };
 
 /* How the network is asked to treat what a connection sends (RFC 8837, 5): code points by priority,
- * for sound, pictures and data. NONE: none are set, whatever the channels' priorities are. */
+ * for sound, pictures and data. NONE: none are set, whatever the channels' priorities are, but for
+ * senders that ask by themselves (RTCRtpEncodingParameters.networkPriority). All data of a
+ * connection has one code point (RFC 8837, 5): that of the highest priority among this one and
+ * those of its channels that are not the default. The values are RTCPriorityType's. */
 enum ln_network_priority {
     LN_NETWORK_PRIORITY_NONE,
     LN_NETWORK_PRIORITY_VERY_LOW,
@@ -88,7 +91,10 @@ struct ln_configuration {
 
     bool include_loopback; /* gather loopback addresses too; default false */
     struct ln_network_options network;
-    bool ice_lite;               /* reserved; must be false */
+    bool ice_lite; /* for servers that everybody reaches: checks are answered and none are sent
+                      (RFC 8445, 2.5). Host candidates only, under network.external_addresses if
+                      there are any; servers and mdns_names are passed over. Not with the relay
+                      policy; fixed when the connection is made; default false */
     uint16_t port_min, port_max; /* local ports; 0, 0: any */
     size_t max_message_size;     /* announced for data channels; default 262144, 0: no limit */
     size_t send_buffer_limit;    /* bytes queued on one connection's channels; default 64 MiB */

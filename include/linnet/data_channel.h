@@ -38,7 +38,8 @@ LN_API int32_t ln_data_channel_max_packet_life_time(const ln_data_channel *chann
 LN_API int32_t ln_data_channel_max_retransmits(const ln_data_channel *channel);      /* -1: null */
 LN_API const char *ln_data_channel_protocol(const ln_data_channel *channel);
 LN_API bool ln_data_channel_negotiated(const ln_data_channel *channel);
-LN_API int32_t ln_data_channel_id(const ln_data_channel *channel); /* -1: null */
+LN_API uint16_t ln_data_channel_priority(const ln_data_channel *channel); /* RFC 8831, 6.4 */
+LN_API int32_t ln_data_channel_id(const ln_data_channel *channel);        /* -1: null */
 LN_API enum ln_data_channel_state ln_data_channel_ready_state(const ln_data_channel *channel);
 /* Bytes handed to send() and not yet given to the network. */
 LN_API uint64_t ln_data_channel_buffered_amount(const ln_data_channel *channel);

@@ -87,8 +87,8 @@ LN_API void ln_peer_connection_restart_ice(ln_peer_connection *pc);
 /* getConfiguration(): texts and lists are borrowed from pc. */
 LN_API void ln_peer_connection_get_configuration(const ln_peer_connection *pc,
                                                  struct ln_configuration *ret);
-/* setConfiguration(): certificates, bundle and mux policy must stay (LN_ERR_INVALID_MODIFICATION).
- */
+/* setConfiguration(): certificates, bundle and mux policy, ice_lite must stay
+ * (LN_ERR_INVALID_MODIFICATION). */
 LN_API LN_NODISCARD int
 ln_peer_connection_set_configuration(ln_peer_connection *pc,
                                      const struct ln_configuration *configuration);

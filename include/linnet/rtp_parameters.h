@@ -4,6 +4,7 @@
 #ifndef LINNET_RTP_PARAMETERS_H
 #define LINNET_RTP_PARAMETERS_H
 
+#include <linnet/configuration.h>
 #include <linnet/enums.h>
 #include <linnet/frame.h>
 
@@ -49,6 +50,13 @@ struct ln_rtp_encoding_parameters {
     uint32_t max_bitrate_bps;        /* 0: absent */
     double max_framerate;            /* < 0: absent */
     double scale_resolution_down_by; /* 0: absent; else >= 1 */
+    /* webrtc-priority: the share of the bandwidth that this encoding takes where senders of one
+     * kind compete; 1, 2, 4 and 8 parts (RFC 8835, 4.1). Default LOW; NONE: absent, which is that.
+     */
+    enum ln_network_priority priority;
+    /* webrtc-priority: how the network is asked to treat its packets (RFC 8837, 5). NONE: absent,
+     * as network.priority of the configuration says. */
+    enum ln_network_priority network_priority;
 };
 
 LN_API void ln_rtp_encoding_parameters_init(struct ln_rtp_encoding_parameters *encoding);

@@ -33,6 +33,7 @@ static bool config_valid(const struct ln_ice_config *c)
            (c->port_min > 0) == (c->port_max > 0) && c->pacing >= LN_ICE_FAST_SPACING &&
            c->rto >= LN_STUN_RTO && c->settle >= 0 && c->settle_relayed >= 0 && c->grace >= 0 &&
            c->patience >= 0 && (c->server_count == 0 || c->servers) &&
+           !(c->lite && c->policy == LN_ICE_TRANSPORT_POLICY_RELAY) &&
            (c->ufrag_first == 0 || isalnum((unsigned char)c->ufrag_first) ||
             c->ufrag_first == '+' || c->ufrag_first == '/');
 }
@@ -78,7 +79,10 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
     ice->config = *config;
     ice->config.servers = NULL;
     ice->config.server_count = 0;
-    ice->controlling = config->controlling;
+    ice->config.mdns_names = config->mdns_names && !config->lite;
+    ice->config.external_replaces = config->external_replaces || config->lite;
+    ice->asked_to_control = config->controlling;
+    ice->controlling = config->controlling && !config->lite;
     ice->tie_breaker = ln_rng_u64(env->rng);
     ice->state = LN_ICE_CONNECTION_STATE_NEW;
     ice->previous_until = LN_TIME_NEVER;
@@ -189,6 +193,7 @@ void ln_ice_run(struct ln_ice *ice, ln_time now)
         ln_ice_relays_run(ice, now);
         ln_ice_tcp_run(ice, now);
         ln_ice_gather_run(ice, now);
+        ln_ice_lite_run(ice, now);
         ln_ice_checks_run(ice, now);
         ln_ice_rest_run(ice, now);
         ln_ice_nominate_run(ice, now);
@@ -213,6 +218,7 @@ ln_time ln_ice_next_timeout(const struct ln_ice *ice)
     next = ln_ice_checks_next_timeout(ice);
     next = ln_time_min(next, ln_ice_nominate_next_timeout(ice));
     next = ln_time_min(next, ln_ice_quiet_next_timeout(ice));
+    next = ln_time_min(next, ln_ice_lite_next_timeout(ice));
     next = ln_time_min(next, ln_ice_gather_next_timeout(ice));
     next = ln_time_min(next, ln_ice_relays_next_timeout(ice));
     next = ln_time_min(next, ln_ice_tcp_next_timeout(ice));

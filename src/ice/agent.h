@@ -45,8 +45,16 @@
 #define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
 #define LN_ICE_PORT_TRIES_MAX 64u
 #define LN_ICE_SEND_FAILURES  3u /* local send errors that fail a pair never heard of */
-#define LN_ICE_PROBE_RC       5u /* with Rm 4: a silent server costs 9.5 s */
-#define LN_ICE_PROBE_RM       4u
+#define LN_ICE_LITE_SILENCE                                                                        \
+    LN_SECONDS(15) /* LN_ICE_SILENCE where the other side asks, every 5 s                          \
+                      or so, and one of three may be lost */
+#define LN_ICE_LITE_ASKS                                                                           \
+    LN_MILLISECONDS(3500) /* later than this it is consent that a check wants */
+#define LN_ICE_LITE_UNCONFIRMED                                                                    \
+    8192u                  /* bytes to an address that has shown nothing yet, and three            \
+                              times what it sent (RFC 9000, 8.1, has the same factor) */
+#define LN_ICE_PROBE_RC 5u /* with Rm 4: a silent server costs 9.5 s */
+#define LN_ICE_PROBE_RM 4u
 
 enum ln_ice_link_state {
     LN_ICE_LINK_FREE,
@@ -216,9 +224,11 @@ struct ln_ice {
     struct ln_ice_generation *current, *previous;
     ln_time previous_until; /* LN_TIME_NEVER: as long as the current one has not selected */
     bool controlling;
-    uint64_t tie_breaker;
-    uint8_t state; /* enum ln_ice_connection_state */
+    bool asked_to_control; /* by set_role() */
+    bool peer_asks;        /* lite: the other side checks what was chosen (RFC 7675) */
+    uint8_t state;         /* enum ln_ice_connection_state */
     bool wake, closed;
+    uint64_t tie_breaker;
     struct ln_ice_pair *sending; /* where data goes */
     uint32_t quiet_pair;         /* id of the pair that was asked because it had gone quiet, */
     ln_time quiet_since;         /* its last sign before that, */
@@ -334,6 +344,8 @@ const char *ln_ice_server_url(const struct ln_ice_generation *g, int server);
 
 /* remote.c */
 void ln_ice_pair_up_local(struct ln_ice *ice, struct ln_ice_local *base);
+/* All pairs that the candidates make and that are not there. */
+void ln_ice_pair_up_all(struct ln_ice *ice);
 /* The pair of a path on which an authentic check came; remote candidate and pair are made if need
  * be. NULL at a limit. */
 struct ln_ice_pair *ln_ice_pair_for_check(struct ln_ice *ice, struct ln_ice_generation *g,
@@ -366,6 +378,25 @@ ln_time ln_ice_nominate_next_timeout(const struct ln_ice *ice);
 void ln_ice_select(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_nomination_requested(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_change_role(struct ln_ice *ice, bool controlling);
+
+/* lite.c */
+/* RFC 8445, 6.1.1: who is asked to control, and which side is lite. */
+bool ln_ice_role_for(const struct ln_ice *ice, bool asked);
+/* Whether candidates make pairs; those of a lite agent come from checks, unless both are lite. */
+bool ln_ice_forms_pairs(const struct ln_ice *ice);
+/* Whether data tells that the pair is alive, and checks do not. */
+bool ln_ice_is_unchecked(const struct ln_ice *ice, const struct ln_ice_pair *pair);
+/* An authentic check came on the pair; the answer is queued. */
+void ln_ice_lite_checked(struct ln_ice *ice, struct ln_ice_pair *pair, bool use_candidate,
+                         ln_time now);
+/* Whether the pair's address has shown enough to be sent more. */
+bool ln_ice_lite_may_send(const struct ln_ice_pair *pair);
+/* Data went out on the pair. */
+void ln_ice_lite_sent(struct ln_ice_pair *pair, ln_time now);
+/* When the pair that is sent on has been silent for too long. */
+ln_time ln_ice_lite_silent_at(const struct ln_ice_pair *pair);
+void ln_ice_lite_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_lite_next_timeout(const struct ln_ice *ice);
 
 /* quiet.c */
 /* An authentic sign of the other side came on the pair. */

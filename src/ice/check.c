@@ -70,7 +70,10 @@ static void mark_busy(struct ln_ice *ice, struct ln_ice_pair *pair)
 
 void ln_ice_keep_consent(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
-    ln_consent_start(&pair->consent, ice->env->rng, now);
+    if (ice->config.lite)
+        ln_consent_await(&pair->consent);
+    else
+        ln_consent_start(&pair->consent, ice->env->rng, now);
     mark_busy(ice, pair);
 }
 
@@ -150,7 +153,7 @@ void ln_ice_trigger(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 
 static bool may_check(const struct ln_ice *ice)
 {
-    return ice->current->remote_pwd != NULL && !ice->closed;
+    return ice->current->remote_pwd != NULL && !ice->closed && !ice->config.lite;
 }
 
 /* Ordinary checks end with the nomination (RFC 8445, 8.1.2), but for pairs that would be a standby;

@@ -57,6 +57,12 @@ void ln_consent_rest(struct ln_consent *c, struct ln_rng *rng, ln_time now)
     c->next_check = after(now, LN_CONSENT_REST, rng);
 }
 
+void ln_consent_await(struct ln_consent *c)
+{
+    c->next_check = LN_TIME_NEVER;
+    c->active = !c->lost;
+}
+
 void ln_consent_stop(struct ln_consent *c)
 {
     c->active = false;

@@ -3,7 +3,7 @@
  * end 30 s after the last answer. Embedded in its pair; allocates nothing.
  *
  * Only answers to our own checks renew it. What the other side asks shows that the pair is alive,
- * not that it consents to be sent to. */
+ * not that it consents to be sent to. (A lite agent has no checks to be answered: lite.c.) */
 #ifndef LN_ICE_CONSENT_H
 #define LN_ICE_CONSENT_H
 
@@ -38,6 +38,8 @@ void ln_consent_start(struct ln_consent *c, struct ln_rng *rng, ln_time now);
 /* The pair carries no data and was just answered: the next check comes later. If nothing answers
  * that one, the usual pace is back, and leaves three more before consent ends. */
 void ln_consent_rest(struct ln_consent *c, struct ln_rng *rng, ln_time now);
+/* Nothing is sent, the other side renews it: it is lost when that ends. */
+void ln_consent_await(struct ln_consent *c);
 /* No more checks; what was granted runs out by itself. */
 void ln_consent_stop(struct ln_consent *c);
 ln_time ln_consent_next_timeout(const struct ln_consent *c);

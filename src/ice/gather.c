@@ -8,11 +8,13 @@
 #include "base/time.h"
 
 /* Interfaces that come during a call get sockets, candidates and checks too. These are not
- * signalled any more: the other side sees them as peer-reflexive. */
-static bool goes_on(const struct ln_ice_generation *g)
+ * signalled any more: the other side sees them as peer-reflexive, unless we are lite. */
+static bool goes_on(const struct ln_ice *ice)
 {
+    const struct ln_ice_generation *g = ice->current;
+
     return ln_ice_is_gathering(g) ||
-           (g->gathering == LN_ICE_GATHERING_STATE_COMPLETE && g->selected);
+           (g->gathering == LN_ICE_GATHERING_STATE_COMPLETE && g->selected && !ice->config.lite);
 }
 
 static bool watching(const struct ln_ice *ice)
@@ -120,7 +122,7 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
     bool late;
     size_t i;
 
-    if (goes_on(ice->current)) {
+    if (goes_on(ice)) {
         ln_ice_want_links(ice);
         for (i = 0; i < ice->link_count; i++)
             if (ln_ice_link_is_ours(ice, &ice->links[i]) && ln_ice_open_to_all(ice) &&

@@ -161,8 +161,10 @@ int ln_ice_set_remote(struct ln_ice *ice, const char *ufrag, const char *pwd, bo
         drop_foreign_remotes(ice, g);
     }
     g->remote_lite = lite;
-    if (lite)
-        ln_ice_change_role(ice, true); /* RFC 8445, 6.1.1: a lite agent never controls a full one */
+    if (lite || ice->config.lite)
+        ln_ice_change_role(ice, ln_ice_role_for(ice, ice->asked_to_control));
+    if (lite && ice->config.lite)
+        ln_ice_pair_up_all(ice);
     ice->wake = true;
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * An ICE agent (RFC 8445) for one component (RTP and RTCP on one port), full, in both roles, with
- * trickle (8838), consent freshness (7675) and patience (8863).
+ * An ICE agent (RFC 8445) for one component (RTP and RTCP on one port), full, in both roles, or
+ * lite, with trickle (8838), consent freshness (7675) and patience (8863).
  *
  * Life: create, gather; local credentials are there from the start and candidates come as events.
  * set_remote() and add_remote_candidate() in any order; checks start by themselves. Data is the
@@ -13,8 +13,8 @@
  * calls do nothing (those that return a value: LN_ERR_CLOSED).
  *
  * What a peer sends is never trusted: nothing is sent to an address but checks before a check of
- * ours was answered from it, checks are not answered for a ufrag that is not ours or with a wrong
- * password, and every table has a limit below. */
+ * ours was answered from it (a lite agent has other rules, in lite.c), checks are not answered for
+ * a ufrag that is not ours or with a wrong password, and every table has a limit below. */
 #ifndef LN_ICE_ICE_H
 #define LN_ICE_ICE_H
 
@@ -80,6 +80,9 @@ struct ln_ice_config {
                                driver publishes, and addresses of this host by nobody */
     bool tcp;               /* false; true: TCP candidates too (RFC 6544) */
     bool consent;           /* true; false: a valid pair stays valid (RFC 7675 off) */
+    bool lite; /* false; true: for a host that everybody reaches: host candidates only, under their
+                  external addresses if there are any, no servers, no names, no checks of ours; of
+                  TCP candidates the passive ones (RFC 8445, 2.5; RFC 6544, 4.4). Not with RELAY */
     uint16_t port_min, port_max; /* local ports, of UDP and of TCP; 0, 0: any */
     uint16_t max_pairs;          /* LN_ICE_PAIRS_MAX */
     uint8_t request_tag; /* the upper 8 bits of request ids, so that one driver serves several */
@@ -127,8 +130,8 @@ const char *ln_ice_local_pwd(const struct ln_ice *ice);
 const char *ln_ice_remote_ufrag(const struct ln_ice *ice); /* "" before set_remote() */
 const char *ln_ice_remote_pwd(const struct ln_ice *ice);
 
-/* The role by JSEP; a conflict on the wire may change it again. A lite remote makes us controlling
- * whatever is asked here. */
+/* The role by JSEP; a conflict on the wire may change it again. One side lite: the other controls
+ * whatever is asked here (RFC 8445, 6.1.1). */
 void ln_ice_set_role(struct ln_ice *ice, bool controlling);
 bool ln_ice_is_controlling(const struct ln_ice *ice);
 
@@ -185,7 +188,9 @@ LN_NODISCARD int ln_ice_unwrap_more(struct ln_ice *ice, ln_time now, struct ln_p
 
 /* Where data may be sent now: the selected pair, before nomination the best valid one, after a
  * restart the old one until the new generation has one as good; always one where our own check was
- * answered and consent lives. False when there is none. */
+ * answered and consent lives; if we are lite, the one that the other side nominated and goes on
+ * checking. False when there is none, or when it has got all that it gets before anything authentic
+ * came from it (lite). */
 bool ln_ice_send_path(const struct ln_ice *ice, struct ln_path *ret_path);
 
 /* What a path asks of the owner's datagrams: so many bytes left free before each of them (0 on a
@@ -205,6 +210,9 @@ void ln_ice_count_sent(struct ln_ice *ice, ln_time now, const struct ln_path *pa
                        size_t bytes);
 void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path *path,
                            size_t packets, size_t bytes);
+/* What came on this path was authentic: only the holder of the session's keys can have written it.
+ * For lite agents, others need it not. */
+void ln_ice_confirm(struct ln_ice *ice, ln_time now, const struct ln_path *path);
 /* Data that could not be sent (packetsDiscardedOnSend). */
 void ln_ice_count_discarded(struct ln_ice *ice, size_t packets, size_t bytes);
 

@@ -48,9 +48,11 @@ bool ln_ice_is_proven(struct ln_ice *ice, const struct ln_path *path)
 {
     const struct ln_ice_pair *pair = find_pair(ice, path);
 
-    if (pair && !pair->authenticated && ice->previous && pair->generation == ice->current)
+    if (pair && !pair->authenticated && !ln_ice_is_unchecked(ice, pair) && ice->previous &&
+        pair->generation == ice->current)
         pair = ln_ice_check_list_find(&ice->previous->list, path);
-    return (pair && pair->authenticated) || heard_early(ice, path);
+    return (pair && (pair->authenticated || ln_ice_is_unchecked(ice, pair))) ||
+           heard_early(ice, path);
 }
 
 /* --- checks of the other side -------------------------------------------------------------- */
@@ -108,6 +110,8 @@ static bool role_conflict(struct ln_ice *ice, struct ln_ice_generation *g,
         return false;
     if (they_control != ice->controlling || g != ice->current)
         return false;
+    if (ice->config.lite) /* only a full agent controls one that is lite (RFC 8445, 6.1.1) */
+        return !they_control;
     if (ice->controlling == (ice->tie_breaker >= theirs) || g->remote_lite)
         return true;
     if (g->role_switches >= LN_ICE_ROLE_SWITCHES_MAX)
@@ -154,6 +158,10 @@ static void check_received(struct ln_ice *ice, struct ln_ice_generation *g,
     ln_ice_heard(ice, pair, now);
     pair->requests_received += requests;
     pair->responses_sent += requests;
+    if (ice->config.lite) {
+        ln_ice_lite_checked(ice, pair, use_candidate, now);
+        return;
+    }
     if (g != ice->current)
         return;
     ln_ice_trigger(ice, pair, now);

@@ -35,8 +35,10 @@ void ln_ice_change_role(struct ln_ice *ice, bool controlling)
 
 void ln_ice_set_role(struct ln_ice *ice, bool controlling)
 {
-    if (!ice->closed)
-        ln_ice_change_role(ice, controlling || ice->current->remote_lite);
+    if (ice->closed)
+        return;
+    ice->asked_to_control = controlling;
+    ln_ice_change_role(ice, ln_ice_role_for(ice, controlling));
 }
 
 bool ln_ice_is_controlling(const struct ln_ice *ice)
@@ -115,6 +117,8 @@ void ln_ice_nominate_run(struct ln_ice *ice, ln_time now)
     struct ln_ice_generation *g = ice->current;
     struct ln_ice_pair *best;
 
+    if (ice->config.lite)
+        return;
     if (ice->controlling && g->selected && !g->nominating && (best = ln_ice_replacement(ice))) {
         g->nominating = best;
         ln_ice_begin_check(ice, best, true, now);

@@ -16,9 +16,10 @@ const char *ln_ice_pair_state_name(enum ln_ice_pair_state state)
 struct ln_ice_pair *ln_ice_pair_create(struct ln_allocator *allocator,
                                        struct ln_ice_generation *generation,
                                        struct ln_ice_local *base, struct ln_ice_remote *remote,
-                                       uint32_t id)
+                                       uint32_t id, bool lite)
 {
-    struct ln_ice_pair *pair = ln_alloc_zero(allocator, sizeof *pair);
+    struct ln_ice_pair *pair = ln_alloc_zero(allocator,
+                                             sizeof *pair + (lite ? sizeof pair->lite[0] : 0));
 
     if (!pair)
         return NULL;
@@ -33,6 +34,8 @@ struct ln_ice_pair *ln_ice_pair_create(struct ln_allocator *allocator,
     ln_consent_init(&pair->consent);
     pair->alive_at = LN_TIME_IMMEDIATE;
     pair->awaits_since = LN_TIME_NEVER;
+    if (lite)
+        pair->lite->confirmed_at = pair->lite->unanswered_since = LN_TIME_NEVER;
     pair->last_sent = pair->last_received = LN_TIME_NEVER;
     pair->current_rtt = -1;
     ln_list_init(&pair->busy);

@@ -61,6 +61,14 @@ struct ln_ice_remote {
     bool usable;    /* may have pairs */
 };
 
+/* What a lite agent knows of a pair beside (lite.c). */
+struct ln_ice_pair_lite {
+    ln_time confirmed_at;     /* the last authentic data; LN_TIME_NEVER: none yet */
+    ln_time unanswered_since; /* data went out and none came; LN_TIME_NEVER: none did */
+    ln_time taken_at;         /* it was selected */
+    bool unchecked;           /* no checks of the other side tell of it, data does */
+};
+
 struct ln_ice_pair {
     struct ln_ice_generation *generation;
     struct ln_ice_local *base;  /* the host or relayed candidate that checks leave from */
@@ -94,6 +102,7 @@ struct ln_ice_pair {
     uint64_t packets_discarded, bytes_discarded;
     ln_time last_sent, last_received;
     ln_duration current_rtt, total_rtt;
+    struct ln_ice_pair_lite lite[]; /* one where the agent is lite, else none */
 };
 
 /* Whether checks leave from it: a socket, or a relay. */
@@ -106,7 +115,7 @@ static inline bool ln_ice_is_base(const struct ln_ice_local *local)
 struct ln_ice_pair *ln_ice_pair_create(struct ln_allocator *allocator,
                                        struct ln_ice_generation *generation,
                                        struct ln_ice_local *base, struct ln_ice_remote *remote,
-                                       uint32_t id);
+                                       uint32_t id, bool lite);
 /* Leaves all lists. */
 void ln_ice_pair_free(struct ln_allocator *allocator, struct ln_ice_pair *pair);
 void ln_ice_pair_set_priority(struct ln_ice_pair *pair, bool controlling);

@@ -38,8 +38,8 @@ static struct ln_ice_pair *watched(const struct ln_ice *ice)
 {
     struct ln_ice_pair *pair = ice->sending;
 
-    if (ice->closed || !pair || pair->generation != ice->current || !ln_ice_pair_usable(pair) ||
-        pair->consent.for_ever || pair->awaits_since == LN_TIME_NEVER)
+    if (ice->closed || ice->config.lite || !pair || pair->generation != ice->current ||
+        !ln_ice_pair_usable(pair) || pair->consent.for_ever || pair->awaits_since == LN_TIME_NEVER)
         return NULL;
     return pair;
 }

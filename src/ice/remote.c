@@ -74,7 +74,8 @@ static struct ln_ice_pair *add_pair(struct ln_ice *ice, struct ln_ice_generation
 {
     struct ln_allocator *allocator = ice->env->allocator;
     struct ln_ice_pair *evicted = NULL;
-    struct ln_ice_pair *pair = ln_ice_pair_create(allocator, g, base, remote, ln_ice_new_id(ice));
+    struct ln_ice_pair *pair = ln_ice_pair_create(allocator, g, base, remote, ln_ice_new_id(ice),
+                                                  ice->config.lite);
 
     if (!pair)
         return NULL;
@@ -100,6 +101,8 @@ static void pair_up(struct ln_ice *ice, struct ln_ice_generation *g, struct ln_i
 {
     struct ln_path path = { base->link, base->base, remote->address };
 
+    if (!ln_ice_forms_pairs(ice))
+        return;
     if (ln_ice_pair_possible(base, remote) && !ln_ice_check_list_find(&g->list, &path))
         (void)add_pair(ice, g, base, remote, false);
 }
@@ -110,6 +113,16 @@ void ln_ice_pair_up_local(struct ln_ice *ice, struct ln_ice_local *base)
 
     LN_LIST_EACH (at, &g->remotes) {
         pair_up(ice, g, base, LN_CONTAINER(at, struct ln_ice_remote, in_generation));
+    }
+}
+
+void ln_ice_pair_up_all(struct ln_ice *ice)
+{
+    LN_LIST_EACH (at, &ice->current->locals) {
+        struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
+
+        if (ln_ice_is_base(local))
+            ln_ice_pair_up_local(ice, local);
     }
 }
 
@@ -324,7 +337,7 @@ int ln_ice_remote_poll_request(struct ln_ice *ice, struct ln_request *ret_reques
         if (!wanted && remote->name_state == LN_ICE_NAME_WANTED)
             wanted = remote;
     }
-    if (!wanted || asked >= LN_ICE_NAMES_MAX || ice->closed ||
+    if (!wanted || asked >= LN_ICE_NAMES_MAX || ice->closed || ice->config.lite ||
         ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY)
         return 0;
     wanted->name_state = LN_ICE_NAME_ASKED;

@@ -17,10 +17,11 @@ static bool still(const struct ln_ice *ice, const struct ln_ice_generation *g)
            !ln_ice_standby_wanted(g);
 }
 
-static bool did_nothing(const struct ln_ice_pair *pair)
+static bool did_nothing(const struct ln_ice *ice, const struct ln_ice_pair *pair)
 {
     return (pair->state == LN_ICE_PAIR_WAITING || pair->state == LN_ICE_PAIR_FROZEN) &&
-           !pair->authenticated && !pair->base->relay && ln_list_empty(&pair->outbox);
+           !pair->authenticated && !ln_ice_is_unchecked(ice, pair) && !pair->base->relay &&
+           ln_list_empty(&pair->outbox);
 }
 
 static void let_go(struct ln_ice *ice, struct ln_ice_generation *g)
@@ -30,7 +31,7 @@ static void let_go(struct ln_ice *ice, struct ln_ice_generation *g)
     for (i = g->list.count; i-- > 0;) {
         struct ln_ice_pair *pair = g->list.pairs[i];
 
-        if (!did_nothing(pair))
+        if (!did_nothing(ice, pair))
             continue;
         ln_ice_pair_detach(ice, pair);
         ln_ice_check_list_remove(&g->list, pair);
@@ -42,17 +43,6 @@ static void let_go(struct ln_ice *ice, struct ln_ice_generation *g)
     g->resting = true;
 }
 
-static void form_again(struct ln_ice *ice, struct ln_ice_generation *g)
-{
-    g->resting = false;
-    LN_LIST_EACH (at, &g->locals) {
-        struct ln_ice_local *local = LN_CONTAINER(at, struct ln_ice_local, in_generation);
-
-        if (ln_ice_is_base(local))
-            ln_ice_pair_up_local(ice, local);
-    }
-}
-
 void ln_ice_rest_run(struct ln_ice *ice, ln_time now)
 {
     struct ln_ice_generation *g = ice->current;
@@ -61,7 +51,8 @@ void ln_ice_rest_run(struct ln_ice *ice, ln_time now)
         g->stirred = false;
         g->rest_at = now + LN_ICE_REST;
         if (g->resting)
-            form_again(ice, g);
+            ln_ice_pair_up_all(ice);
+        g->resting = false;
     } else if (!g->resting && now >= g->rest_at && still(ice, g)) {
         let_go(ice, g);
     }

@@ -47,6 +47,8 @@ struct ln_ice_servers *ln_ice_servers_create(struct ln_ice *ice,
 
     if (count > LN_ICE_SERVERS_MAX)
         count = LN_ICE_SERVERS_MAX;
+    if (ice->config.lite) /* host candidates only (RFC 8445, 2.5) */
+        count = 0;
     set = ln_alloc_zero(ice->env->allocator, sizeof *set + count * sizeof set->entries[0]);
     if (!set)
         return NULL;

@@ -166,8 +166,9 @@ void ln_ice_standby_heard(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time 
 {
     struct ln_ice_generation *g = pair->generation;
 
-    if (!ice->controlling || g != ice->current || !g->selected || g->nominating ||
-        pair == g->selected || !ln_ice_pair_usable(pair) || !silent(g->selected, now))
+    if (!ice->controlling || ice->config.lite || g != ice->current || !g->selected ||
+        g->nominating || pair == g->selected || !ln_ice_pair_usable(pair) ||
+        !silent(g->selected, now))
         return;
     g->nominating = pair;
     ln_ice_begin_check(ice, pair, true, now);

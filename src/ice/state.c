@@ -99,7 +99,8 @@ static void update_sending(struct ln_ice *ice)
         ln_ice_relay_bind(ice, ice->sending);
     }
     if (ice->sending && ice->sending->generation == ice->current && ice->current->selected &&
-        ice->sending != ice->current->selected && ice->sending->check.state != LN_STUN_RUNNING)
+        ice->sending != ice->current->selected && ice->sending->check.state != LN_STUN_RUNNING &&
+        !ice->config.lite)
         ln_ice_begin_check(ice, ice->sending, false, ice->now); /* where we are now */
     ice->announced = id;
     ice->selected_changes += id != 0;
@@ -111,7 +112,8 @@ static void update_sending(struct ln_ice *ice)
 
 bool ln_ice_send_path(const struct ln_ice *ice, struct ln_path *ret_path)
 {
-    if (ice->closed || !ice->sending || !ln_ice_pair_usable(ice->sending))
+    if (ice->closed || !ice->sending || !ln_ice_pair_usable(ice->sending) ||
+        (ice->config.lite && !ln_ice_lite_may_send(ice->sending)))
         return false;
     *ret_path = ice->sending->path;
     return true;
@@ -128,10 +130,12 @@ static bool checking(const struct ln_ice *ice)
 }
 
 /* When what is sent on has been silent for too long. */
-static ln_time silent_at(const struct ln_ice_pair *pair)
+static ln_time silent_at(const struct ln_ice *ice, const struct ln_ice_pair *pair)
 {
     ln_time at = pair->alive_at + LN_ICE_SILENCE;
 
+    if (ice->config.lite)
+        return ln_ice_lite_silent_at(pair);
     if (pair->awaits_since == LN_TIME_NEVER || pair->consent.for_ever)
         return at;
     return ln_time_min(at,
@@ -143,7 +147,7 @@ static enum ln_ice_connection_state state_with_path(const struct ln_ice *ice, ln
 {
     const struct ln_ice_generation *g = ice->current;
 
-    if (now >= silent_at(ice->sending)) {
+    if (now >= silent_at(ice, ice->sending)) {
         if (ice->sending->generation == g)
             return LN_ICE_CONNECTION_STATE_DISCONNECTED;
         return checking(ice) ? LN_ICE_CONNECTION_STATE_CHECKING
@@ -165,7 +169,8 @@ static bool patience_over(const struct ln_ice *ice, ln_time now)
 static enum ln_ice_connection_state state_without_path(const struct ln_ice *ice, ln_time now)
 {
     const struct ln_ice_generation *g = ice->current;
-    bool alive = ln_ice_check_list_alive(&g->list);
+    /* Pairs of a lite agent come from the checks of others: while none is nominated, time tells. */
+    bool alive = !ice->config.lite && ln_ice_check_list_alive(&g->list);
 
     if (g->consent_lost && !alive && !ln_ice_may_recover(ice))
         return LN_ICE_CONNECTION_STATE_FAILED;
@@ -202,12 +207,13 @@ ln_time ln_ice_state_next_timeout(const struct ln_ice *ice)
 
     if (ice->sending && (ice->state == LN_ICE_CONNECTION_STATE_CONNECTED ||
                          ice->state == LN_ICE_CONNECTION_STATE_COMPLETED))
-        next = ln_time_min(next, silent_at(ice->sending));
+        next = ln_time_min(next, silent_at(ice, ice->sending));
     if (ice->sending && ice->sending->generation == g && ice->sending != g->selected &&
         !ice->sending->consent.active && !ice->sending->consent.for_ever)
         next = ln_time_min(next, ice->sending->consent.valid_until);
     if (!ice->sending && g->patience_from != LN_TIME_NEVER &&
-        ice->state != LN_ICE_CONNECTION_STATE_FAILED && !ln_ice_check_list_alive(&g->list))
+        ice->state != LN_ICE_CONNECTION_STATE_FAILED &&
+        (ice->config.lite || !ln_ice_check_list_alive(&g->list)))
         next = ln_time_min(next, g->patience_from + ice->config.patience);
     return next;
 }

@@ -46,6 +46,8 @@ void ln_ice_count_sent(struct ln_ice *ice, ln_time now, const struct ln_path *pa
     pair->bytes_sent += bytes;
     pair->last_sent = now;
     ln_ice_awaits(pair, now);
+    if (ice->config.lite)
+        ln_ice_lite_sent(pair, now);
 }
 
 void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path *path,
@@ -58,7 +60,7 @@ void ln_ice_count_received(struct ln_ice *ice, ln_time now, const struct ln_path
     pair->packets_received += packets;
     pair->bytes_received += bytes;
     pair->last_received = now;
-    if (pair->authenticated) {
+    if (pair->authenticated || ln_ice_is_unchecked(ice, pair)) {
         ln_ice_heard(ice, pair, now);
         ln_ice_awaits(pair, now);
     }

@@ -117,7 +117,8 @@ void ln_ice_tcp_gather(struct ln_ice *ice)
 
     for (size_t i = 0; tcp && i < ice->known_count && i < LN_ICE_TCP_ADDRESSES_MAX; i++)
         for (unsigned type = LN_CANDIDATE_TCP_ACTIVE; type <= LN_CANDIDATE_TCP_SO; type++)
-            if (!base_for(ice, &ice->known[i].address, type))
+            if ((type == LN_CANDIDATE_TCP_PASSIVE || !ice->config.lite) &&
+                !base_for(ice, &ice->known[i].address, type))
                 add_base(ice, &ice->known[i], ln_ice_address_preference(&ice->known[i], i), type);
     for (size_t i = 0; tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (tcp->bases[i].state == LN_ICE_TCP_BASE_OPEN &&

@@ -143,6 +143,7 @@ void ln_rtp_encoding_parameters_init(struct ln_rtp_encoding_parameters *encoding
     memset(encoding, 0, sizeof *encoding);
     encoding->active = true;
     encoding->max_framerate = -1;
+    encoding->priority = LN_NETWORK_PRIORITY_LOW;
 }
 
 int ln_rtp_encoding_check(enum ln_media_kind kind,
@@ -150,6 +151,9 @@ int ln_rtp_encoding_check(enum ln_media_kind kind,
 {
     if (!memchr(encoding->rid, 0, sizeof encoding->rid) || encoding->rid[0])
         return LN_ERR_INVALID_ARGUMENT; /* rid belongs to simulcast */
+    if ((unsigned)encoding->priority > LN_NETWORK_PRIORITY_HIGH ||
+        (unsigned)encoding->network_priority > LN_NETWORK_PRIORITY_HIGH)
+        return LN_ERR_RANGE;
     if (kind == LN_MEDIA_VIDEO && encoding->scale_resolution_down_by != 0 &&
         !(encoding->scale_resolution_down_by >= 1))
         return LN_ERR_RANGE;

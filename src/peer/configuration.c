@@ -2,6 +2,7 @@
  * RTCConfiguration checked and kept; ICE URLs (RFC 7064, 3.1; RFC 7065, 3.1). */
 #include "peer/configuration.h"
 
+#include "base/address.h"
 #include "base/alloc.h"
 #include "ice/addresses.h"
 #include "stun/proxy.h"
@@ -44,6 +45,7 @@ static int parse_port(const char *text, size_t len, uint16_t *ret_port)
 static int parse_host_port(const char *text, size_t len, struct ln_ice_url *url)
 {
     const char *end = text + len, *host = text, *after;
+    struct ln_address literal;
     size_t host_len, i;
 
     if (len > 0 && text[0] == '[') {
@@ -66,6 +68,9 @@ static int parse_host_port(const char *text, size_t len, struct ln_ice_url *url)
             return LN_ERR_SYNTAX;
     memcpy(url->host, host, host_len);
     url->host[host_len] = '\0';
+    if (host != text &&
+        (ln_address_parse(url->host, &literal) != 0 || literal.family != LN_FAMILY_IPV6))
+        return LN_ERR_SYNTAX;
     if (after == end)
         return 0;
     if (*after != ':')
@@ -206,8 +211,10 @@ int ln_configuration_store_init(struct ln_configuration_store *store,
     ln_configuration_init(&defaults);
     if (!configuration)
         configuration = &defaults;
-    if (configuration->size != sizeof *configuration || configuration->ice_lite ||
+    if (configuration->size != sizeof *configuration ||
         configuration->port_min > configuration->port_max ||
+        (configuration->ice_lite &&
+         configuration->ice_transport_policy == LN_ICE_TRANSPORT_POLICY_RELAY) ||
         (unsigned)configuration->data_congestion_control > LN_DATA_CONGESTION_CONTROL_RENO)
         return LN_ERR_INVALID_ARGUMENT;
     if (configuration->ice_server_count > LN_CONFIGURATION_SERVERS_MAX)

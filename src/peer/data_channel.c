@@ -4,6 +4,7 @@
 #include "peer/data_channel.h"
 
 #include "base/bytes.h"
+#include "peer/dscp.h"
 #include "peer/peer_connection.h"
 
 #include <string.h>
@@ -79,6 +80,7 @@ int ln_peer_connection_create_data_channel(ln_peer_connection *pc, const char *l
     handle->init = *init;
     handle->init.protocol = handle->protocol;
     handle->id = init->negotiated ? init->id : -1;
+    ln_data_note_priority(pc, init->priority);
     if (!pc->data.wanted) {
         pc->data.wanted = true;
         pc->negotiation.check_needed = true;
@@ -86,6 +88,16 @@ int ln_peer_connection_create_data_channel(ln_peer_connection *pc, const char *l
     ln_stir(pc);
     *ret_channel = handle;
     return 0;
+}
+
+void ln_data_note_priority(struct ln_peer_connection *pc, uint16_t priority)
+{
+    enum ln_network_priority asked = ln_dscp_of_channel(priority);
+
+    if (asked == LN_NETWORK_PRIORITY_NONE)
+        pc->data.asks_nothing = true;
+    else if (asked > pc->data.asked)
+        pc->data.asked = (uint8_t)asked;
 }
 
 const char *ln_data_channel_label(const ln_data_channel *channel)
@@ -116,6 +128,11 @@ const char *ln_data_channel_protocol(const ln_data_channel *channel)
 bool ln_data_channel_negotiated(const ln_data_channel *channel)
 {
     return channel->init.negotiated;
+}
+
+uint16_t ln_data_channel_priority(const ln_data_channel *channel)
+{
+    return channel->init.priority;
 }
 
 int32_t ln_data_channel_id(const ln_data_channel *channel)

@@ -8,6 +8,7 @@
 #include "sctp/data_channels.h"
 #include "sdp/jsep.h"
 
+#include <linnet/configuration.h>
 #include <linnet/data_channel.h>
 #include <linnet/event.h>
 #include <linnet/transports.h>
@@ -39,9 +40,11 @@ struct ln_sctp_transport {
 
 struct ln_data {
     struct ln_sctp_transport handle;
-    bool wanted; /* a channel was created or the other side offered a section */
-    bool agreed; /* the section is in an applied answer */
-    int m_line;  /* -1: none */
+    bool wanted;       /* a channel was created or the other side offered a section */
+    bool agreed;       /* the section is in an applied answer */
+    bool asks_nothing; /* some channel asks nothing of the network */
+    uint8_t asked;     /* enum ln_network_priority: the highest that channels ask for */
+    int m_line;        /* -1: none */
     int stable_line;
     struct ln_data_channels *channels; /* NULL until one is wanted */
     struct ln_list handles;
@@ -62,6 +65,8 @@ struct ln_data_channel *ln_data_handle_create(struct ln_peer_connection *pc, con
                                               size_t label_len, const char *protocol,
                                               size_t protocol_len);
 void ln_data_handle_free(struct ln_data_channel *handle);
+/* A channel of this priority (RFC 8831, 6.4) came to be. */
+void ln_data_note_priority(struct ln_peer_connection *pc, uint16_t priority);
 /* What the channel below counted stays with the handle. */
 void ln_data_keep_figures(struct ln_data_channel *handle);
 /* The section was agreed: limits and ports are known. */

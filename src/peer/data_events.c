@@ -37,6 +37,7 @@ static bool take_incoming(struct ln_peer_connection *pc, ln_channel channel,
     handle->init.max_packet_life_time = info.max_lifetime_ms;
     handle->init.max_retransmits = info.max_retransmits;
     handle->init.priority = info.priority;
+    ln_data_note_priority(pc, info.priority);
     handle->id = info.id;
     handle->channel = channel;
     handle->state = LN_DATA_CHANNEL_STATE_OPEN;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer/dscp.h"
 
+#include "sctp/data_channels.h"
+
 #define LE   1u /* RFC 8622: lower effort */
 #define DF   0u
 #define EF   46u
@@ -26,4 +28,14 @@ uint8_t ln_dscp_of_class(enum ln_network_priority priority, enum ln_rtp_class cl
 {
     return ln_dscp_of(priority,
                       class == LN_RTP_CLASS_AUDIO ? LN_DSCP_FLOW_AUDIO : LN_DSCP_FLOW_VIDEO);
+}
+
+enum ln_network_priority ln_dscp_of_channel(uint16_t priority)
+{
+    if (priority == LN_CHANNEL_PRIORITY_LOW)
+        return LN_NETWORK_PRIORITY_NONE;
+    if (priority < LN_CHANNEL_PRIORITY_LOW)
+        return LN_NETWORK_PRIORITY_VERY_LOW;
+    return priority < LN_CHANNEL_PRIORITY_HIGH ? LN_NETWORK_PRIORITY_MEDIUM
+                                               : LN_NETWORK_PRIORITY_HIGH;
 }

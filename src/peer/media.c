@@ -175,6 +175,7 @@ void ln_media_receive_rtp(struct ln_peer_connection *pc, ln_time now, struct ln_
         ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_SRTP);
         return;
     }
+    pc->transport.proven = true;
     ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_RTP_RECEIVED, pc->trace_object, 0, 0,
                         packet->data, (size_t)len);
     if (ln_rtp_session_receive_rtp(m->rtp, now, packet->data, (size_t)len, NULL) < 0)
@@ -196,18 +197,31 @@ void ln_media_receive_rtcp(struct ln_peer_connection *pc, ln_time now, struct ln
               ? LN_ERR_MALFORMED
               : ln_srtp_unprotect_rtcp(m->unprotect, packet->data, packet->len, packet->data,
                                        packet->len);
-    if (len >= 0)
-        ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_RTCP_RECEIVED, pc->trace_object, 0, 0,
-                            packet->data, (size_t)len);
-    if (len < 0)
+    if (len < 0) {
         ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_SRTP);
-    else if (!m->rtp || ln_rtp_session_receive_rtcp(m->rtp, now, packet->data, (size_t)len) < 0)
+        return;
+    }
+    pc->transport.proven = true;
+    ln_trace_emit_bytes(pc->env.trace, now, LN_TRACE_RTCP_RECEIVED, pc->trace_object, 0, 0,
+                        packet->data, (size_t)len);
+    if (!m->rtp || ln_rtp_session_receive_rtcp(m->rtp, now, packet->data, (size_t)len) < 0)
         ln_transport_drop(&pc->transport, LN_TRANSPORT_DROP_RTP);
 }
 
 static bool is_paced(enum ln_rtp_class class)
 {
     return class != LN_RTP_CLASS_RTCP && class != LN_RTP_CLASS_AUDIO;
+}
+
+/* RFC 8837, 5: the sender's own priority, else the connection's; reports have the latter. */
+static uint8_t code_point(const struct ln_peer_connection *pc, enum ln_rtp_class class,
+                          const struct ln_rtp_outbound *outbound)
+{
+    const ln_rtp_sender *sender = outbound ? ln_rtp_outbound_owner(outbound) : NULL;
+    enum ln_network_priority own = sender ? sender->encoding.network_priority
+                                          : LN_NETWORK_PRIORITY_NONE;
+
+    return ln_dscp_of_class(own ? own : pc->transport.priority, class);
 }
 
 /* Whether the packet at the head may leave now and fits the train in `out`. */
@@ -225,7 +239,7 @@ static bool may_append(struct ln_peer_connection *pc, ln_time now, const struct 
         return true;
     len = pc->transport.head + head.len + ln_srtp_rtp_overhead(m->protect);
     return head.class != LN_RTP_CLASS_RTCP && len <= out->segment &&
-           out->dscp == ln_dscp_of_class(pc->transport.priority, head.class) &&
+           out->dscp == code_point(pc, head.class, head.outbound) &&
            ln_transport_train_room(pc, out) >= PACKET_BYTES;
 }
 
@@ -245,7 +259,7 @@ static int protect(struct ln_peer_connection *pc, const struct ln_rtp_out *packe
 
 /* Writes the next packet behind what is in `out`; its protected length, 0 if none came of it. */
 static size_t write_packet(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out,
-                           enum ln_rtp_class *ret_class)
+                           uint8_t *ret_dscp)
 {
     struct ln_media *m = &pc->media;
     struct ln_rtp_out packet = { .data = out->data + out->len + pc->transport.head,
@@ -265,27 +279,27 @@ static size_t write_packet(struct ln_peer_connection *pc, ln_time now, struct ln
     sent.probe = packet.class == LN_RTP_CLASS_PADDING;
     m->estimator->ops->on_sent(m->estimator, &sent);
     ln_pacer_on_sent(&m->pacer, now, (size_t)len);
-    *ret_class = packet.class;
+    *ret_dscp = code_point(pc, packet.class, packet.outbound);
     return (size_t)len;
 }
 
 void ln_media_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
     struct ln_media *m = &pc->media;
-    enum ln_rtp_class class;
+    uint8_t dscp;
     size_t len;
 
     if (!m->rtp || !m->protect ||
         ln_transport_train_room(pc, out) < PACKET_BYTES + LN_SRTCP_OVERHEAD_MAX)
         return;
     while (may_append(pc, now, out)) {
-        len = write_packet(pc, now, out, &class);
+        len = write_packet(pc, now, out, &dscp);
         if (len == 0)
             continue; /* dropped: the next one */
         len += pc->transport.head;
         if (out->len == 0) {
             out->segment = len;
-            out->dscp = ln_dscp_of_class(pc->transport.priority, class);
+            out->dscp = dscp;
         }
         out->len += len;
         if (len < out->segment)

@@ -2,7 +2,8 @@
  * What the RTP session and the estimator tell, and what follows from it: feedback, key frame
  * requests, tracks that begin, and the targets of the encoders.
  *
- * The estimator's target is shared out: audio takes what it needs, video the rest. */
+ * The estimator's target is shared out: audio takes what it needs, video the rest; within a kind by
+ * the priorities of the senders (RFC 8835, 4.1). */
 #include "peer/media.h"
 #include "peer/peer_connection.h"
 
@@ -109,11 +110,20 @@ static void tell_target(struct ln_peer_connection *pc, ln_rtp_sender *sender, bo
         sender->target_queued = ln_push_event(pc, &event);
 }
 
+/* RFC 8835, 4.1: each level is twice the one below. */
+static unsigned parts(const ln_rtp_transceiver *t)
+{
+    enum ln_network_priority priority = t->sender.encoding.priority;
+
+    return 1u << ((priority ? priority : LN_NETWORK_PRIORITY_LOW) - LN_NETWORK_PRIORITY_VERY_LOW);
+}
+
 static void share_out(struct ln_peer_connection *pc, ln_time now)
 {
     struct ln_media *m = &pc->media;
     uint64_t left = m->estimator->ops->target_bps(m->estimator), demand = 0;
-    uint32_t audio = 0, video = 0, audio_bps, video_bps;
+    uint32_t audio = 0, video = 0, audio_parts = 0, video_parts = 0;
+    uint64_t audio_bps;
     size_t i;
 
     if (left != m->target_bps) {
@@ -125,21 +135,27 @@ static void share_out(struct ln_peer_connection *pc, ln_time now)
 
         audio += wants(t, LN_MEDIA_AUDIO);
         video += wants(t, LN_MEDIA_VIDEO);
+        audio_parts += wants(t, LN_MEDIA_AUDIO) ? parts(t) : 0;
+        video_parts += wants(t, LN_MEDIA_VIDEO) ? parts(t) : 0;
         if (wants(t, LN_MEDIA_VIDEO))
             demand += t->sender.encoding.max_bitrate_bps ? t->sender.encoding.max_bitrate_bps
                                                          : DEMAND_VIDEO_BPS;
     }
     m->estimator->ops->on_demand(m->estimator, now, demand + (uint64_t)audio * AUDIO_BPS_MAX);
-    /* Audio takes a fifth of what there is, within its limits; video the rest in equal parts. */
-    audio_bps = audio ? clamp_bps((video ? left / 5 : left) / audio, AUDIO_BPS_MIN, AUDIO_BPS_MAX)
+    /* Audio takes a fifth of what there is, within its limits; video the rest. */
+    audio_bps = audio ? (uint64_t)audio * clamp_bps((video ? left / 5 : left) / audio,
+                                                    AUDIO_BPS_MIN, AUDIO_BPS_MAX)
                       : 0;
-    left = left > (uint64_t)audio_bps * audio ? left - (uint64_t)audio_bps * audio : 0;
-    video_bps = video ? clamp_bps(left / video, 1, UINT32_MAX) : 0;
+    left = left > audio_bps ? left - audio_bps : 0;
     for (i = 0; i < pc->transceiver_count; i++) {
         ln_rtp_transceiver *t = pc->transceivers[i];
+        uint32_t bps = 0;
 
-        tell_target(pc, &t->sender, wants(t, t->kind),
-                    t->kind == LN_MEDIA_AUDIO ? audio_bps : video_bps);
+        if (wants(t, LN_MEDIA_AUDIO))
+            bps = clamp_bps(audio_bps * parts(t) / audio_parts, AUDIO_BPS_MIN, AUDIO_BPS_MAX);
+        else if (wants(t, LN_MEDIA_VIDEO))
+            bps = clamp_bps(left * parts(t) / video_parts, 1, UINT32_MAX);
+        tell_target(pc, &t->sender, wants(t, t->kind), bps);
     }
 }
 

@@ -320,6 +320,7 @@ int ln_peer_connection_set_configuration(ln_peer_connection *pc,
         return LN_ERR_INVALID_STATE;
     if (configuration->bundle_policy != old->bundle_policy ||
         configuration->rtcp_mux_policy != old->rtcp_mux_policy ||
+        configuration->ice_lite != old->ice_lite ||
         (configuration->certificate_count > 0 &&
          configuration->certificates[0] != pc->transport.certificate) ||
         (ln_negotiation_local(pc) &&

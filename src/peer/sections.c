@@ -252,6 +252,7 @@ int ln_sections_build(struct ln_peer_connection *pc, enum ln_sections_for purpos
     memset(ret_local, 0, sizeof *ret_local);
     ret_local->session_id = pc->negotiation.session_id;
     ret_local->session_version = pc->negotiation.session_version;
+    ret_local->ice_lite = pc->configuration.public.ice_lite;
     /* There is one transport: an answer takes no section beside it. */
     ret_local->bundle_policy = purpose == LN_SECTIONS_FOR_ANSWER ? LN_JSEP_BUNDLE_MAX_BUNDLE
                                                                  : LN_JSEP_BUNDLE_BALANCED;

@@ -115,6 +115,8 @@ static void collect_pair(struct ln_peer_connection *pc, ln_stats_report *report,
     ln_stats_add_format(report, "localCandidateId", "L%u", pair->local_id);
     ln_stats_add_format(report, "remoteCandidateId", "R%u", pair->remote_id);
     ln_stats_add_text(report, "state", ln_ice_pair_state_name(pair->state));
+    if (pair->failure != LN_ICE_FAILURE_NONE)
+        ln_stats_add_text(report, "linnetFailure", ln_ice_failure_sentence(pair->failure));
     ln_stats_add_boolean(report, "nominated", pair->nominated);
     ln_stats_add_integer(report, "packetsSent", (int64_t)pair->packets_sent);
     ln_stats_add_integer(report, "packetsReceived", (int64_t)pair->packets_received);

@@ -135,6 +135,7 @@ static int make_ice(struct ln_peer_connection *pc, const struct ln_configuration
     config.http_proxy = configuration->network.http_proxy;
     config.mdns_names = configuration->network.mdns_names;
     config.tcp = configuration->network.ice_tcp;
+    config.lite = configuration->ice_lite;
     config.port_min = configuration->port_min;
     config.port_max = configuration->port_max;
     return ln_ice_create(&pc->transport.ice, &config, &pc->env);
@@ -146,7 +147,7 @@ int ln_transport_init(struct ln_peer_connection *pc, const struct ln_configurati
     struct ln_dtls_config config = { 0 };
     int error;
 
-    t->priority = configuration->network.priority;
+    t->priority = (uint8_t)configuration->network.priority;
     t->ice_handle.pc = pc;
     t->dtls_handle.pc = pc;
     error = make_certificate(pc, configuration);
@@ -332,14 +333,21 @@ void ln_transport_receive_dtls(struct ln_peer_connection *pc, ln_time now, const
     uint8_t plain[PLAIN_BYTES];
     size_t n;
 
-    while ((n = ln_dtls_receive(pc->transport.dtls, now, &packet, plain, sizeof plain)) > 0)
+    bool connected = ln_dtls_state(pc->transport.dtls) == LN_DTLS_STATE_CONNECTED;
+
+    while ((n = ln_dtls_receive(pc->transport.dtls, now, &packet, plain, sizeof plain)) > 0) {
+        pc->transport.proven = true;
         receive_data(pc, now, plain, n);
+    }
+    if (!connected && ln_dtls_state(pc->transport.dtls) == LN_DTLS_STATE_CONNECTED)
+        pc->transport.proven = true;
 }
 
 static void receive_unwrapped(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet)
 {
     struct ln_transport *t = &pc->transport;
 
+    t->proven = false;
     t->packets_received++;
     t->bytes_received += packet->len;
     ln_ice_count_received(t->ice, now, &packet->path, 1, packet->len);
@@ -357,6 +365,8 @@ static void receive_unwrapped(struct ln_peer_connection *pc, ln_time now, struct
         ln_transport_drop(t, LN_TRANSPORT_DROP_UNKNOWN_KIND);
         break;
     }
+    if (t->proven)
+        ln_ice_confirm(t->ice, now, &packet->path);
 }
 
 void ln_transport_receive(struct ln_peer_connection *pc, ln_time now, struct ln_packet *packet)
@@ -476,6 +486,25 @@ static void write_train(struct ln_peer_connection *pc, ln_time now, struct ln_tr
         out->segment = 0;
 }
 
+/* RFC 8837, 5: the congestion control begins anew after another code point. It only rises, so
+ * that a channel which comes and goes does not do that again and again. */
+static uint8_t data_code_point(struct ln_peer_connection *pc, ln_time now)
+{
+    struct ln_transport *t = &pc->transport;
+    enum ln_network_priority wanted = pc->data.asked;
+    uint8_t before = ln_dscp_of(t->data_priority, LN_DSCP_FLOW_DATA), dscp;
+
+    if (t->priority == LN_NETWORK_PRIORITY_NONE)
+        return 0;
+    if ((pc->data.asks_nothing || !wanted) && t->priority > wanted)
+        wanted = t->priority;
+    dscp = ln_dscp_of(wanted, LN_DSCP_FLOW_DATA);
+    if (t->data_priority && dscp != before)
+        ln_data_channels_restart_congestion(pc->data.channels, now);
+    t->data_priority = (uint8_t)wanted;
+    return dscp;
+}
+
 /* Handshake, media, data: the first that has something fills the output. */
 static int write_next(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)
 {
@@ -492,7 +521,7 @@ static int write_next(struct ln_peer_connection *pc, ln_time now, struct ln_tran
     if (out->len == 0)
         ln_media_poll_transmit(pc, now, out);
     if (out->len == 0 && pc->data.channels && ln_dtls_state(t->dtls) == LN_DTLS_STATE_CONNECTED) {
-        out->dscp = ln_dscp_of(t->priority, LN_DSCP_FLOW_DATA);
+        out->dscp = data_code_point(pc, now);
         write_train(pc, now, out);
     }
     return out->len > 0;

@@ -41,11 +41,13 @@ struct ln_transport {
     struct ln_dtls *dtls;
     struct ln_certificate *certificate; /* a reference */
     struct ln_sdp_fingerprint fingerprint;
-    bool role_set; /* ICE's role follows the first description */
-    bool closing;  /* after close(): close_notify was written */
-    bool single;   /* the path takes one datagram at a time */
-    enum ln_network_priority priority;
-    size_t head; /* bytes that it wants before each datagram */
+    bool role_set;         /* ICE's role follows the first description */
+    bool closing;          /* after close(): close_notify was written */
+    bool single;           /* the path takes one datagram at a time */
+    bool proven;           /* the packet in hand was written by who has the session's keys */
+    uint8_t priority;      /* enum ln_network_priority */
+    uint8_t data_priority; /* so; of the data that went out last */
+    size_t head;           /* bytes that it wants before each datagram */
     enum ln_ice_connection_state ice_state;
     enum ln_ice_gathering_state gathering_state;
     enum ln_dtls_state dtls_state;

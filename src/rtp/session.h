@@ -177,6 +177,7 @@ struct ln_rtp_head {
     enum ln_rtp_class class;
     size_t len;        /* of the packet without SRTP's trailer; for RTCP an upper bound */
     ln_time queued_at; /* when it entered the queue; RTCP: LN_TIME_IMMEDIATE */
+    const struct ln_rtp_outbound *outbound; /* whose it is; RTCP: NULL */
 };
 
 /* The packet that poll_packet() would give; false when there is none. */
@@ -192,6 +193,7 @@ struct ln_rtp_out {
     size_t len;
     bool rtcp;
     enum ln_rtp_class class;
+    const struct ln_rtp_outbound *outbound; /* whose it is; RTCP: NULL */
     /* RTP only, what SRTP and the estimator ask for: */
     size_t header_len; /* authenticated, not encrypted */
     uint32_t ssrc;

@@ -289,13 +289,13 @@ bool ln_rtp_session_peek(const struct ln_rtp_session *session, struct ln_rtp_hea
     const struct ln_queued *q;
 
     if (session->rtcp_waiting) {
-        *ret = (struct ln_rtp_head){ LN_RTP_CLASS_RTCP, RTCP_GUESS, LN_TIME_IMMEDIATE };
+        *ret = (struct ln_rtp_head){ LN_RTP_CLASS_RTCP, RTCP_GUESS, LN_TIME_IMMEDIATE, NULL };
         return true;
     }
     if (class == LN_RTP_CLASS_RTCP)
         return false;
     q = ln_ring_at(&session->queues[class], 0);
-    *ret = (struct ln_rtp_head){ class, q->len, q->queued_at };
+    *ret = (struct ln_rtp_head){ class, q->len, q->queued_at, q->stream->outbound };
     return true;
 }
 
@@ -509,6 +509,7 @@ static int poll_rtcp(struct ln_rtp_session *session, ln_time now, struct ln_rtp_
         return 0;
     out->rtcp = true;
     out->class = LN_RTP_CLASS_RTCP;
+    out->outbound = NULL;
     out->header_len = 8;
     out->ssrc = ln_load32(out->data + 4);
     out->sequence = 0;
@@ -538,6 +539,7 @@ int ln_rtp_session_poll_packet(struct ln_rtp_session *session, ln_time now, stru
     session->queued_bytes -= q.len;
     out->rtcp = false;
     out->class = class;
+    out->outbound = q.stream->outbound;
     if (!q.buffer)
         emit_padding(session, now, &q, out);
     else if (q.again)

@@ -414,6 +414,11 @@ void ln_data_channels_path_changed(struct ln_data_channels *d, ln_time now)
     ln_sctp_path_changed(d->sctp, now);
 }
 
+void ln_data_channels_restart_congestion(struct ln_data_channels *d, ln_time now)
+{
+    ln_sctp_restart_congestion(d->sctp, now);
+}
+
 const struct ln_sctp *ln_data_channels_association(const struct ln_data_channels *d)
 {
     return d->sctp;

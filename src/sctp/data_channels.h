@@ -127,9 +127,10 @@ void ln_data_channels_on_timeout(struct ln_data_channels *channels, ln_time now)
 ln_time ln_data_channels_next_timeout(const struct ln_data_channels *channels);
 size_t ln_data_channels_poll_transmit(struct ln_data_channels *channels, ln_time now, uint8_t *out,
                                       size_t cap); /* as ln_sctp_poll_transmit */
-/* As ln_sctp_may_fragment() and ln_sctp_path_changed(). */
+/* As ln_sctp_may_fragment(), ln_sctp_path_changed() and ln_sctp_restart_congestion(). */
 bool ln_data_channels_may_fragment(const struct ln_data_channels *channels);
 void ln_data_channels_path_changed(struct ln_data_channels *channels, ln_time now);
+void ln_data_channels_restart_congestion(struct ln_data_channels *channels, ln_time now);
 /* Returns 1 with ret_event filled, or 0. */
 int ln_data_channels_poll_event(struct ln_data_channels *channels,
                                 struct ln_data_channels_event *ret_event);

@@ -263,6 +263,9 @@ enum ln_sctp_state ln_sctp_state(const struct ln_sctp *sctp);
 void ln_sctp_stats(const struct ln_sctp *sctp, struct ln_sctp_stats *ret_stats);
 /* The packets take another way from now on: what was measured of the old one is forgotten. */
 void ln_sctp_path_changed(struct ln_sctp *sctp, ln_time now);
+/* The network treats the packets in another way from now on (RFC 8837, 5): the congestion control
+ * begins anew, in slow start. What is in flight stays. */
+void ln_sctp_restart_congestion(struct ln_sctp *sctp, ln_time now);
 /* Changes the packet size from the next new fragment on; clamped to the limits. */
 void ln_sctp_set_packet_bytes(struct ln_sctp *sctp, size_t packet_bytes);
 

@@ -68,7 +68,7 @@ void ln_transfer_begin_receiving(struct ln_sctp *s, uint32_t peer_tsn)
     ln_received_init(&s->received, s->env->allocator, ln_tsn_first(peer_tsn));
 }
 
-void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
+void ln_sctp_restart_congestion(struct ln_sctp *s, ln_time now)
 {
     struct ln_sctp_cc_config cc_config = {
         ln_association_fragment_bytes(s),
@@ -76,6 +76,11 @@ void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
         s->config.max_window_bytes,
     };
 
+    s->cc_ops->init(s->cc, &cc_config, now);
+}
+
+void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
+{
     ln_send_queue_restart(&s->queue);
     ln_outstanding_deinit(&s->outstanding);
     ln_outstanding_init(&s->outstanding, s->env->allocator, &s->queue, ln_tsn_first(local_tsn));
@@ -86,7 +91,7 @@ void ln_transfer_restart(struct ln_sctp *s, ln_time now, uint32_t local_tsn)
     s->forward_due = s->window_limited = s->pace_limited = false;
     s->fast_retransmit = s->probing = false;
     s->repair_bytes = 0;
-    s->cc_ops->init(s->cc, &cc_config, now);
+    ln_sctp_restart_congestion(s, now);
     s->loss_ops->init(s->loss);
     ln_rto_init(&s->rto, s->config.rto_initial, s->config.rto_min, s->config.rto_max);
 }

@@ -15,7 +15,8 @@ from support import Lines, has_picture, run_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST = 262144
-pair_of = partial(support.pair_of, partial(Lines, "node", os.path.join(HERE, "wrtc", "peer.mjs")))
+wrtc = partial(Lines, "node", os.path.join(HERE, "wrtc", "peer.mjs"))
+pair_of = partial(support.pair_of, wrtc)
 
 
 def test_wrtc_offers_data():

@@ -90,6 +90,7 @@ def test_values_that_do_not_fit_are_usage_errors():
                             (("peer",), "one of --offer and --answer"),
                             (("peer", "--offer", "--answer"), "one of --offer and --answer"),
                             (("peer", "--offer", "--policy", "none"), "one of all relay"),
+                            (("peer", "--offer", "--ice-lite", "--policy", "relay"), "--ice-lite has no relay"),
                             (("peer", "--offer", "--interface", "10.0.0.0/33"), 'not "10.0.0.0/33"'),
                             (("peer", "--offer", "--external", "10.0.0.1=fd00::1"), "both IPv4 or both IPv6"),
                             (("peer", "--offer", "--external", "192.0.2.1", "--external", "192.0.2.2"), "twice"),

@@ -371,6 +371,13 @@ static void put_one_behind_a_nat(struct call *call, int host)
     net_set_nat(&call->net, 1 - host, &open, "203.0.113.1");
 }
 
+static void put_client_behind_a_nat(struct call *call)
+{
+    struct net_nat any = any_nat(call);
+
+    net_set_nat(&call->net, 0, &any, "198.51.100.1");
+}
+
 static void put_pair_behind_nats(struct call *call)
 {
     static const char *const outside[] = { "198.51.100.1", "198.51.100.2" };
@@ -438,6 +445,8 @@ static void lay_lines(struct call *call)
     if (s->nat != NAT_NONE) {
         if (s->nat == NAT_PAIRS)
             put_pair_behind_nats(call);
+        else if (s->nat == NAT_CLIENT)
+            put_client_behind_a_nat(call);
         else if (s->nat == NAT_FIRST || s->nat == NAT_SECOND)
             put_one_behind_a_nat(call, s->nat == NAT_SECOND);
         else
@@ -470,6 +479,7 @@ static int create_parties(struct call *call)
         party->call = call;
         party->index = i;
         party->opened = party->connected = party->disconnected = party->failed = LN_TIME_NEVER;
+        configuration.ice_lite = call->scenario->lite >> i & 1;
         party->negotiates = i == 0 || call->scenario->glare;
         error = ln_peer_connection_create(&configuration, test_env(), &party->pc);
         if (!error)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Scenarios of connecting, of data, of calls in trouble. */
 #include "base/time.h"
+#include "ice/ice.h"
+#include "peer/peer_connection.h"
 #include "tests/sim/call.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/negotiation.h"
@@ -225,6 +227,75 @@ LN_SCENARIO(nat_forgets_after_30_s) = {
     .nat_lifetime = S(30),
     .length = S(120),
     .messages = 10,
+};
+
+/* --- a server that is lite */
+
+static void lite_asked_nothing(struct call *call)
+{
+    struct ln_ice_pair_info info;
+
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; call->scenario->lite >> i & 1 &&
+                           ln_ice_pair(call->parties[i].pc->transport.ice, k, &info);
+             k++)
+            CHECK_EQUAL(info.requests_sent, 0);
+}
+
+LN_SCENARIO(lite_server) = {
+    .line = { .delay = MS(30), .jitter = MS(10), .loss = 0.15 },
+    .nat = NAT_CLIENT,
+    .lite = 1u << 1,
+    .channels = CHANNELS_ALL,
+    .messages = 30,
+    .holds = lite_asked_nothing,
+};
+
+LN_SCENARIO(lite_server_offers) = {
+    .line = { .delay = MS(30), .loss = 0.15 },
+    .lite = 1u << 0,
+    .channels = CHANNELS_ALL,
+    .messages = 30,
+    .holds = lite_asked_nothing,
+};
+
+LN_SCENARIO(lite_server_idle_for_2_minutes) = {
+    .line = { .delay = MS(30), .loss = 0.1 },
+    .nat = NAT_CLIENT,
+    .lite = 1u << 1,
+    .length = S(120),
+    .messages = 10,
+    .holds = lite_asked_nothing,
+};
+
+LN_SCENARIO(lite_server_restarts) = {
+    .line = { .delay = MS(30), .loss = 0.05 },
+    .nat = NAT_CLIENT,
+    .lite = 1u << 1,
+    .length = S(6),
+    .messages = 100,
+    .acts = { { ACT_RESTART, MS(500), 0 }, { ACT_RESTART, S(3), 1 } },
+    .holds = lite_asked_nothing,
+};
+
+/* The client asks again from its new address, which the server follows. */
+LN_SCENARIO(lite_server_follows_a_client) = {
+    .line = { .delay = MS(30) },
+    .nat = NAT_CLIENT,
+    .lite = 1u << 1,
+    .length = S(12),
+    .messages = 300,
+    .acts = { { ACT_REBIND, S(3), 0 } },
+    .may_disconnect = true,
+    .holds = lite_asked_nothing,
+};
+
+LN_SCENARIO(both_lite) = {
+    .line = { .delay = MS(30), .loss = 0.15 },
+    .lite = 3,
+    .channels = CHANNELS_ALL,
+    .messages = 30,
+    .holds = lite_asked_nothing,
 };
 
 /* --- trouble in mid-call */

@@ -70,6 +70,7 @@ enum nat_plan {
     NAT_FIRST,       /* host 0 behind any kind, host 1 behind one that lets everybody in */
     NAT_SECOND,      /* the other way round */
     NAT_FILTERED,    /* both behind one that keeps a mapping and lets in whom was sent to */
+    NAT_CLIENT,      /* host 0 behind any kind, host 1 open to everybody */
     NAT_PAIRS,       /* every kind of client (net.h) with every other, in the order of the seeds */
 };
 
@@ -98,6 +99,7 @@ struct scenario {
     bool vary;             /* delay, jitter, loss, reorder and duplicates: 0..1 times the above */
     enum drop_plan drop;
     enum nat_plan nat;
+    unsigned lite;                     /* mask of the hosts whose ICE is lite */
     const struct server_hooks *server; /* NULL: STUN */
     ln_duration nat_lifetime;
     ln_duration lateness; /* of timers */

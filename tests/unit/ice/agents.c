@@ -93,10 +93,10 @@ void agents_exchange(struct agents *s)
     int error;
 
     error = ln_ice_set_remote(s->a.ice, ln_ice_local_ufrag(s->b.ice), ln_ice_local_pwd(s->b.ice),
-                              false, "trickle");
+                              s->b.config.lite, "trickle");
     CHECK(error == 0 || error == LN_ERR_NOMEM);
     error = ln_ice_set_remote(s->b.ice, ln_ice_local_ufrag(s->a.ice), ln_ice_local_pwd(s->a.ice),
-                              false, "trickle renomination");
+                              s->a.config.lite, "trickle renomination");
     CHECK(error == 0 || error == LN_ERR_NOMEM);
 }
 

@@ -24,7 +24,8 @@ static struct ln_ice_pair *make(unsigned local, unsigned n, uint64_t foundation,
     remotes[n].address.family = LN_FAMILY_IPV4;
     remotes[n].address.port = (uint16_t)n;
     remotes[n].foundation = foundation;
-    pair = ln_ice_pair_create(test_env()->allocator, NULL, &locals[local], &remotes[n], n + 1);
+    pair = ln_ice_pair_create(test_env()->allocator, NULL, &locals[local], &remotes[n], n + 1,
+                              false);
     CHECK(pair);
     pair->priority = priority;
     return pair;

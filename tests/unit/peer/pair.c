@@ -252,7 +252,8 @@ static void answer(void *object, ln_time now, const struct ln_answer *a)
 static const struct ln_endpoint_ops clocked = { receive,       on_timeout,   next_timeout,
                                                 poll_transmit, poll_request, answer };
 
-void pair_init(struct pair *pair, const struct ln_configuration *configuration)
+void pair_init_with(struct pair *pair, const struct ln_configuration *first,
+                    const struct ln_configuration *second)
 {
     struct ln_env *env = test_env();
 
@@ -272,11 +273,16 @@ void pair_init(struct pair *pair, const struct ln_configuration *configuration)
 
         side->pair = pair;
         side->index = i;
-        CHECK(ln_peer_connection_create(configuration, env, &side->pc) == 0);
+        CHECK(ln_peer_connection_create(i == 0 ? first : second, env, &side->pc) == 0);
         endpoint.object = side->pc;
         CHECK(wire_add(&pair->wire, endpoint) == i);
         wire_interface(&pair->wire, i, i == 0 ? "10.0.0.1" : "10.0.0.2");
     }
+}
+
+void pair_init(struct pair *pair, const struct ln_configuration *configuration)
+{
+    pair_init_with(pair, configuration, configuration);
 }
 
 void pair_free(struct pair *pair)

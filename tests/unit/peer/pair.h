@@ -63,6 +63,9 @@ struct pair {
 
 /* Makes both with this configuration (NULL: defaults) at time 1 s. */
 void pair_init(struct pair *pair, const struct ln_configuration *configuration);
+/* The same with a configuration each. */
+void pair_init_with(struct pair *pair, const struct ln_configuration *first,
+                    const struct ln_configuration *second);
 void pair_free(struct pair *pair);
 /* Runs until the time, or until `done` says so; false when the time came first. */
 bool pair_run(struct pair *pair, ln_duration limit, bool (*done)(struct pair *pair));

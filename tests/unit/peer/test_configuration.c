@@ -63,6 +63,64 @@ LN_TEST(configuration, urls_of_servers_are_checked)
     test_env()->crypto = NULL;
 }
 
+/* RFC 7064, 3.1; RFC 7065, 3.1: what each form means. */
+LN_TEST(configuration, each_form_of_a_url_has_its_host_port_and_transport)
+{
+    static const struct {
+        const char *text, *host;
+        unsigned scheme;
+        uint16_t port;
+        bool tcp;
+    } forms[] = {
+        { "stun:example.org", "example.org", LN_ICE_URL_STUN, 3478, false },
+        { "stun:192.0.2.1:19302", "192.0.2.1", LN_ICE_URL_STUN, 19302, false },
+        { "stun:[2001:db8::1]", "2001:db8::1", LN_ICE_URL_STUN, 3478, false },
+        { "stun:[2001:db8::1]:1", "2001:db8::1", LN_ICE_URL_STUN, 1, false },
+        { "stuns:example.org", "example.org", LN_ICE_URL_STUNS, 5349, true },
+        { "StunS:example.org:65535", "example.org", LN_ICE_URL_STUNS, 65535, true },
+        { "turn:example.org", "example.org", LN_ICE_URL_TURN, 3478, false },
+        { "turn:example.org:80", "example.org", LN_ICE_URL_TURN, 80, false },
+        { "turn:example.org?transport=udp", "example.org", LN_ICE_URL_TURN, 3478, false },
+        { "turn:example.org:443?transport=tcp", "example.org", LN_ICE_URL_TURN, 443, true },
+        { "turn:[2001:db8::1]:443?transport=TCP", "2001:db8::1", LN_ICE_URL_TURN, 443, true },
+        { "turns:example.org", "example.org", LN_ICE_URL_TURNS, 5349, true },
+        { "turns:example.org?transport=tcp", "example.org", LN_ICE_URL_TURNS, 5349, true },
+        { "turns:example.org?transport=udp", "example.org", LN_ICE_URL_TURNS, 5349, false },
+        { "TURNS:[::1]:443?Transport=Udp", "::1", LN_ICE_URL_TURNS, 443, false },
+    };
+    static const char *const wrong[] = {
+        "stun:2001:db8::1",
+        "stun:[2001:db8::1]x",
+        "stun:[]",
+        "turn:a:1:2",
+        "stun:a b",
+        "stun:user@example.org",
+        "turn:example.org/",
+        "turn:a?transport=",
+        "turn:a?transport=udp&x=1",
+        "turn:a?x=udp",
+        "stuns:a?transport=tcp",
+        "stun:a:99999",
+        "stun:a:-1",
+        "stun:a#b",
+        "turn:[2001:db8::1]:",
+        "stun:[example]",
+        "stun:[192.0.2.1]",
+        " stun:a",
+    };
+    struct ln_ice_url url;
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        CHECK_EQUAL(ln_ice_url_parse(forms[i].text, &url), 0);
+        CHECK_TEXT(url.host, forms[i].host);
+        CHECK_EQUAL(url.scheme, forms[i].scheme);
+        CHECK_EQUAL(url.port, forms[i].port);
+        CHECK_EQUAL(url.tcp, forms[i].tcp);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        CHECK_EQUAL(ln_ice_url_parse(wrong[i], &url), LN_ERR_SYNTAX);
+}
+
 LN_TEST(configuration, other_members_are_checked)
 {
     struct ln_configuration configuration;

@@ -615,6 +615,145 @@ LN_TEST(dscp, sound_pictures_and_data_of_one_connection_are_marked_apart)
     CHECK(all_are(SOUND, 0) && all_are(PICTURES, 0) && all_are(RECORDS, 0));
 }
 
+static void ask_for(ln_rtp_sender *sender, enum ln_network_priority priority)
+{
+    static struct ln_rtp_parameters parameters;
+    ln_op_id op;
+
+    ln_rtp_sender_get_parameters(sender, &parameters);
+    parameters.encodings[0].network_priority = priority;
+    CHECK(ln_rtp_sender_set_parameters(sender, &parameters, &op) == 0);
+    pair_settle(&pair);
+    CHECK_EQUAL(pair.sides[0].last_error, 0);
+}
+
+/* webrtc-priority: networkPriority. */
+LN_TEST(dscp, a_sender_has_a_priority_of_its_own)
+{
+    struct ln_configuration configuration;
+
+    ln_configuration_init(&configuration);
+    for (int with = 0; with < 2; with++) {
+        configuration.network.priority = with ? LN_NETWORK_PRIORITY_MEDIUM
+                                              : LN_NETWORK_PRIORITY_NONE;
+        begin_call_with(&configuration);
+        ask_for(video_sender, LN_NETWORK_PRIORITY_HIGH);
+        memset(marked, 0, sizeof marked);
+        pair.wire.filter = note_marks;
+        talk(LN_SECONDS(3));
+        CHECK(all_are(PICTURES, 34) && all_are(SOUND, with ? 46 : 0));
+        CHECK(all_are(REPORTS, with ? 36 : 0)); /* of the connection */
+        ask_for(audio_sender, LN_NETWORK_PRIORITY_VERY_LOW);
+        ask_for(video_sender, LN_NETWORK_PRIORITY_NONE); /* absent again */
+        talk(LN_MILLISECONDS(500));
+        memset(marked, 0, sizeof marked);
+        talk(LN_SECONDS(3));
+        CHECK(all_are(PICTURES, with ? 36 : 0) && all_are(SOUND, 1));
+        pair_free(&pair);
+    }
+}
+
+/* The data of a channel opened now is marked so. */
+static unsigned mark_of_channel(uint16_t priority)
+{
+    struct ln_data_channel_init init;
+    ln_data_channel *channel;
+
+    ln_data_channel_init_init(&init);
+    init.priority = priority;
+    CHECK(ln_peer_connection_create_data_channel(pair.sides[0].pc, "c", &init, &channel) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(2), NULL));
+    memset(marked, 0, sizeof marked);
+    pair.wire.filter = note_marks;
+    CHECK(ln_data_channel_send(channel, "x", 1) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(2), NULL));
+    for (unsigned i = 0; i < 64; i++)
+        if (all_are(RECORDS, i))
+            return i;
+    CHECK(!"all data of an association has one code point");
+    return 64;
+}
+
+/* RFC 8837, 5: the highest of the channels, and one for all; it does not fall again. */
+LN_TEST(dscp, data_has_the_highest_priority_of_its_channels)
+{
+    static const struct {
+        enum ln_network_priority connection;
+        uint16_t channels[3];
+        uint8_t marks[3];
+    } cases[] = {
+        { LN_NETWORK_PRIORITY_NONE, { 1024, 256, 128 }, { 0, 0, 0 } },
+        { LN_NETWORK_PRIORITY_LOW, { 256, 512, 1024 }, { 0, 10, 18 } },
+        { LN_NETWORK_PRIORITY_MEDIUM, { 128, 256, 128 }, { 1, 10, 10 } },
+        { LN_NETWORK_PRIORITY_HIGH, { 256, 128, 512 }, { 18, 18, 18 } },
+    };
+    struct ln_configuration configuration;
+
+    ln_configuration_init(&configuration);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        configuration.network.priority = cases[i].connection;
+        begin_call_with(&configuration);
+        for (int k = 0; k < 3; k++)
+            CHECK_EQUAL(mark_of_channel(cases[i].channels[k]), cases[i].marks[k]);
+        pair_free(&pair);
+    }
+}
+
+/* RFC 8837, 5. */
+LN_TEST(dscp, another_code_point_begins_the_congestion_control_of_data_anew)
+{
+    static char text[60000];
+    struct ln_configuration configuration;
+    struct ln_sctp_stats stats;
+    ln_data_channel *channel;
+    size_t window;
+
+    ln_configuration_init(&configuration);
+    configuration.network.priority = LN_NETWORK_PRIORITY_LOW;
+    begin_call_with(&configuration);
+    CHECK(ln_peer_connection_create_data_channel(pair.sides[0].pc, "c", NULL, &channel) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(2), NULL));
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < 20; i++)
+        CHECK(ln_data_channel_send_text(channel, text, sizeof text) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(10), NULL));
+    ln_sctp_stats(ln_data_channels_association(pair.sides[0].pc->data.channels), &stats);
+    window = stats.congestion_window;
+    (void)mark_of_channel(1024);
+    ln_sctp_stats(ln_data_channels_association(pair.sides[0].pc->data.channels), &stats);
+    CHECK(stats.congestion_window < window / 2);
+    for (int i = 0; i < 20; i++) /* and it goes on */
+        CHECK(ln_data_channel_send_text(channel, text, sizeof text) == 0);
+    pair.sides[1].messages = 0;
+    CHECK(pair_run(&pair, LN_SECONDS(20), NULL));
+    CHECK_EQUAL(pair.sides[1].messages, 20);
+    pair_free(&pair);
+}
+
+/* webrtc-priority: priority; RFC 8835, 4.1: each level is twice the one below. */
+LN_TEST(media, pictures_share_the_bandwidth_by_the_priorities_of_their_senders)
+{
+    static struct ln_rtp_parameters parameters;
+    ln_rtp_sender *other;
+    ln_op_id op;
+
+    begin_call();
+    other = add_track(0, LN_MEDIA_VIDEO);
+    CHECK(pair_run(&pair, LN_SECONDS(2), NULL));
+    CHECK(other->told.active && other->told.bitrate_bps == video_sender->told.bitrate_bps);
+    ln_rtp_sender_get_parameters(other, &parameters);
+    parameters.encodings[0].priority = LN_NETWORK_PRIORITY_HIGH;
+    CHECK(ln_rtp_sender_set_parameters(other, &parameters, &op) == 0);
+    CHECK(pair_run(&pair, LN_SECONDS(1), NULL));
+    CHECK(other->told.bitrate_bps / 4 - video_sender->told.bitrate_bps <= 1);
+    ln_rtp_sender_get_parameters(other, &parameters);
+    parameters.encodings[0].priority = LN_NETWORK_PRIORITY_HIGH + 1;
+    CHECK(ln_rtp_sender_set_parameters(other, &parameters, &op) == 0);
+    pair_settle(&pair);
+    CHECK_EQUAL(pair.sides[0].last_error, LN_ERR_RANGE);
+    pair_free(&pair);
+}
+
 /* RFC 8837, 5, Table 1; of two values the one that is dropped last. */
 LN_TEST(dscp, the_code_points_are_those_of_rfc_8837)
 {

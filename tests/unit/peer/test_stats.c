@@ -109,3 +109,22 @@ LN_TEST(stats, a_track_selects_its_own_and_what_that_refers_to)
     ln_media_stream_track_unref(foreign);
     steps_end(&pair);
 }
+
+LN_TEST(stats, a_pair_that_failed_says_why_in_words)
+{
+    static struct pair silent; /* large */
+    ln_data_channel *channel;
+    ln_op_id op;
+
+    pair_init(&silent, NULL);
+    silent.wire.filter = wire_drop_all;
+    silent.sides[0].negotiates = silent.sides[1].negotiates = true;
+    CHECK(ln_peer_connection_create_data_channel(silent.sides[0].pc, "x", NULL, &channel) == 0);
+    CHECK(pair_run(&silent, LN_SECONDS(45), NULL));
+    CHECK(ln_peer_connection_get_stats(silent.sides[0].pc, NULL, &op) == 0);
+    CHECK(pair_run(&silent, LN_MILLISECONDS(10), NULL));
+    CHECK(silent.sides[0].stats != NULL);
+    CHECK(strstr(silent.sides[0].stats, "\"state\":\"failed\""));
+    CHECK(strstr(silent.sides[0].stats, "\"linnetFailure\":\"no check was answered\""));
+    pair_free(&silent);
+}

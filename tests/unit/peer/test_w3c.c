@@ -343,6 +343,7 @@ LN_TEST(w3c, a_data_channel_tells_what_it_was_made_with)
     init.ordered = false;
     init.max_retransmits = 3;
     init.protocol = "json";
+    init.priority = 512;
     connect_channel(&init);
     channel = pair.sides[0].channels[0];
     other = pair.sides[1].channels[0];
@@ -353,6 +354,7 @@ LN_TEST(w3c, a_data_channel_tells_what_it_was_made_with)
         CHECK(ln_data_channel_max_retransmits(channel) == 3);
         CHECK(ln_data_channel_max_packet_life_time(channel) == -1);
         CHECK(ln_data_channel_id(channel) >= 0);
+        CHECK_EQUAL(ln_data_channel_priority(channel), 512);
         CHECK(ln_data_channel_ready_state(channel) == LN_DATA_CHANNEL_STATE_OPEN);
     }
     init.max_retransmits = -1;
