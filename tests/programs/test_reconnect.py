@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls that come back: two `linnet join` whose server, or one of which, is gone for a while."""
+import contextlib
 import signal
+import subprocess
+import time
+import urllib.parse
 
 from support import Server, dead_paths, folder, linnet, run_all, unused_port, write
 
@@ -40,6 +44,44 @@ def talk(ada, ben, word):
 
 def heard(guest):
     return [line for line in guest.lines["out"] if '"message"' in line]
+
+
+def figures(guest):
+    return [line for line in guest.lines["out"] if '"figures"' in line]
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def moving_address():
+    """An interface "moving" with one address; the call that it gives replaces that by one of another network."""
+    ip("link", "add", "moving", "type", "veth", "peer", "name", "moved")
+    try:
+        ip("address", "add", "10.78.0.2/24", "dev", "moving")
+        for end in ("moving", "moved"):
+            ip("link", "set", end, "up")
+
+        def move():
+            ip("address", "delete", "10.78.0.2/24", "dev", "moving")
+            ip("address", "add", "10.79.0.2/24", "dev", "moving")
+
+        yield move
+    finally:
+        ip("link", "delete", "moving")
+
+
+@contextlib.contextmanager
+def broken_streams(port):
+    """Whoever speaks to this TCP port is reset."""
+    for words in (("add", "table", "inet", "broken"), ("add", "chain", "inet", "broken", "input", "{ type filter hook input priority 0 ; }"),
+                  ("add", "rule", "inet", "broken", "input", "tcp", "dport", str(port), "reject", "with", "tcp", "reset")):
+        subprocess.run(["nft", *words], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", "broken"], check=True, capture_output=True)
 
 
 def end(*guests):
@@ -106,6 +148,43 @@ def test_a_lost_path_is_replaced_by_an_ice_restart_and_no_message_is_lost():
             for number in range(5):
                 ada.send(f"meanwhile {number}")
             ada.expect_json(lambda m: m["event"] == "figures" and m["iceRestarts"] >= 1, 60)
+            talk(ada, ben, "after")
+            meanwhile = [line for line in heard(ben) if "meanwhile" in line]
+            assert len(meanwhile) == 5 and all(f"meanwhile {i}" in line for i, line in enumerate(meanwhile)), meanwhile
+            end(ada, ben)
+
+
+def test_a_lost_websocket_is_resumed_and_no_message_is_lost_or_doubled():
+    """The server's port answers with resets for five seconds: pictures go on, what is said waits and comes once."""
+    with Server() as server, join(server, "ada") as ada, join(server, "ben") as ben:
+        talk(ada, ben, "before")
+        with broken_streams(urllib.parse.urlsplit(server.url).port):
+            for guest in (ada, ben):
+                guest.expect_json(lambda m: m.get("state") == "reconnecting", 60)
+            for number in range(5):
+                ada.send(f"meanwhile {number}")
+            for guest, name in ((ada, "ben"), (ben, "ada")):
+                sees(guest, name, sees(guest, name))
+            time.sleep(5)
+        for guest in (ada, ben):
+            joined(guest)
+        talk(ada, ben, "after")
+        meanwhile = [line for line in heard(ben) if "meanwhile" in line]
+        assert len(meanwhile) == 5 and all(f"meanwhile {i}" in line for i, line in enumerate(meanwhile)), meanwhile
+        assert all('"iceRestarts":0' in line for line in figures(ada)[-1:]), figures(ada)[-1:]
+        end(ada, ben)
+
+
+def test_a_changed_address_is_followed_and_no_message_is_lost():
+    """The only address goes and another comes: the machine has moved to another network."""
+    with moving_address() as move, Server() as server:
+        guests = [linnet("join", server.url, "--interface", "moving", "--stats", "json", "--chat", "--name", name, "--video", "test")
+                  for name in ("ada", "ben")]
+        with guests[0] as ada, guests[1] as ben:
+            talk(ada, ben, "before")
+            move()
+            for number in range(5):
+                ada.send(f"meanwhile {number}")
             talk(ada, ben, "after")
             meanwhile = [line for line in heard(ben) if "meanwhile" in line]
             assert len(meanwhile) == 5 and all(f"meanwhile {i}" in line for i, line in enumerate(meanwhile)), meanwhile

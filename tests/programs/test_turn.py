@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 
-from support import LINNET, SECONDS, Program, Server, folder, run, run_all, sentence, unused_port, write
+from support import LINNET, ROOT, SECONDS, Program, Server, folder, run, run_all, sentence, unused_port, write
 
 MAGIC = 0x2112A442
 ALLOCATE, REFRESH, SEND, DATA, PERMISSION, CHANNEL = 3, 4, 6, 7, 8, 9
@@ -318,6 +318,40 @@ def test_turn_metrics_and_log_tell_what_happened_without_addresses():
         client.close()
         ended = json.loads(server.expect('"ended"').string)
         assert ended["reason"] == "deleted" and ended["bytes_to_client"] == 0, ended
+
+
+def test_turn_log_tells_the_bytes_of_each_user():
+    """As each allocation ends: what it relayed, both ways, and for whom."""
+    users = ("alice:secret", "bob:secret")
+    with turn("--allow-peer", "127.0.0.0/8", "--log", "json", users=users) as server, \
+            contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(SECONDS)
+        for name, out, back in (("alice", 700, 30), ("bob", 100, 900)):
+            client = Client(server.port, name)
+            code, answer = client.allocate()
+            assert code == 0, code
+            assert client.request(PERMISSION, attribute(0x12, peer_value(peer.getsockname())))[0] == 0
+            client.send(peer.getsockname(), bytes(out))
+            peer.recvfrom(2000)
+            peer.sendto(bytes(back), address_of(answer[0x16]))
+            client.socket.recv(2048)
+            client.close()
+            ended = json.loads(server.expect('"ended"').string)
+            assert (ended["user"], ended["bytes_from_client"], ended["bytes_to_client"]) == (name, out, back), ended
+
+
+def test_turn_has_a_unit_that_systemd_takes():
+    """Checked by systemd's own tool, with our program in the place where a package puts it."""
+    with open(os.path.join(ROOT, "docs/linnet-turn.service"), encoding="utf-8") as source:
+        text = source.read()
+    with folder() as place:
+        unit = write(os.path.join(place, "linnet-turn.service"), text.replace("/usr/bin/linnet", LINNET))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0 and "linnet" not in done.stderr, done.stderr
+    words = re.search(r"^ExecStart=\S+ (.*)$", text, re.M).group(1).split()
+    known = run("turn", "--help")[1]
+    assert words[0] == "turn" and all(word in known for word in words if word.startswith("--")), words
 
 
 def test_turn_reads_its_configuration_again_and_keeps_what_is_right():
