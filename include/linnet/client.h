@@ -47,6 +47,8 @@ struct ln_client_config {
     bool include_loopback; /* loopback addresses as candidates too */
     struct ln_network_options network; /* texts are borrowed until ln_client_free() */
     uint16_t port_min, port_max;       /* local UDP ports; 0, 0: any */
+    bool one_port; /* all participants come by one UDP port, and one TCP port (network.ice_tcp) */
+    uint16_t udp_port, tcp_port;    /* with it: which ones; 0: any (linnet/shared_port.h) */
     uint32_t max_bitrate_bps;       /* for each participant; 0: the default of ln_configuration */
     struct ln_allocator *allocator; /* NULL: the C library's; must be safe for several threads */
 };

@@ -230,6 +230,19 @@ static int open_mailboxes(struct ln_client *client)
     return error ? error : watch_mailbox(client, &client->media);
 }
 
+static int open_port(struct ln_client *client)
+{
+    struct ln_shared_port_options options;
+
+    if (!client->config.one_port)
+        return 0;
+    ln_shared_port_options_init(&options);
+    options.udp_port = client->config.udp_port;
+    options.tcp_port = client->config.tcp_port;
+    options.tcp = client->config.network.ice_tcp;
+    return ln_port_create(&client->port, client->loop, ln_driver_env(client->driver), &options);
+}
+
 static int start(struct ln_client *client)
 {
     struct ln_http_loop_config control = { .allocator = client->allocator };
@@ -240,8 +253,10 @@ static int start(struct ln_client *client)
     if (error)
         return error;
     client->loop = ln_driver_loop(client->driver);
-    error = ln_workers_create(&client->workers, client->loop, client->config.codec_threads,
-                              client->allocator);
+    error = open_port(client);
+    if (!error)
+        error = ln_workers_create(&client->workers, client->loop, client->config.codec_threads,
+                                  client->allocator);
     if (!error)
         error = ln_http_loop_create(&client->control, &control);
     if (!error)
@@ -345,6 +360,7 @@ void ln_client_free(ln_client *client)
     stop_threads(client);
     ln_workers_free(client->workers);
     ln_http_loop_free(client->control);
+    ln_port_free(client->port);
     ln_driver_free(client->driver);
     drop_news(&client->news);
     drop_news(&client->media);

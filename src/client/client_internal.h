@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "client/loop_driver.h"
+#include "client/port.h"
 #include "client/workers.h"
 #include "http/loop.h"
 #include "io/thread.h"
@@ -50,6 +51,7 @@ struct ln_client {
 
     /* the loop's */
     struct ln_driver *driver;
+    struct ln_port *port; /* of all calls; NULL: each has its own */
     struct ln_loop *loop;
     struct ln_workers *workers;
     struct ln_list cores;  /* struct ln_room_core */

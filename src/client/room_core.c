@@ -189,6 +189,7 @@ static int call_member(struct ln_room_member *member, bool first_offer)
     struct ln_room_core *core = member->core;
     struct ln_configuration configuration;
     struct ln_call_config config = { .loop = core->client->loop,
+                                     .port = core->client->port,
                                      .workers = core->client->workers,
                                      .env = ln_driver_env(core->client->driver),
                                      .configuration = &configuration,

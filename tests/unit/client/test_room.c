@@ -6,6 +6,7 @@
 
 #include <linnet/client.h>
 
+#include <arpa/inet.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -110,16 +111,13 @@ static void on_snapshot(void *ctx, ln_room *room, ln_participant *participant, c
     guest->snapshot_error = error;
 }
 
-static void enter(struct guest *guest, const char *url, const char *name,
-                  enum ln_source_kind source, const char *token)
+static void enter_with(struct guest *guest, const struct ln_client_config *config, const char *url,
+                       const char *name, enum ln_source_kind source, const char *token)
 {
-    struct ln_client_config config;
     struct ln_room_options options;
 
     memset(guest, 0, sizeof *guest);
-    ln_client_config_init(&config);
-    config.include_loopback = true;
-    CHECK_EQUAL(ln_client_create(&config, &guest->client), 0);
+    CHECK_EQUAL(ln_client_create(config, &guest->client), 0);
     ln_room_options_init(&options);
     options.name = name;
     options.token = token;
@@ -134,6 +132,16 @@ static void enter(struct guest *guest, const char *url, const char *name,
     options.on_figures = on_figures;
     options.on_snapshot = on_snapshot;
     CHECK_EQUAL(ln_room_join(guest->client, url, "demo", &options, &guest->room), 0);
+}
+
+static void enter(struct guest *guest, const char *url, const char *name,
+                  enum ln_source_kind source, const char *token)
+{
+    struct ln_client_config config;
+
+    ln_client_config_init(&config);
+    config.include_loopback = true;
+    enter_with(guest, &config, url, name, source, token);
 }
 
 /* Dispatches all until done() or the time is over. */
@@ -254,6 +262,74 @@ LN_TEST(room, two_clients_see_hear_and_message_each_other)
     ln_client_free(guests[1].client);
     CHECK(wait_for(guests, 1, one_has_left));
     ln_client_free(guests[0].client);
+    test_server_stop(server);
+}
+
+static bool all_connected(const struct guest *g)
+{
+    return g[0].connected > 1 && g[1].connected > 0 && g[2].connected > 0;
+}
+
+/* How many UDP sockets of this process are bound to the port. */
+static unsigned sockets_at(uint16_t port)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        struct sockaddr_storage name;
+        socklen_t len = sizeof name, type_len = sizeof(int);
+        int type = 0;
+
+        if (getsockname(fd, (struct sockaddr *)&name, &len) != 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) != 0 || type != SOCK_DGRAM)
+            continue;
+        if (name.ss_family == AF_INET)
+            count += ntohs(((struct sockaddr_in *)&name)->sin_port) == port;
+        else if (name.ss_family == AF_INET6)
+            count += ntohs(((struct sockaddr_in6 *)&name)->sin6_port) == port;
+    }
+    return count;
+}
+
+static uint16_t free_udp_port(void)
+{
+    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof name;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    CHECK_EQUAL(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+    CHECK_EQUAL(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+    close(fd);
+    return ntohs(name.sin_port);
+}
+
+LN_TEST(room, all_participants_come_by_one_port)
+{
+    struct test_server *server = test_server_start(NULL, 0);
+    struct ln_client_config config;
+    struct guest guests[3];
+    unsigned sockets;
+
+    ln_client_config_init(&config);
+    config.include_loopback = true;
+    config.one_port = true;
+    config.udp_port = free_udp_port();
+    enter_with(&guests[0], &config, test_server_url(server), "hub", LN_SOURCE_NONE, NULL);
+    guests[0].echoes = true;
+    CHECK(wait_for(guests, 1, first_is_joined));
+    enter(&guests[1], test_server_url(server), "one", LN_SOURCE_NONE, NULL);
+    CHECK(wait_for(guests, 2, both_connected));
+    sockets = sockets_at(config.udp_port);
+    CHECK(sockets > 0);
+    enter(&guests[2], test_server_url(server), "two", LN_SOURCE_NONE, NULL);
+    CHECK(wait_for(guests, 3, all_connected));
+    CHECK_EQUAL(sockets_at(config.udp_port), sockets);
+    CHECK_EQUAL(
+        ln_room_send_message(guests[1].room, ln_room_participant(guests[1].room, 0), "hello", 5),
+        0);
+    CHECK(wait_for(guests, 3, echo_came));
+    for (int i = 0; i < 3; i++)
+        ln_client_free(guests[i].client);
     test_server_stop(server);
 }
 
