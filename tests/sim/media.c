@@ -332,7 +332,7 @@ static void is_back_after_the_restart(struct call *call)
 
     CHECK(now->overflowed == 0);
     CHECK(now->longest_queue < MS(300));
-    CHECK(used >= 0.65);
+    CHECK(used >= 0.5);
     set_figure(call, 1 - used);
 }
 
