@@ -3,7 +3,7 @@
 //   tests/support/netns node --test tests/browser/room.test.mjs
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { chromium, firefox, joinPage, press, seen, serve, until } from './support.mjs';
+import { chatOf, chromium, firefox, joinPage, press, say, seeEachOther, seen, serve, until } from './support.mjs';
 
 let server;
 before(async () => { server = await serve(); });
@@ -11,24 +11,6 @@ after(async () => {
   const { code } = await server.stop('SIGINT');
   assert.equal(code, 0);
 });
-
-async function seeEachOther(a, nameA, b, nameB) {
-  for (const [page, other] of [[a, nameB], [b, nameA]]) {
-    await until(`${other} is seen`, async () => {
-      const s = await seen(page, other);
-      return s?.state === 'connected' && s.framesDecoded > 10 && s.width > 0 && s.playing && s.audioBytes > 1000;
-    });
-  }
-}
-
-function chatOf(page) {
-  return page.$$eval('#messages li:not(.event)', (items) => items.map((i) => i.querySelector('.text').textContent));
-}
-
-async function say(page, text) {
-  await page.$eval('#text', (node, value) => { node.value = value; }, text);
-  await press(page, '#chat-form button');
-}
 
 async function chat(a, b) {
   await say(a, 'hello from a');

@@ -51,9 +51,8 @@ export async function start(args, ready, { timeout = 15000 } = {}) {
 
 /** `linnet serve --dev` on free ports; `origin` is where its page is. */
 export async function serve(...args) {
-  const server = await start(
-    ['serve', '--dev', '--listen', '127.0.0.1:0', '--stun', '127.0.0.1:0', ...args],
-    /Ctrl-C ends it/);
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const server = await start(['serve', '--dev', ...listen, '--stun', '127.0.0.1:0', ...args], /Ctrl-C ends it/);
   const [, , port] = /page +(https?):\/\/127\.0\.0\.1:(\d+)\//.exec(server.output);
   server.port = Number(port);
   server.origin = `http://localhost:${port}`;
@@ -191,6 +190,26 @@ export async function joinPage(host, server, { room = 'demo', name, query = '' }
   await press(page, '#join');
   await until(`${name} has joined`, () => page.evaluate(() => globalThis.room?.state === 'joined'));
   return page;
+}
+
+/** The texts of the chat as the page shows them. */
+export function chatOf(page) {
+  return page.$$eval('#messages li:not(.event)', (items) => items.map((i) => i.querySelector('.text').textContent));
+}
+
+export async function say(page, text) {
+  await page.$eval('#text', (node, value) => { node.value = value; }, text);
+  await press(page, '#chat-form button');
+}
+
+/** Waits until each of two pages shows picture and sound of the other. */
+export async function seeEachOther(a, nameA, b, nameB) {
+  for (const [page, other] of [[a, nameB], [b, nameA]]) {
+    await until(`${other} is seen`, async () => {
+      const s = await seen(page, other);
+      return s?.state === 'connected' && s.framesDecoded > 10 && s.width > 0 && s.playing && s.audioBytes > 1000;
+    });
+  }
 }
 
 /** What one page sees of the participant with this name. */
