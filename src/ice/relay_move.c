@@ -73,6 +73,8 @@ static void cast_off(struct ln_ice_relay *relay, ln_time now)
     relay->adrift = true;
     relay->arriving = false;
     relay->doubted_at = LN_TIME_NEVER;
+    if (relay->retry_at == LN_TIME_NEVER || relay->retry_at < now)
+        relay->retry_at = now;
     ln_ice_relay_drop_stream(relay);
     if (relay->stream == LN_ICE_STREAM_OPEN)
         relay->stream = LN_ICE_STREAM_CLOSING;
@@ -187,7 +189,7 @@ ln_time ln_ice_relay_move_next_timeout(const struct ln_ice_relay *relay)
 
     if (relay->doubted_at != LN_TIME_NEVER)
         next = ln_time_min(next, relay->doubted_at + LN_ICE_RELAY_DOUBT);
-    if (relay->adrift)
+    if (relay->adrift && relay->stream == LN_ICE_STREAM_NONE)
         next = ln_time_min(next, relay->retry_at);
     return next;
 }

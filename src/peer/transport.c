@@ -561,26 +561,29 @@ static int poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_t
     n = ln_ice_poll_transmit(t->ice, now, out);
     if (n != 0)
         return n;
-    ln_transmit_begin(out);
     if (!ln_ice_send_path(t->ice, &path)) {
         if (!pc->closed)
             return 0;
         ln_ice_close(t->ice);
+        ln_transmit_begin(out);
         return ln_ice_poll_transmit(t->ice, now, out);
     }
-    out->path = path;
-    n = write_next(pc, now, out);
-    if (n == 0 && pc->closed) {
-        n = write_farewell(pc, now, out);
-        if (n == 0) { /* what is left to say is for the relays */
-            ln_ice_close(t->ice);
-            ln_transmit_begin(out);
-            return ln_ice_poll_transmit(t->ice, now, out);
+    do {
+        ln_transmit_begin(out);
+        out->path = path;
+        n = write_next(pc, now, out);
+        if (n == 0 && pc->closed) {
+            n = write_farewell(pc, now, out);
+            if (n == 0) { /* what is left to say is for the relays */
+                ln_ice_close(t->ice);
+                ln_transmit_begin(out);
+                return ln_ice_poll_transmit(t->ice, now, out);
+            }
         }
-    }
-    if (n > 0)
-        count_sent(pc, now, out);
-    return n > 0 && ln_ice_wrap(t->ice, now, out) < 0 ? 0 : n;
+        if (n > 0)
+            count_sent(pc, now, out);
+    } while (n > 0 && ln_ice_wrap(t->ice, now, out) < 0); /* it is lost, as on a network */
+    return n;
 }
 
 int ln_transport_poll_transmit(struct ln_peer_connection *pc, ln_time now, struct ln_transmit *out)

@@ -75,7 +75,8 @@ void ln_turn_client_take_ticket(struct ln_turn_client *turn, const struct ln_stu
     if (!turn->config.mobile || !ln_stun_find(message, LN_STUN_MOBILITY_TICKET, &ticket))
         return;
     turn->ticket_len = ticket.len <= sizeof turn->ticket ? (uint16_t)ticket.len : 0;
-    memcpy(turn->ticket, ticket.data, turn->ticket_len);
+    if (turn->ticket_len > 0)
+        memcpy(turn->ticket, ticket.data, turn->ticket_len);
 }
 
 bool ln_turn_client_goes_without_ticket(struct ln_turn_client *turn, uint16_t code, ln_time now)
