@@ -41,7 +41,7 @@ struct relay_end {
     struct ln_loop_endpoint *handle;
     ln_data_channel *echo, *bulk;
     ln_op_id local, remote; /* operations whose end is waited for; 0: none */
-    bool described, gathered, has_remote;
+    bool described, gathered, has_remote, relayed;
     struct ln_ice_candidate_init early[PENDING_MAX];
     char early_text[PENDING_MAX][512];
     size_t early_count;
@@ -139,10 +139,11 @@ static void on_candidate(struct relay_end *end, const struct ln_event *event)
 
     if (event->u.ice_candidate.last) {
         end->gathered = true;
-        if (t->phase == CONNECTING && !t->relayed[0])
+        if (t->phase == CONNECTING && !end->relayed)
             fail(t); /* the server gave no address */
         return;
     }
+    end->relayed = end->relayed || candidate->candidate[0];
     if (candidate->candidate[0] && !t->relayed[0]) {
         snprintf(t->relayed, sizeof t->relayed, "%s:%u",
                  candidate->address ? candidate->address : "?", (unsigned)candidate->port);
@@ -462,6 +463,19 @@ static void report_loop(struct relay_test *t)
                 t->returned ? sum / t->returned : 0.0, jitter, lost, t->sent, rate);
 }
 
+static void report_no_connection(struct relay_test *t)
+{
+    bool alone = !t->ends[0].relayed || !t->ends[1].relayed;
+
+    report_step(&t->d->report, "dtls", VERDICT_FAIL, json_pack("{s:s}", "server", t->server->name),
+                alone ? "give the TURN server more relay ports, and the user more allocations"
+                      : "let the TURN server relay between its own addresses, and look at its "
+                        "list of denied peers",
+                alone          ? "the server gives one relayed address, but no second"
+                : t->dtls_from ? "no DTLS handshake through the relay"
+                               : "nothing passes from one relayed address to another");
+}
+
 static void report(struct relay_test *t)
 {
     json_t *facts = json_pack("{s:s}", "server", t->server->name);
@@ -475,12 +489,7 @@ static void report(struct relay_test *t)
     report_step(&t->d->report, "turn", VERDICT_OK, facts, NULL, "%s gives %s (%.0f ms)",
                 t->server->name, t->relayed, (double)(t->gathered_at - t->begun) / 1e6);
     if (!t->connected_at) {
-        report_step(&t->d->report, "dtls", VERDICT_FAIL,
-                    json_pack("{s:s}", "server", t->server->name),
-                    "let the TURN server relay between its own addresses, and look at its list of "
-                    "denied peers",
-                    t->dtls_from ? "no DTLS handshake through the relay"
-                                 : "nothing passes from one relayed address to another");
+        report_no_connection(t);
         return;
     }
     t->d->relay_passes = true;

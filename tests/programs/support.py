@@ -94,11 +94,11 @@ class Program:
             assert self.changed.wait_for(lambda: self.open == 0, SECONDS), f"its output is held open\n{self}"
         return code
 
-    def close(self):
+    def close(self, seconds=SECONDS):
         """Closes its input and waits for the end."""
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        return self.end()
+        return self.end(seconds)
 
     def text(self, stream="out"):
         return "\n".join(self.lines[stream])
@@ -137,7 +137,7 @@ def run(*arguments, input_=b"", program=LINNET, seconds=SECONDS):
     with Program(program, *arguments) as ran:
         with contextlib.suppress(BrokenPipeError):
             ran.process.stdin.write(input_)
-        return ran.close(), ran.text("out"), ran.text("err")
+        return ran.close(seconds), ran.text("out"), ran.text("err")
 
 
 def sentence(text):
