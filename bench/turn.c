@@ -7,7 +7,8 @@
  *   single  one packet a flow, then the next flow
  *   four    four packets of each flow are queued: the server is stopped while they are sent
  *   gso     trains of sixteen with UDP_SEGMENT, read with UDP_GRO
- * Latency is that of single packets, 10,000 a second, from client to peer.
+ * Latency is that of single packets, 10,000 a second, from client to peer; server and load have
+ * cores of their own then, as the load waits by looking again and again.
  *
  * Before the servers the same load runs through a forwarder (bench/forwarder.h) in both its ways:
  * what this machine takes at least. The better of the two is what the rows of servers are held
@@ -22,6 +23,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +141,35 @@ double server_cpu(pid_t pid)
     if (tasks)
         closedir(tasks);
     return sum / 1e9;
+}
+
+void server_apart(pid_t pid, bool apart)
+{
+    static cpu_set_t all;
+    cpu_set_t own, its;
+    char path[300];
+    DIR *tasks;
+
+    if (apart && (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2))
+        return;
+    own = its = all;
+    if (apart) {
+        size_t first = 0;
+
+        while (!CPU_ISSET(first, &all))
+            first++;
+        CPU_ZERO(&own);
+        CPU_SET(first, &own);
+        CPU_CLR(first, &its);
+    }
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    for (struct dirent *e; tasks && (e = readdir(tasks)) != NULL;)
+        if (e->d_name[0] != '.')
+            sched_setaffinity((pid_t)strtol(e->d_name, NULL, 10), sizeof its, &its);
+    if (tasks)
+        closedir(tasks);
+    sched_setaffinity(0, sizeof own, &own);
 }
 
 double server_memory(pid_t pid)

@@ -41,6 +41,8 @@ struct result {
 /* Of a process: nanoseconds that all its threads have run; bytes that are its own. */
 double server_cpu(pid_t pid);
 double server_memory(pid_t pid);
+/* From now on the load has a core of its own, if there are two, or no longer. */
+void server_apart(pid_t pid, bool apart);
 
 bool wait_until_it_answers(struct load *load);
 bool open_peer(struct load *load, bool gro);

@@ -139,10 +139,10 @@ def test_turnutils_with_workers_that_share_a_port():
 
 
 def test_turnutils_with_shared_ports():
-    """Two clients, two ports: the same peer is permitted on both. From client to client as well. A pair of ports, which
-    coturn's client asks for without -c, stays one allocation's."""
-    client("-c", more=("--shared-ports", "2", "--workers", "1"))
-    client("-c", "-y", more=("--shared-ports", "2", "--workers", "1"))
+    """The same peer is permitted on the ports of two clients. From client to client as well. A pair of ports, which
+    coturn's client asks for without -c, stays one allocation's. There is room for what it allocated before and left."""
+    client("-c", more=("--shared-ports", "8", "--workers", "1"))
+    client("-c", "-y", more=("--shared-ports", "8", "--workers", "1"))
     client(more=("--shared-ports", "1", "--workers", "1"))
 
 
