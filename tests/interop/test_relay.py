@@ -62,9 +62,9 @@ def at_shared_ports(start, hertz, ports):
     with relay("udp", "--shared-ports", str(ports)) as (_, options):
         ours = peer("--answer", "--video", "test", "--audio", "tone", *options)
         with Pair(ours, start("--offer", "--data", "--media", *options)) as pair:
-            passes(pair, hertz)
+            used = {(c["address"], str(c["port"])) for c in selected(passes(pair, hertz))}
             told = only_relayed(pair, pair.linnet, pair.other)
-            assert len(told) == ports, told
+            assert len(used) <= ports and used <= told, (used, told)
 
 
 pion_through = partial(through, pion, 440)  # it sends our tone back
