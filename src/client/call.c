@@ -15,6 +15,7 @@
 #define DISCONNECTED_WAIT LN_SECONDS(3)
 #define RESTART_FIRST     LN_SECONDS(4)
 #define RESTART_LAST      LN_SECONDS(30)
+#define ANSWER_WAIT       LN_SECONDS(3) /* for the answer to an offer, while another offer comes */
 #define FIGURES_INTERVAL  LN_SECONDS(1)
 #define OFFER_WAIT        LN_SECONDS(10)      /* for the other side's first offer */
 #define LAST_WORDS        LN_MILLISECONDS(50) /* for the close to leave */
@@ -44,6 +45,7 @@ struct ln_call {
     ln_op_id remote_op; /* setRemoteDescription of an offer: an answer follows */
     ln_op_id stats_op;
     ln_time offer_at;
+    ln_time offered_at; /* the last offer went out then */
 
     /* recovery */
     ln_time restart_at;
@@ -94,9 +96,12 @@ static void local_done(struct ln_call *call, int error)
     call->local_op = 0;
     call->making_offer = false;
     if (!error && !overtaken && ln_peer_connection_local_description(call->pc, &description) &&
-        description.sdp)
+        description.sdp) {
+        if (description.type == LN_SDP_TYPE_OFFER)
+            call->offered_at = loop_now(call);
         call->config.describe(call->config.ctx, call, ln_sdp_type_name(description.type),
                               description.sdp);
+    }
     if (call->offer_due &&
         ln_peer_connection_signaling_state(call->pc) == LN_SIGNALING_STATE_STABLE)
         make_offer(call);
@@ -111,6 +116,23 @@ static void remote_offer_done(struct ln_call *call, int error)
     call->offer_at = LN_TIME_NEVER;
     if (ln_peer_connection_set_local_description(call->pc, NULL, &call->local_op) != 0)
         call->local_op = 0;
+}
+
+/* Our offer is not answered: the other side could not take it, or never will. */
+static bool offer_is_overdue(const struct ln_call *call)
+{
+    return !call->making_offer &&
+           ln_peer_connection_signaling_state(call->pc) == LN_SIGNALING_STATE_HAVE_LOCAL_OFFER &&
+           loop_now(call) - call->offered_at >= ANSWER_WAIT;
+}
+
+static void take_offer_back(struct ln_call *call)
+{
+    static const struct ln_session_description rollback = { LN_SDP_TYPE_ROLLBACK, NULL };
+    ln_op_id op;
+
+    if (ln_peer_connection_set_local_description(call->pc, &rollback, &op) == 0)
+        ln_place_touch(call->place);
 }
 
 void ln_call_described(struct ln_call *call, const char *type, const char *sdp)
@@ -129,7 +151,7 @@ void ln_call_described(struct ln_call *call, const char *type, const char *sdp)
         return;
     collision = offer && (call->making_offer || ln_peer_connection_signaling_state(call->pc) !=
                                                     LN_SIGNALING_STATE_STABLE);
-    call->ignore_offer = collision && !call->config.polite;
+    call->ignore_offer = collision && !call->config.polite && !offer_is_overdue(call);
     if (call->ignore_offer)
         return;
     if (ln_peer_connection_set_remote_description(call->pc, &description, &op) != 0)
@@ -330,6 +352,8 @@ static void on_timer(void *ctx, ln_time now)
             make_offer(call);
     }
     if (now >= call->restart_at) {
+        if (offer_is_overdue(call))
+            take_offer_back(call);
         ln_call_restart_ice(call);
         call->restart_at = now + call->restart_wait;
         call->restart_wait *= 2;
