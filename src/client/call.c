@@ -77,7 +77,8 @@ static void set_timer(struct ln_call *call)
 
 static void make_offer(struct ln_call *call)
 {
-    if (!call->may_offer || call->local_op) {
+    /* While another's offer is being taken, this would become its answer. */
+    if (!call->may_offer || call->local_op || call->remote_op) {
         call->offer_due = true;
         return;
     }
@@ -110,8 +111,11 @@ static void local_done(struct ln_call *call, int error)
 static void remote_offer_done(struct ln_call *call, int error)
 {
     call->remote_op = 0;
-    if (error)
+    if (error) {
+        if (call->offer_due)
+            make_offer(call);
         return;
+    }
     call->may_offer = true;
     call->offer_at = LN_TIME_NEVER;
     if (ln_peer_connection_set_local_description(call->pc, NULL, &call->local_op) != 0)
