@@ -42,7 +42,7 @@ const EVP_MD *ln_hash_algorithm(enum ln_hash hash)
     if (algorithm)
         return algorithm;
     algorithm = EVP_MD_fetch(NULL, hashes[hash].name, NULL);
-    if (!algorithm) { /* no memory, for now */
+    if (!algorithm) { /* out of memory: the next call asks again */
         ERR_clear_error();
         return hashes[hash].algorithm();
     }

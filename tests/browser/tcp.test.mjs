@@ -6,51 +6,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import { emptyPage, framesDecoded, inUse, openEnd } from './end.mjs';
-import { isSignal, LinnetPeer } from './linnet-peer.mjs';
-import { chromium, firefox, until } from './support.mjs';
-
-const MESSAGES = 200;
-const LONGEST = 60000; // bytes of a message
-const FRAMES = 60;
+import { call } from './echo-call.mjs';
+import { emptyPage, inUse } from './end.mjs';
+import { chromium, firefox } from './support.mjs';
 
 function nft(...words) {
   execFileSync('nft', words, { stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-/** `linnet peer`: what it signals goes to `toPage`; it echoes messages and sends its test picture. */
-function peerOf(offers, toPage) {
-  return new LinnetPeer(['--ice-tcp', '--echo', '--video', 'test', ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])],
-    (object) => { if (isSignal(object)) toPage(object); });
-}
-
-async function call(host, site, offers) {
-  const page = await host.newPage();
-  const early = [];
-  let opened = false;
-  const toPage = (signal) => page.evaluate((s) => globalThis.end.fromPeer(s), signal).catch(() => {});
-  const peer = peerOf(!offers, (signal) => { if (opened) toPage(signal); else early.push(signal); });
-  try {
-    await page.exposeFunction('toPeer', (signal) => peer.send(signal));
-    await page.goto(site.url);
-    await page.evaluate(openEnd, { offers, messages: MESSAGES, longest: LONGEST });
-    opened = true;
-    early.forEach(toPage);
-    await until('connected', () => page.evaluate(() => globalThis.end.pc.connectionState === 'connected'), { timeout: 20000 });
-    await until('all messages', () => page.evaluate((n) => globalThis.end.received >= n, MESSAGES), { timeout: 40000 });
-    await until('the picture', async () => framesDecoded(await page.evaluate(() => globalThis.end.stats())) >= FRAMES, { timeout: 40000 });
-    return {
-      ours: await peer.stats(),
-      theirs: await page.evaluate(() => globalThis.end.stats()),
-      wrong: await page.evaluate(() => globalThis.end.wrong),
-    };
-  } catch (error) {
-    error.message += `\n${peer.errors}`;
-    throw error;
-  } finally {
-    await peer.close();
-    await page.close();
-  }
 }
 
 for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
@@ -73,7 +34,7 @@ for (const [name, launch] of [['Chromium', chromium], ['Firefox', firefox]]) {
 
     for (const role of ['offers', 'answers']) {
       test(`${name} ${role}: messages and a picture over TCP`, async () => {
-        const { ours, theirs, wrong } = await call(host, site, role === 'offers');
+        const { ours, theirs, wrong } = await call(host, site, role === 'offers', ['--ice-tcp']);
         const [local, remote] = inUse(ours);
         assert.equal(wrong, 0);
         assert.deepEqual([local.protocol, local.candidateType, local.tcpType], ['tcp', 'host', 'passive']);

@@ -139,10 +139,11 @@ def test_turnutils_with_workers_that_share_a_port():
 
 
 def test_turnutils_with_shared_ports():
-    """The same peer is permitted on the ports of two clients. From client to client as well. A pair of ports, which
-    coturn's client asks for without -c, stays one allocation's. There is room for what it allocated before and left."""
-    client("-c", more=("--shared-ports", "8", "--workers", "1"))
-    client("-c", "-y", more=("--shared-ports", "8", "--workers", "1"))
+    """The same peer is permitted on the ports of two clients, which make two allocations each: with one port less, two
+    would share one, and a permission collide. From client to client as well. A pair of ports, which coturn's client asks
+    for without -c, stays one allocation's."""
+    client("-c", more=("--shared-ports", "4", "--workers", "1"))
+    client("-c", "-y", more=("--shared-ports", "4", "--workers", "1"))
     client(more=("--shared-ports", "1", "--workers", "1"))
 
 
