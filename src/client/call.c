@@ -43,6 +43,7 @@ struct ln_call {
     bool making_offer, ignore_offer;
     ln_op_id local_op;  /* setLocalDescription under way, 0: none */
     ln_op_id remote_op; /* setRemoteDescription of an offer: an answer follows */
+    ln_op_id answer_op; /* setRemoteDescription of an answer: what follows finds it done */
     ln_op_id stats_op;
     ln_time offer_at;
     ln_time offered_at; /* the last offer went out then */
@@ -77,8 +78,7 @@ static void set_timer(struct ln_call *call)
 
 static void make_offer(struct ln_call *call)
 {
-    /* While another's offer is being taken, this would become its answer. */
-    if (!call->may_offer || call->local_op || call->remote_op) {
+    if (!call->may_offer || call->local_op) {
         call->offer_due = true;
         return;
     }
@@ -111,11 +111,8 @@ static void local_done(struct ln_call *call, int error)
 static void remote_offer_done(struct ln_call *call, int error)
 {
     call->remote_op = 0;
-    if (error) {
-        if (call->offer_due)
-            make_offer(call);
+    if (error)
         return;
-    }
     call->may_offer = true;
     call->offer_at = LN_TIME_NEVER;
     if (ln_peer_connection_set_local_description(call->pc, NULL, &call->local_op) != 0)
@@ -153,15 +150,15 @@ void ln_call_described(struct ln_call *call, const char *type, const char *sdp)
         description.type = LN_SDP_TYPE_PRANSWER;
     else
         return;
-    collision = offer && (call->making_offer || ln_peer_connection_signaling_state(call->pc) !=
-                                                    LN_SIGNALING_STATE_STABLE);
+    collision = offer && (call->making_offer ||
+                          (!call->answer_op && ln_peer_connection_signaling_state(call->pc) !=
+                                                   LN_SIGNALING_STATE_STABLE));
     call->ignore_offer = collision && !call->config.polite && !offer_is_overdue(call);
     if (call->ignore_offer)
         return;
     if (ln_peer_connection_set_remote_description(call->pc, &description, &op) != 0)
         return;
-    if (offer)
-        call->remote_op = op;
+    *(offer ? &call->remote_op : &call->answer_op) = op;
     ln_place_touch(call->place);
 }
 
@@ -278,6 +275,8 @@ static void operation_done(struct ln_call *call, const struct ln_event *event)
         local_done(call, event->u.operation.error.error);
     } else if (op == call->remote_op) {
         remote_offer_done(call, event->u.operation.error.error);
+    } else if (op == call->answer_op) {
+        call->answer_op = 0;
     } else if (op == call->stats_op) {
         call->stats_op = 0;
         report_figures(call, event->u.operation.stats);

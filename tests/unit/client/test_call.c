@@ -17,7 +17,7 @@ struct end {
     struct ln_call *call;
     struct end *other;
     enum { PASS, HOLD, DROP } way;
-    char *held; /* the offer that was held */
+    char *offer, *answer; /* held */
     unsigned offers, answers, connected;
 };
 
@@ -34,9 +34,9 @@ static void describe(void *ctx, struct ln_call *call, const char *type, const ch
     (void)call;
     end->offers += offer;
     end->answers += !offer;
-    if (offer && end->way == HOLD)
-        end->held = strdup(sdp);
-    else if (!offer || end->way == PASS)
+    if (end->way == HOLD)
+        *(offer ? &end->offer : &end->answer) = strdup(sdp);
+    else if (end->way == PASS)
         ln_call_described(end->other->call, type, sdp);
 }
 
@@ -101,19 +101,14 @@ static bool both_connected(void)
     return rude.connected > 0 && polite.connected > 0;
 }
 
-static bool rude_holds(void)
+static bool polite_holds_an_answer(void)
 {
-    return rude.held != NULL;
+    return polite.answer != NULL;
 }
 
-static bool polite_holds(void)
+static bool polite_holds_an_offer(void)
 {
-    return polite.held != NULL;
-}
-
-static bool polite_answered(void)
-{
-    return polite.answers > 0;
+    return polite.offer != NULL;
 }
 
 static bool rude_answered(void)
@@ -145,29 +140,30 @@ static void set_up(void)
     CHECK(run_until(both_connected, LIMIT));
     CHECK_EQUAL(rude.offers, 0);
     CHECK_EQUAL(rude.answers, 1);
-    rude.answers = polite.offers = 0;
+    rude.answers = 0;
 }
 
 static void tear_down(void)
 {
     ln_call_free(rude.call);
     ln_call_free(polite.call);
-    free(rude.held);
-    free(polite.held);
+    free(polite.answer);
+    free(polite.offer);
     ln_workers_free(workers);
     ln_driver_free(driver);
 }
 
-LN_TEST(call, answers_an_offer_although_its_own_became_due_at_that_moment)
+LN_TEST(call, takes_an_offer_that_comes_right_behind_an_answer)
 {
     set_up();
-    rude.way = HOLD;
+    polite.way = HOLD;
     ln_call_restart_ice(rude.call);
-    CHECK(run_until(rude_holds, LIMIT));
-    rude.way = PASS;
+    CHECK(run_until(polite_holds_an_answer, LIMIT));
     ln_call_restart_ice(polite.call);
-    ln_call_described(polite.call, "offer", rude.held);
-    CHECK(run_until(polite_answered, SETTLE));
+    CHECK(run_until(polite_holds_an_offer, LIMIT));
+    ln_call_described(rude.call, "answer", polite.answer);
+    ln_call_described(rude.call, "offer", polite.offer);
+    CHECK(run_until(rude_answered, SETTLE));
     tear_down();
 }
 
@@ -179,11 +175,11 @@ LN_TEST(call, gives_an_offer_up_that_was_lost_once_another_comes)
     ln_call_restart_ice(rude.call);
     CHECK(run_until(rude_offered, LIMIT));
     ln_call_restart_ice(polite.call);
-    CHECK(run_until(polite_holds, LIMIT));
-    ln_call_described(rude.call, "offer", polite.held); /* too soon: its own may yet be answered */
+    CHECK(run_until(polite_holds_an_offer, LIMIT));
+    ln_call_described(rude.call, "offer", polite.offer); /* too soon: its own may yet be answered */
     CHECK(!run_until(rude_answered, LN_MILLISECONDS(500)));
     CHECK(!run_until(never, LOST_AFTER));
-    ln_call_described(rude.call, "offer", polite.held);
+    ln_call_described(rude.call, "offer", polite.offer);
     CHECK(run_until(rude_answered, LIMIT));
     tear_down();
 }
