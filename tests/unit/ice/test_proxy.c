@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Relays reached through an HTTP proxy: tunnels to this tree's own TURN server, and what a proxy
  * may answer instead. */
-#include "servers/turn/core/turn.h"
 #include "tests/unit/ice/agents.h"
+#include "tests/unit/ice/turn_host.h"
 
 #include <stdio.h>
 
@@ -30,10 +30,7 @@ static struct {
 } proxy;
 
 static struct agents s;
-static struct ln_turn_shared *shared;
-static struct ln_turn_credentials *credentials;
-static struct ln_turn_policy policy;
-static struct ln_turn_server *server;
+static struct turn_host host;
 
 static void queue(struct tunnel *t, int way, const void *data, size_t len)
 {
@@ -145,33 +142,6 @@ static const struct ln_ice_server_address turn_server = {
     .password = "secret"
 };
 
-static void start_server(void)
-{
-    static struct ln_turn_listen listen;
-    struct ln_turn_limits limits = { 0 };
-    struct ln_turn_config config = { .listen_count = 1, .relay_count = 1, .no_mobility = true };
-    struct ln_turn_relay relay = { 0 };
-
-    memset(&policy, 0, sizeof policy);
-    CHECK(ln_address_parse("203.0.113.1:3478", &listen.address) == 0);
-    listen.stream = true;
-    proxy.target = &listen.address;
-    CHECK(ln_address_parse("203.0.113.1", &relay.bind) == 0);
-    CHECK(ln_turn_credentials_create(&credentials, "example.org", test_env()) == 0);
-    CHECK(ln_turn_credentials_add_user(credentials, "alice", "secret") == 0);
-    CHECK(ln_turn_shared_create(&shared, test_env(), &limits) == 0);
-    CHECK(ln_turn_prefix_parse("203.0.113.1/32", &policy.allow[0]) == 0);
-    policy.allow_count = 1; /* relays may meet each other */
-    config.listen = &listen;
-    config.relays = &relay;
-    config.shared = shared;
-    config.credentials = credentials;
-    config.policy = &policy;
-    CHECK(ln_turn_server_create(&server, &config, test_env()) == 0);
-    ln_turn_server_set_wall_offset(server, LN_SECONDS(1700000000));
-    wire_add(&s.wire, ln_turn_server_endpoint(server));
-}
-
 /* Nobody here can look up the server's name; the proxy can. */
 static void set_up(const char *url, const char *answer)
 {
@@ -184,21 +154,17 @@ static void set_up(const char *url, const char *answer)
     s.a.config.policy = s.b.config.policy = LN_ICE_TRANSPORT_POLICY_RELAY;
     s.a.config.http_proxy = s.b.config.http_proxy = url;
     CHECK(agents_create(&s));
-    start_server();
+    turn_host_start(&host, &s.wire, test_env(), true);
+    proxy.target = &host.listen[1].address;
     wire_add(&s.wire, (struct ln_endpoint){ &proxy_ops, &proxy });
     agents_run(&s, LN_MILLISECONDS(1)); /* they listen */
-    wire_interface(&s.wire, s.a.node, "10.0.0.2");
-    wire_interface(&s.wire, s.b.node, "10.1.0.2");
-    wire_set_nat(&s.wire, s.a.node, 1, WIRE_NAT_PORT_RESTRICTED, "198.51.100.1");
-    wire_set_nat(&s.wire, s.b.node, 2, WIRE_NAT_PORT_RESTRICTED, "198.51.100.2");
+    turn_host_set_nats(&s.wire, s.a.node, s.b.node);
 }
 
 static void tear_down(void)
 {
     agents_free(&s);
-    ln_turn_server_free(server);
-    ln_turn_shared_free(shared);
-    ln_turn_credentials_free(credentials);
+    turn_host_stop(&host);
 }
 
 LN_TEST(relay_proxy, carries_a_connection_to_a_server_whose_name_only_the_proxy_knows)

@@ -4,8 +4,8 @@
 #include "base/address.h"
 #include "base/time.h"
 #include "crypto/crypto.h"
-#include "servers/turn/core/turn.h"
 #include "tests/unit/ice/agents.h"
+#include "tests/unit/ice/turn_host.h"
 
 #define EVERY LN_MILLISECONDS(20) /* data, as sound has it */
 
@@ -20,10 +20,7 @@ struct caller {
 static struct agents s;
 static struct caller callers[2];
 static struct ln_env server_env;
-static struct ln_turn_shared *shared;
-static struct ln_turn_credentials *credentials;
-static struct ln_turn_policy policy;
-static struct ln_turn_server *server;
+static struct turn_host host;
 static bool forbidden;
 
 #define SERVER(url_, over)                                                                         \
@@ -122,38 +119,6 @@ static void talk(void)
 
 /* --- set-up --------------------------------------------------------------------------------- */
 
-static bool start_server(void)
-{
-    struct ln_turn_limits limits = { 0 };
-    struct ln_turn_config config = { .listen_count = 2, .relay_count = 1 };
-    struct ln_turn_listen listen[2] = { 0 };
-    struct ln_turn_relay relay = { 0 };
-
-    memset(&policy, 0, sizeof policy);
-    server_env = *test_env();
-    if (ln_crypto_create(&server_env.crypto, test_env()->allocator) != 0)
-        return false;
-    CHECK(ln_address_parse("203.0.113.1:3478", &listen[0].address) == 0);
-    listen[1] = listen[0];
-    listen[1].stream = true;
-    CHECK(ln_address_parse("203.0.113.1", &relay.bind) == 0);
-    CHECK(ln_turn_credentials_create(&credentials, "example.org", test_env()) == 0);
-    CHECK(ln_turn_credentials_add_user(credentials, "alice", "secret") == 0);
-    CHECK(ln_turn_shared_create(&shared, test_env(), &limits) == 0);
-    CHECK(ln_turn_prefix_parse("203.0.113.1/32", &policy.allow[0]) == 0);
-    policy.allow_count = 1; /* relays may meet each other */
-    config.listen = listen;
-    config.relays = &relay;
-    config.shared = shared;
-    config.credentials = credentials;
-    config.policy = &policy;
-    config.no_mobility = forbidden;
-    CHECK(ln_turn_server_create(&server, &config, &server_env) == 0);
-    ln_turn_server_set_wall_offset(server, LN_SECONDS(1700000000));
-    wire_add(&s.wire, ln_turn_server_endpoint(server));
-    return true;
-}
-
 /* Both sides behind NATs that let in only whom they sent to. False: no memory, in the sweep. */
 static bool set_up(const struct ln_ice_server_address *address, enum ln_ice_transport_policy of)
 {
@@ -168,13 +133,12 @@ static bool set_up(const struct ln_ice_server_address *address, enum ln_ice_tran
         callers[i] = (struct caller){ .side = i == 0 ? &s.a : &s.b };
         s.wire.nodes[callers[i].side->node].endpoint = (struct ln_endpoint){ &ops, &callers[i] };
     }
-    if (!start_server())
+    server_env = *test_env();
+    if (ln_crypto_create(&server_env.crypto, test_env()->allocator) != 0)
         return false;
+    turn_host_start(&host, &s.wire, &server_env, forbidden);
     agents_run(&s, LN_MILLISECONDS(1)); /* it listens */
-    wire_interface(&s.wire, s.a.node, "10.0.0.2");
-    wire_interface(&s.wire, s.b.node, "10.1.0.2");
-    wire_set_nat(&s.wire, s.a.node, 1, WIRE_NAT_PORT_RESTRICTED, "198.51.100.1");
-    wire_set_nat(&s.wire, s.b.node, 2, WIRE_NAT_PORT_RESTRICTED, "198.51.100.2");
+    turn_host_set_nats(&s.wire, s.a.node, s.b.node);
     return true;
 }
 
@@ -193,13 +157,8 @@ static bool connected(const struct ln_ice_server_address *address, enum ln_ice_t
 static void tear_down(void)
 {
     agents_free(&s);
-    ln_turn_server_free(server);
-    ln_turn_shared_free(shared);
-    ln_turn_credentials_free(credentials);
+    turn_host_stop(&host);
     ln_crypto_free(server_env.crypto);
-    server = NULL;
-    shared = NULL;
-    credentials = NULL;
     server_env.crypto = NULL;
 }
 
@@ -219,7 +178,7 @@ static struct ln_turn_counts counts(void)
 {
     struct ln_turn_counts counts;
 
-    ln_turn_server_counts(server, &counts);
+    ln_turn_server_counts(host.server, &counts);
     return counts;
 }
 
@@ -445,10 +404,10 @@ LN_TEST(relay_move, an_allocation_that_is_lost_is_made_anew_by_itself)
 
     CHECK(connected(&over_udp, LN_ICE_TRANSPORT_POLICY_RELAY));
     talk();
-    config.credentials = credentials;
-    config.policy = &policy;
+    config.credentials = host.credentials;
+    config.policy = &host.policy;
     config.no_mobility = true; /* from now on: 405 */
-    ln_turn_server_reload(server, &config);
+    ln_turn_server_reload(host.server, &config);
     rebind(&s.a, "198.51.100.11");
     agents_run(&s, LN_SECONDS(4));
     CHECK_EQUAL(counts().moved, 0);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Relayed candidates by way of this tree's own TURN server, over UDP and over TCP in pieces of any
  * size, with the longer algorithm. */
-#include "servers/turn/core/turn.h"
 #include "tests/unit/ice/agents.h"
+#include "tests/unit/ice/turn_host.h"
 
 static struct agents s;
-static struct ln_turn_shared *shared;
-static struct ln_turn_credentials *credentials;
-static struct ln_turn_policy policy;
-static struct ln_turn_server *server;
+static struct turn_host host;
 
 static const struct ln_ice_server_address over_udp = { .url = "turn:203.0.113.1",
                                                        .host = "203.0.113.1",
@@ -22,33 +19,6 @@ static const struct ln_ice_server_address over_tcp = { .url = "turn:203.0.113.1?
                                                        .username = "alice",
                                                        .password = "secret" };
 
-static void start_server(void)
-{
-    struct ln_turn_limits limits = { 0 };
-    struct ln_turn_config config = { .listen_count = 2, .relay_count = 1 };
-    struct ln_turn_listen listen[2] = { 0 };
-    struct ln_turn_relay relay = { 0 };
-
-    memset(&policy, 0, sizeof policy);
-    CHECK(ln_address_parse("203.0.113.1:3478", &listen[0].address) == 0);
-    listen[1] = listen[0];
-    listen[1].stream = true;
-    CHECK(ln_address_parse("203.0.113.1", &relay.bind) == 0);
-    CHECK(ln_turn_credentials_create(&credentials, "example.org", test_env()) == 0);
-    CHECK(ln_turn_credentials_add_user(credentials, "alice", "secret") == 0);
-    CHECK(ln_turn_shared_create(&shared, test_env(), &limits) == 0);
-    CHECK(ln_turn_prefix_parse("203.0.113.1/32", &policy.allow[0]) == 0);
-    policy.allow_count = 1; /* relays may meet each other */
-    config.listen = listen;
-    config.relays = &relay;
-    config.shared = shared;
-    config.credentials = credentials;
-    config.policy = &policy;
-    CHECK(ln_turn_server_create(&server, &config, test_env()) == 0);
-    ln_turn_server_set_wall_offset(server, LN_SECONDS(1700000000));
-    wire_add(&s.wire, ln_turn_server_endpoint(server));
-}
-
 /* Both sides behind NATs; nothing but the server is asked for. */
 static void set_up(const struct ln_ice_server_address *address)
 {
@@ -58,20 +28,15 @@ static void set_up(const struct ln_ice_server_address *address)
     s.a.config.server_count = s.b.config.server_count = 1;
     s.a.config.policy = s.b.config.policy = LN_ICE_TRANSPORT_POLICY_RELAY;
     CHECK(agents_create(&s));
-    start_server();
+    turn_host_start(&host, &s.wire, test_env(), false);
     agents_run(&s, LN_MILLISECONDS(1)); /* it listens */
-    wire_interface(&s.wire, s.a.node, "10.0.0.2");
-    wire_interface(&s.wire, s.b.node, "10.1.0.2");
-    wire_set_nat(&s.wire, s.a.node, 1, WIRE_NAT_PORT_RESTRICTED, "198.51.100.1");
-    wire_set_nat(&s.wire, s.b.node, 2, WIRE_NAT_PORT_RESTRICTED, "198.51.100.2");
+    turn_host_set_nats(&s.wire, s.a.node, s.b.node);
 }
 
 static void tear_down(void)
 {
     agents_free(&s);
-    ln_turn_server_free(server);
-    ln_turn_shared_free(shared);
-    ln_turn_credentials_free(credentials);
+    turn_host_stop(&host);
 }
 
 LN_TEST(relay_server, carries_a_connection_over_udp)
