@@ -157,17 +157,13 @@ static bool ask(struct ln_turn_server *server, struct turn_connection *c)
 {
     const struct turn_relay *relay = turn_relay_of(c->allocation, c->peer.family);
     struct ln_request request = { .kind = LN_REQUEST_OPEN_TCP,
-                                  .id = turn_next_id(server),
                                   .local = relay->local,
                                   .remote = turn_peer_inner(server, &c->peer) };
+    uint32_t id = turn_ask_for(server, &c->kind, &request);
 
-    if (ln_map_set_u64(&server->asked, request.id, &c->kind) != 0)
+    if (id == 0)
         return false;
-    if (!turn_ask(server, &request)) {
-        ln_map_remove_u64(&server->asked, request.id);
-        return false;
-    }
-    c->ask = request.id;
+    c->ask = id;
     return true;
 }
 

@@ -260,10 +260,14 @@ struct ln_turn_server {
 
 /* server.c */
 int64_t turn_wall_seconds(const struct ln_turn_server *server, ln_time now);
-/* Asks for a socket. False when too much is asked for already, or there is no memory. */
+/* Asks for something that is not answered, as a window. False when too much is asked for already,
+ * or there is no memory. */
 bool turn_ask(struct ln_turn_server *server, const struct ln_request *request);
+/* Asks for a socket or stream; `asked` finds who wants it by the id, which is returned. 0 when it
+ * cannot be asked for, as above. */
+uint32_t turn_ask_for(struct ln_turn_server *server, enum turn_kind *who,
+                      struct ln_request *request);
 void turn_close_link(struct ln_turn_server *server, ln_link link);
-uint32_t turn_next_id(struct ln_turn_server *server); /* of a request to the driver */
 void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when);
 void turn_tell(struct ln_turn_server *server, const struct ln_turn_event *event);
 void turn_event_name(struct ln_turn_event *event, struct ln_bytes name);

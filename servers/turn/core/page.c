@@ -17,17 +17,13 @@
 static bool ask(struct ln_turn_server *server, struct turn_connection *c)
 {
     struct ln_request request = { .kind = LN_REQUEST_OPEN_PAIR,
-                                  .id = turn_next_id(server),
                                   .local = c->data->path.local,
                                   .remote = c->data->path.remote };
+    uint32_t id = turn_ask_for(server, &c->kind, &request);
 
-    if (ln_map_set_u64(&server->asked, request.id, &c->kind) != 0)
+    if (id == 0)
         return false;
-    if (!turn_ask(server, &request)) {
-        ln_map_remove_u64(&server->asked, request.id);
-        return false;
-    }
-    c->ask = request.id;
+    c->ask = id;
     return true;
 }
 

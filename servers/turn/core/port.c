@@ -251,17 +251,12 @@ static bool ask(struct ln_turn_server *server, struct turn_port *port)
     if (number == 0)
         return false;
     turn_place_address(server, port->place, number, &port->local, &port->told);
-    request = (struct ln_request){ .kind = LN_REQUEST_OPEN_UDP,
-                                   .id = turn_next_id(server),
-                                   .local = port->local,
-                                   .exclusive = true };
-    port->id = request.id;
+    request =
+        (struct ln_request){ .kind = LN_REQUEST_OPEN_UDP, .local = port->local, .exclusive = true };
+    port->id = turn_ask_for(server, &port->kind, &request);
     port->state = TURN_RELAY_ASKED;
-    if (ln_map_set_u64(&server->asked, port->id, &port->kind) == 0) {
-        if (turn_ask(server, &request))
-            return true;
-        ln_map_remove_u64(&server->asked, port->id);
-    }
+    if (port->id != 0)
+        return true;
     ln_turn_port_release(shared, port->place, number);
     port->local.port = 0;
     port->state = TURN_RELAY_FAILED;

@@ -52,13 +52,7 @@ bool turn_ask(struct ln_turn_server *server, const struct ln_request *request)
     return reserve_close(server) && ln_ring_push(&server->requests, request) == 0;
 }
 
-void turn_close_link(struct ln_turn_server *server, ln_link link)
-{
-    assert(server->close_count < server->close_cap);
-    server->closes[server->close_count++] = link;
-}
-
-uint32_t turn_next_id(struct ln_turn_server *server)
+static uint32_t next_id(struct ln_turn_server *server)
 {
     uint32_t id;
 
@@ -67,6 +61,24 @@ uint32_t turn_next_id(struct ln_turn_server *server)
         server->next_id = id;
     } while (ln_map_get_u64(&server->asked, id) || ln_map_get_u64(&server->accepting, id));
     return id;
+}
+
+uint32_t turn_ask_for(struct ln_turn_server *server, enum turn_kind *who,
+                      struct ln_request *request)
+{
+    request->id = next_id(server);
+    if (ln_map_set_u64(&server->asked, request->id, who) != 0)
+        return 0;
+    if (turn_ask(server, request))
+        return request->id;
+    ln_map_remove_u64(&server->asked, request->id);
+    return 0;
+}
+
+void turn_close_link(struct ln_turn_server *server, ln_link link)
+{
+    assert(server->close_count < server->close_cap);
+    server->closes[server->close_count++] = link;
 }
 
 void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when)

@@ -80,17 +80,12 @@ static bool ask_for(struct ln_turn_server *server, struct turn_relay *relay)
 {
     struct ln_request request = { .kind = relay->allocation->tcp ? LN_REQUEST_LISTEN_TCP
                                                                  : LN_REQUEST_OPEN_UDP,
-                                  .id = turn_next_id(server),
                                   .local = relay->local,
                                   .exclusive = true };
 
-    relay->id = request.id;
-    if (ln_map_set_u64(&server->asked, request.id, &relay->kind) != 0)
+    relay->id = turn_ask_for(server, &relay->kind, &request);
+    if (relay->id == 0)
         return false;
-    if (!turn_ask(server, &request)) {
-        ln_map_remove_u64(&server->asked, request.id);
-        return false;
-    }
     relay->state = TURN_RELAY_ASKED;
     return true;
 }
