@@ -209,9 +209,10 @@ void ln_ice_add_host_of(struct ln_ice *ice, const struct ln_ice_link *link)
 void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     struct ln_ice_generation *g = ice->current;
-    struct ln_ice_local *host = ln_ice_find_host(g, relay->via), *local;
+    struct ln_ice_local *host = ln_ice_find_host(g, relay->way.link), *local;
     struct ln_address mapped = { 0 }, address;
-    bool seen = ln_turn_client_mapped(relay->turn, &mapped) && mapped.family == relay->base.family;
+    bool seen = ln_turn_client_mapped(relay->turn, &mapped) &&
+                mapped.family == relay->way.base.family;
     size_t i;
 
     if (seen && host)

@@ -38,8 +38,8 @@ static bool has_relay(const struct ln_ice *ice, const struct ln_address *base, s
         const struct ln_ice_relay *relay = ice->relays[i];
 
         if (relay->generation == ice->current && relay->server_index == server &&
-            (ln_address_equal(&relay->base, base) ||
-             (relay->own && ln_address_equal_ip(&relay->base, base)))) /* it moved there */
+            (ln_address_equal(&relay->way.base, base) ||
+             (relay->way.own && ln_address_equal_ip(&relay->way.base, base)))) /* it moved there */
             return true;
     }
     return false;
@@ -58,31 +58,40 @@ static uint16_t relay_preference(uint16_t of_link, uint8_t transport)
 /* The server itself, as far as its address is known: with a proxy that of a redirection alone. */
 static const struct ln_address *asked(const struct ln_ice_relay *relay)
 {
-    return relay->target.family != LN_FAMILY_NONE ? &relay->target : &relay->server;
+    return relay->way.target.family != LN_FAMILY_NONE ? &relay->way.target : &relay->way.server;
 }
 
-/* A client for relay->server, started. */
+/* A client for relay->way.server, started. */
 static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
     const struct ln_ice_server_entry *server = server_of(relay);
-    struct ln_turn_client_config config = { .username = server->username,
-                                            .password = server->password,
-                                            .stream = relay->over == LN_ICE_OVER_TCP ||
-                                                      relay->over == LN_ICE_OVER_TLS,
-                                            .both_families = relay->base.family == LN_FAMILY_IPV6,
-                                            .mobile = !server->immobile,
-                                            .allocate_rc = LN_ICE_RELAY_RC,
-                                            .allocate_rm = LN_ICE_RELAY_RM,
-                                            .rto = ice->config.rto };
+    struct ln_turn_client_config config = {
+        .username = server->username,
+        .password = server->password,
+        .stream = relay->way.over == LN_ICE_OVER_TCP || relay->way.over == LN_ICE_OVER_TLS,
+        .both_families = relay->way.base.family == LN_FAMILY_IPV6,
+        .mobile = !server->immobile,
+        .allocate_rc = LN_ICE_RELAY_RC,
+        .allocate_rm = LN_ICE_RELAY_RM,
+        .rto = ice->config.rto
+    };
     int error = ln_turn_client_create(&relay->turn, &config, ice->env);
 
     relay->tried[relay->redirects] = *asked(relay);
-    return error ? error : ln_ice_way_begin(ice, relay, now);
+    relay->give_up_at = relay->way.over == LN_ICE_OVER_UDP && !relay->way.own
+                            ? LN_TIME_NEVER
+                            : now + LN_ICE_WAY_DEADLINE;
+    relay->way.to = server;
+    if (error) {
+        relay->way.domain = NULL; /* borrowed from the model */
+        return error;
+    }
+    return ln_ice_way_begin(ice, &relay->way, now);
 }
 
 static void discard(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
-    ln_ice_way_end(ice, relay);
+    ln_ice_way_end(ice, &relay->way);
     ln_turn_client_free(relay->turn);
     ln_free(ice->env->allocator, relay);
 }
@@ -105,6 +114,7 @@ bool ln_ice_relay_start(struct ln_ice *ice, const struct ln_ice_relay *model, ln
         return false;
     }
     ice->relays[ice->relay_count++] = relay;
+    ice->wake = true;
     return true;
 }
 
@@ -112,21 +122,20 @@ static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t
                       const struct ln_address *to, ln_time now)
 {
     uint8_t over = ice->current->servers->entries[server].transport;
-    struct ln_ice_relay model = { .generation = ice->current,
-                                  .via = link->link,
-                                  .over = over,
-                                  .base = link->address,
-                                  .server = *to,
-                                  .server_index = (uint8_t)server,
-                                  .interface = link->interface,
-                                  .preference = relay_preference(link->preference, over) };
+    struct ln_ice_relay model = {
+        .generation = ice->current,
+        .way = { .link = link->link, .over = over, .base = link->address, .server = *to },
+        .server_index = (uint8_t)server,
+        .interface = link->interface,
+        .preference = relay_preference(link->preference, over)
+    };
 
     if (has_relay(ice, &link->address, server) ||
         (!ice->current->servers->entries[server].proxied && /* a proxy may be on this machine */
          ln_address_is_loopback(to) != ln_address_is_loopback(&link->address)))
         return;
     if (over == LN_ICE_OVER_TCP || over == LN_ICE_OVER_TLS)
-        model.via = 0; /* its stream is its own */
+        model.way.link = 0; /* its stream is its own */
     (void)ln_ice_relay_start(ice, &model, now);
 }
 
@@ -165,7 +174,8 @@ void ln_ice_relays_free(struct ln_ice *ice)
 void ln_ice_relay_release(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     relay->generation = NULL;
-    ln_ice_relay_drop_stream(relay);
+    relay->way.to = NULL;
+    ln_ice_way_drop(&relay->way);
     ln_turn_client_close(relay->turn, ice->now);
 }
 
@@ -183,7 +193,7 @@ bool ln_ice_relays_hold(const struct ln_ice *ice, ln_link via)
     size_t i;
 
     for (i = 0; i < ice->relay_count; i++)
-        if (!ice->relays[i]->generation && ice->relays[i]->via == via)
+        if (!ice->relays[i]->generation && ice->relays[i]->way.link == via)
             return true;
     return false;
 }
@@ -206,14 +216,14 @@ void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
 {
     bool hidden = ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY;
 
-    text = ln_ice_way_text(relay, text);
+    text = ln_ice_way_text(&relay->way, text);
     if (!relay->done && relay->generation == ice->current)
-        ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->base, code,
+        ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->way.base, code,
                           (uint8_t)text);
     relay->done = relay->failed = true;
-    ln_ice_relay_drop_stream(relay);
-    if (relay->stream == LN_ICE_STREAM_OPEN)
-        relay->stream = LN_ICE_STREAM_CLOSING;
+    ln_ice_way_drop(&relay->way);
+    if (relay->way.stream == LN_ICE_STREAM_OPEN)
+        relay->way.stream = LN_ICE_STREAM_CLOSING;
     fail_pairs(ice, relay);
     ice->wake = true;
 }
@@ -258,11 +268,11 @@ static bool is_inside(const struct ln_address *address)
 /* A public server does not send us into a network of ours: what stands there is not meant. */
 static bool may_follow(const struct ln_ice_relay *relay, const struct ln_address *other)
 {
-    if (relay->tunnel != LN_ICE_TUNNEL_NONE) /* it is the proxy that would go there */
+    if (relay->way.tunnel != LN_ICE_TUNNEL_NONE) /* it is the proxy that would go there */
         return ln_candidate_may_check(other) && !is_inside(other);
-    return other->family == relay->base.family && ln_candidate_may_check(other) &&
-           (!is_inside(other) || is_inside(&relay->server)) &&
-           ln_address_is_loopback(other) == ln_address_is_loopback(&relay->base);
+    return other->family == relay->way.base.family && ln_candidate_may_check(other) &&
+           (!is_inside(other) || is_inside(&relay->way.server)) &&
+           ln_address_is_loopback(other) == ln_address_is_loopback(&relay->way.base);
 }
 
 /* 300: the same request to the server that was named, unless that was asked already (RFC 8489, 10).
@@ -270,9 +280,9 @@ static bool may_follow(const struct ln_ice_relay *relay, const struct ln_address
 static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
     struct ln_ice_relay model = { .generation = relay->generation,
-                                  .via = relay->stream ? 0 : relay->via,
-                                  .over = relay->over,
-                                  .base = relay->base,
+                                  .way = { .link = relay->way.stream ? 0 : relay->way.link,
+                                           .over = relay->way.over,
+                                           .base = relay->way.base },
                                   .server_index = relay->server_index,
                                   .interface = relay->interface,
                                   .preference = relay->preference,
@@ -290,10 +300,10 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
         return;
     }
     memcpy(model.tried, relay->tried, sizeof model.tried);
-    model.server = relay->tunnel != LN_ICE_TUNNEL_NONE ? relay->server : other;
-    if (relay->tunnel != LN_ICE_TUNNEL_NONE)
-        model.target = other;
-    model.domain = domain[0] ? domain : relay->domain; /* copied by ln_ice_way_begin() */
+    model.way.server = relay->way.tunnel != LN_ICE_TUNNEL_NONE ? relay->way.server : other;
+    if (relay->way.tunnel != LN_ICE_TUNNEL_NONE)
+        model.way.target = other;
+    model.way.domain = domain[0] ? domain : relay->way.domain; /* copied by ln_ice_way_begin() */
     if (ln_ice_relay_start(ice, &model, now))
         ln_ice_relay_release(ice, relay);
     else
@@ -304,7 +314,7 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
 static ln_time keepalive_at(const struct ln_ice_relay *relay)
 {
     return ln_turn_client_state(relay->turn) == LN_TURN_CLIENT_READY &&
-                   !ln_ice_way_is_stream(relay) && !relay->adrift
+                   !ln_ice_way_is_stream(&relay->way) && !relay->adrift
                ? relay->sent_at + LN_ICE_RELAY_KEEPALIVE
                : LN_TIME_NEVER;
 }
@@ -319,15 +329,28 @@ static void became_ready(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
         ln_ice_add_relayed(ice, relay);
 }
 
+/* Messages may be sent: the first Allocate is, or the one that moves the allocation here. */
+static void arrived(struct ln_ice_relay *relay, ln_time now)
+{
+    ln_turn_client_start(relay->turn, now); /* once */
+    if (relay->arriving) {
+        relay->arriving = false;
+        relay->move_by = LN_TIME_NEVER;
+        (void)ln_turn_client_move(relay->turn, now);
+    }
+}
+
 static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
 {
     if (!relay->generation || relay->failed)
         return;
-    if (!relay->adrift && ln_ice_way_run(relay, now) != 0 &&
+    if (!relay->adrift && ln_ice_way_run(&relay->way, now) != 0 &&
         !ln_ice_relay_uproot(ice, relay, now)) {
         ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_SECURE);
         return;
     }
+    if (!relay->adrift && ln_ice_way_ready(&relay->way))
+        arrived(relay, now);
     ln_turn_client_on_timeout(relay->turn, now);
     if (!relay->done && now >= relay->give_up_at) {
         ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
@@ -392,7 +415,7 @@ ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
         if (!relay->generation || relay->failed)
             continue;
         next = ln_time_min(next, ln_turn_client_next_timeout(relay->turn));
-        next = ln_time_min(next, ln_ice_way_next_timeout(relay));
+        next = ln_time_min(next, ln_ice_way_next_timeout(&relay->way));
         next = ln_time_min(next, keepalive_at(relay));
         next = ln_time_min(next, ln_ice_relay_move_next_timeout(relay));
         if (!relay->done)
@@ -404,8 +427,8 @@ ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
 static bool lost_with(const struct ln_ice_relay *relay, ln_link via,
                       const struct ln_address *address)
 {
-    return relay->via == via || (address && relay->stream != LN_ICE_STREAM_NONE &&
-                                 ln_address_equal_ip(&relay->base, address));
+    return relay->way.link == via || (address && relay->way.stream != LN_ICE_STREAM_NONE &&
+                                      ln_address_equal_ip(&relay->way.base, address));
 }
 
 void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via, const struct ln_address *address)
@@ -438,7 +461,7 @@ void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path)
     for (i = 0; i < ice->relay_count; i++) {
         struct ln_ice_relay *relay = ice->relays[i];
 
-        if (relay->via == path->link && ln_address_equal(&relay->server, &path->remote) &&
+        if (relay->way.link == path->link && ln_address_equal(&relay->way.server, &path->remote) &&
             relay->generation && !relay->done && ++relay->send_failures >= 2)
             ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
     }

@@ -13,9 +13,7 @@
 #define LN_ICE_RELAY_H
 
 #include "base/endpoint.h"
-#include "crypto/session.h"
-#include "stun/framing.h"
-#include "stun/proxy.h"
+#include "ice/way.h"
 #include "stun/turn_client.h"
 
 #define LN_ICE_RELAYS_MAX      16u
@@ -23,9 +21,6 @@
 #define LN_ICE_VIRTUAL_LINK    0x80000000u
 #define LN_ICE_RELAY_RC        5u /* with Rm 4: a silent server costs 9.5 s */
 #define LN_ICE_RELAY_RM        4u
-#define LN_ICE_RELAY_DEADLINE  LN_MILLISECONDS(9500) /* connecting, securing and allocating */
-#define LN_ICE_RELAY_FRAME_MAX 8192u  /* bytes of a frame on a stream; a longer one ends it */
-#define LN_ICE_RELAY_PLAIN_MAX 16384u /* of one record */
 #define LN_ICE_RELAY_ROOM_MIN  (256u * 1024u) /* of a stream's queue; with less, data is dropped */
 #define LN_ICE_RELAY_KEEPALIVE LN_SECONDS(15) /* of the way to the server (RFC 8445, 11) */
 #define LN_ICE_RELAY_ADRIFT                                                                        \
@@ -42,42 +37,12 @@ struct ln_ice_link;
 struct ln_ice_pair;
 struct ln_stun_message;
 
-enum ln_ice_stream { /* the relay's own stream, or socket of UDP */
-                     LN_ICE_STREAM_NONE,
-                     LN_ICE_STREAM_WANTED,
-                     LN_ICE_STREAM_ASKED,
-                     LN_ICE_STREAM_OPEN,
-                     LN_ICE_STREAM_CLOSING, /* to be closed by the next poll_request */
-                     LN_ICE_STREAM_CANCEL,  /* asked for, and not wanted any more */
-};
-
-enum ln_ice_tunnel {                     /* through a proxy, in the relay's own stream */
-                     LN_ICE_TUNNEL_NONE, /* no proxy */
-                     LN_ICE_TUNNEL_CLOSED,
-                     LN_ICE_TUNNEL_WANTED, /* to be asked for by the next message */
-                     LN_ICE_TUNNEL_ASKED,
-                     LN_ICE_TUNNEL_OPEN,
-};
-
 struct ln_ice_relay {
     const struct ln_ice_generation *generation; /* NULL: it is leaving */
     struct ln_turn_client *turn;
-    ln_link link;   /* its own */
-    ln_link via;    /* the socket or stream to the server */
-    uint8_t over;   /* enum ln_ice_over */
-    uint8_t stream; /* enum ln_ice_stream */
-    uint32_t request;
-    size_t room;              /* bytes that the stream takes */
-    uint8_t tunnel;           /* enum ln_ice_tunnel; with one, `server` is the proxy, */
-    struct ln_address target; /* and this the server, if it is not that of the URL */
-    struct ln_proxy_answer answer;
-    struct ln_session *session; /* TLS or DTLS, else NULL */
-    uint8_t *plain;             /* what came out of the session last */
-    char *domain;               /* whose certificate it must be, if not the server's own */
-    struct ln_stun_stream frames;
-    struct ln_bytes rest, plain_rest; /* not unpacked yet; of the packet in hand */
-    ln_time give_up_at;               /* unless it is done */
-    struct ln_address base, server;
+    ln_link link; /* its own */
+    struct ln_ice_way way;
+    ln_time give_up_at; /* unless it is done */
     struct ln_address tried[LN_ICE_REDIRECTS_MAX + 1];
     uint8_t redirects, renewals;
     uint8_t server_index, send_failures;
@@ -90,7 +55,6 @@ struct ln_ice_relay {
     ln_time heard_at; /* the last one of the server; LN_TIME_IMMEDIATE: none */
     ln_time ready_at; /* it has its allocation since */
     /* relay_move.c */
-    bool own;            /* a socket of UDP of its own */
     bool adrift;         /* no way to the server: one is made from wherever it can be */
     bool arriving;       /* one is being made, and the allocation is to be moved there */
     ln_time move_by;     /* adrift or arriving: given up then; LN_TIME_NEVER */
@@ -155,9 +119,6 @@ void ln_ice_relay_free(struct ln_ice *ice, size_t i);
  * enum ln_ice_error_text. */
 void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
                          unsigned text);
-/* A stream that was never open has nothing to say (relay_stream.c). */
-void ln_ice_relay_drop_stream(struct ln_ice_relay *relay);
-
 /* relay_move.c */
 
 /* Its socket or stream is gone. False when it cannot do without: then it has failed. */
@@ -167,32 +128,5 @@ void ln_ice_relay_move_run(struct ln_ice *ice, struct ln_ice_relay *relay, ln_ti
 ln_time ln_ice_relay_move_next_timeout(const struct ln_ice_relay *relay);
 /* The server took its allocation away: another one is made in its place. */
 void ln_ice_relay_renew(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
-
-/* relay_way.c: the way to the server. */
-
-/* Begins to connect, or to secure, or to allocate. Returns 0, LN_ERR_NOMEM, ... */
-LN_NODISCARD int ln_ice_way_begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
-/* What has failed, of enum ln_ice_error_text: it may have been the proxy. */
-unsigned ln_ice_way_text(const struct ln_ice_relay *relay, unsigned text);
-void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_relay *relay);
-/* Ends it and begins anew from relay->base; its socket, if it is its own, is gone already. */
-LN_NODISCARD int ln_ice_way_reopen(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
-/* Its own socket or stream is open. */
-void ln_ice_way_opened(struct ln_ice_relay *relay, ln_time now);
-bool ln_ice_way_is_stream(const struct ln_ice_relay *relay);
-/* 0, or why it is no way any more. */
-int ln_ice_way_run(struct ln_ice_relay *relay, ln_time now);
-ln_time ln_ice_way_next_timeout(const struct ln_ice_relay *relay);
-/* Bytes before a message. */
-size_t ln_ice_way_head(const struct ln_ice_relay *relay);
-/* Makes a message of len bytes at out + head ready to be sent from `out` on. Returns the bytes
- * there (0: they wait in the session), or < 0. */
-int ln_ice_way_wrap(struct ln_ice_relay *relay, ln_time now, uint8_t *out, size_t len, size_t cap);
-/* What the session itself has to say; its length or 0. */
-int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_relay *relay, uint8_t *out, size_t cap);
-/* Whether messages may be sent. */
-bool ln_ice_way_ready(const struct ln_ice_relay *relay);
-/* The next message in relay->rest, which is shortened: 1, 0, or < 0: the stream is of no use. */
-int ln_ice_way_next(struct ln_ice_relay *relay, ln_time now, struct ln_bytes *ret_message);
 
 #endif

@@ -56,21 +56,21 @@ static int write_keepalive(struct ln_ice *ice, uint8_t *at, size_t cap)
 
 static void fill_path(const struct ln_ice_relay *relay, struct ln_transmit *out)
 {
-    out->path = (struct ln_path){ relay->via, relay->base, relay->server };
+    out->path = (struct ln_path){ relay->way.link, relay->way.base, relay->way.server };
 }
 
 static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
                          struct ln_transmit *out)
 {
-    size_t head = ln_ice_way_head(relay), cap = out->cap - head - LN_ICE_TAILROOM;
-    int len = ln_ice_way_poll(ice, relay, out->data, out->cap);
+    size_t head = ln_ice_way_head(&relay->way), cap = out->cap - head - LN_ICE_TAILROOM;
+    int len = ln_ice_way_poll(ice, &relay->way, out->data, out->cap);
 
-    if (len == 0 && ln_ice_way_ready(relay)) {
+    if (len == 0 && ln_ice_way_ready(&relay->way)) {
         len = ln_turn_client_poll(relay->turn, now, out->data + head, cap);
         if (len == 0 && relay->keepalive_due)
             len = write_keepalive(ice, out->data + head, cap);
         if (len > 0)
-            len = ln_ice_way_wrap(relay, now, out->data, (size_t)len, out->cap);
+            len = ln_ice_way_wrap(&relay->way, now, out->data, (size_t)len, out->cap);
     }
     if (len <= 0)
         return len;
@@ -91,9 +91,9 @@ int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
         n = write_message(ice, ice->relays[i], now, out);
         if (n != 0)
             return n;
-        if (ice->relays[i]->stream == LN_ICE_STREAM_OPEN && !ice->relays[i]->generation)
-            ice->relays[i]->stream = LN_ICE_STREAM_CLOSING; /* it has said good-bye */
-        else if (ice->relays[i]->stream == LN_ICE_STREAM_NONE && !ice->relays[i]->generation)
+        if (ice->relays[i]->way.stream == LN_ICE_STREAM_OPEN && !ice->relays[i]->generation)
+            ice->relays[i]->way.stream = LN_ICE_STREAM_CLOSING; /* it has said good-bye */
+        else if (ice->relays[i]->way.stream == LN_ICE_STREAM_NONE && !ice->relays[i]->generation)
             ln_ice_relay_free(ice, i);
     }
     return 0;
@@ -107,7 +107,8 @@ size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
 
     if (ln_ice_is_tcp(path->link))
         return LN_ICE_TCP_HEAD;
-    return relay ? ln_ice_way_head(relay) + ln_turn_client_head(relay->turn, &path->remote) : 0;
+    return relay ? ln_ice_way_head(&relay->way) + ln_turn_client_head(relay->turn, &path->remote)
+                 : 0;
 }
 
 bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
@@ -117,7 +118,7 @@ bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
                                            : NULL;
 
     return !relay ||
-           (relay->over == LN_ICE_OVER_UDP &&
+           (relay->way.over == LN_ICE_OVER_UDP &&
             ln_turn_client_head(relay->turn, &path->remote) == LN_TURN_CLIENT_CHANNEL_HEAD);
 }
 
@@ -132,11 +133,11 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
     if (ln_ice_is_tcp(out->path.link))
         return ice->tcp ? ln_ice_tcp_wrap(ice, out) : LN_ERR_NOT_FOUND;
     relay = ln_ice_relay_find(ice, out->path.link);
-    if (!relay || relay->failed || !ln_ice_way_ready(relay))
+    if (!relay || relay->failed || !ln_ice_way_ready(&relay->way))
         return LN_ERR_NOT_FOUND;
-    if (ln_ice_way_is_stream(relay) && relay->room < LN_ICE_RELAY_ROOM_MIN)
+    if (ln_ice_way_is_stream(&relay->way) && relay->way.room < LN_ICE_RELAY_ROOM_MIN)
         return LN_ERR_LIMIT; /* the stream is slower than what is to go over it */
-    way = ln_ice_way_head(relay);
+    way = ln_ice_way_head(&relay->way);
     head = way + ln_turn_client_head(relay->turn, &out->path.remote);
     for (at = 0; at < out->len; at += len) {
         len = out->segment > 0 && out->segment < out->len - at ? out->segment : out->len - at;
@@ -146,7 +147,7 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
             return n;
     }
     if (out->segment == 0) { /* with its padding, and as a record */
-        n = ln_ice_way_wrap(relay, now, out->data, (size_t)n, out->cap);
+        n = ln_ice_way_wrap(&relay->way, now, out->data, (size_t)n, out->cap);
         if (n <= 0)
             return n < 0 ? n : LN_ERR_AGAIN;
         out->len = (size_t)n;
@@ -181,7 +182,7 @@ static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
         ln_ice_run(ice, now);
         return 0;
     }
-    packet->buffer = relay->over == LN_ICE_OVER_UDP ? packet->buffer : NULL;
+    packet->buffer = relay->way.over == LN_ICE_OVER_UDP ? packet->buffer : NULL;
     packet->data = data;
     packet->len = len;
     packet->path.link = relay->link;
@@ -200,8 +201,8 @@ static struct ln_ice_relay *relay_of(const struct ln_ice *ice, const struct ln_p
     for (i = 0; i < ice->relay_count; i++) {
         struct ln_ice_relay *relay = ice->relays[i];
 
-        if (relay->via == path->link && (relay->stream != LN_ICE_STREAM_NONE ||
-                                         ln_address_equal(&relay->server, &path->remote)))
+        if (relay->way.link == path->link && (relay->way.stream != LN_ICE_STREAM_NONE ||
+                                              ln_address_equal(&relay->way.server, &path->remote)))
             return relay;
     }
     return NULL;
@@ -211,13 +212,13 @@ int ln_ice_relays_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *pack
 {
     struct ln_ice_relay *relay = relay_of(ice, &packet->path);
 
-    if (!relay || (relay->over == LN_ICE_OVER_UDP && is_binding(packet)))
+    if (!relay || (relay->way.over == LN_ICE_OVER_UDP && is_binding(packet)))
         return 1;
     if (relay->failed || relay->adrift || !relay->generation)
         return ln_ice_drop(ice, LN_ICE_DROP_RELAY, LN_ERR_NOT_FOUND);
-    if (relay->over == LN_ICE_OVER_UDP)
+    if (relay->way.over == LN_ICE_OVER_UDP)
         return unpack(ice, relay, now, packet, packet->data, packet->len);
-    relay->rest = (struct ln_bytes){ packet->data, packet->len };
+    relay->way.rest = (struct ln_bytes){ packet->data, packet->len };
     ice->draining = relay;
     return LN_ERR_AGAIN;
 }
@@ -226,7 +227,7 @@ int ln_ice_relay_next(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
 {
     struct ln_ice_relay *relay = ice->draining;
     struct ln_bytes message;
-    int result = relay->failed ? 0 : ln_ice_way_next(relay, now, &message);
+    int result = relay->failed ? 0 : ln_ice_way_next(&relay->way, now, &message);
 
     if (result == 1)
         return unpack(ice, relay, now, packet, (uint8_t *)(uintptr_t)message.data, message.len);

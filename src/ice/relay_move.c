@@ -24,10 +24,10 @@ static const struct ln_address *reachable(const struct ln_ice_relay *relay,
         &relay->generation->servers->entries[relay->server_index];
     size_t i;
 
-    if (ln_address_is_loopback(&relay->server) != ln_address_is_loopback(&link->address))
+    if (ln_address_is_loopback(&relay->way.server) != ln_address_is_loopback(&link->address))
         return NULL;
-    if (relay->server.family == link->address.family)
-        return &relay->server;
+    if (relay->way.server.family == link->address.family)
+        return &relay->way.server;
     for (i = 0; i < server->address_count && relay->redirects == 0; i++)
         if (server->addresses[i].family == link->address.family)
             return &server->addresses[i];
@@ -37,8 +37,8 @@ static const struct ln_address *reachable(const struct ln_ice_relay *relay,
 /* The same address first, then the family of the server that is known to be there. */
 static unsigned rank(const struct ln_ice_relay *relay, const struct ln_ice_link *link)
 {
-    return (ln_address_equal_ip(&relay->base, &link->address) ? 2u : 0u) +
-           (relay->server.family == link->address.family ? 1u : 0u);
+    return (ln_address_equal_ip(&relay->way.base, &link->address) ? 2u : 0u) +
+           (relay->way.server.family == link->address.family ? 1u : 0u);
 }
 
 static bool is_better(const struct ln_ice_relay *relay, const struct ln_ice_link *link,
@@ -75,11 +75,11 @@ static void cast_off(struct ln_ice_relay *relay, ln_time now)
     relay->doubted_at = LN_TIME_NEVER;
     if (relay->retry_at == LN_TIME_NEVER || relay->retry_at < now)
         relay->retry_at = now;
-    ln_ice_relay_drop_stream(relay);
-    if (relay->stream == LN_ICE_STREAM_OPEN)
-        relay->stream = LN_ICE_STREAM_CLOSING;
-    else if (relay->stream == LN_ICE_STREAM_NONE)
-        relay->via = 0;
+    ln_ice_way_drop(&relay->way);
+    if (relay->way.stream == LN_ICE_STREAM_OPEN)
+        relay->way.stream = LN_ICE_STREAM_CLOSING;
+    else if (relay->way.stream == LN_ICE_STREAM_NONE)
+        relay->way.link = 0;
 }
 
 /* With a socket or stream of its own: what is shared may have a relay at this server already. */
@@ -87,20 +87,20 @@ static void make_way(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
 {
     const struct ln_ice_link *link = best_link(ice, relay);
 
-    if (relay->stream != LN_ICE_STREAM_NONE || /* it is being closed */
+    if (relay->way.stream != LN_ICE_STREAM_NONE || /* it is being closed */
         (relay->retry_at != LN_TIME_NEVER && now < relay->retry_at))
         return;
     relay->retry_at = LN_TIME_NEVER;
     if (!link)
         return;
-    relay->server = *reachable(relay, link);
-    relay->base = link->address;
+    relay->way.server = *reachable(relay, link);
+    relay->way.base = link->address;
     relay->interface = link->interface;
     relay->adrift = false;
     relay->arriving = true;
-    relay->own = !ln_ice_way_is_stream(relay);
+    relay->way.own = !ln_ice_way_is_stream(&relay->way);
     relay->retry_at = now + LN_ICE_RELAY_RETRY;
-    if (ln_ice_way_reopen(ice, relay, now) != 0)
+    if (ln_ice_way_reopen(ice, &relay->way, now) != 0)
         cast_off(relay, now);
 }
 
@@ -132,9 +132,9 @@ static void doubt(struct ln_ice_relay *relay, ln_time since, ln_time now)
     if (!relay->generation || relay->failed || relay->adrift || relay->arriving ||
         relay->heard_at > since || relay->doubted_at != LN_TIME_NEVER)
         return;
-    if (relay->over == LN_ICE_OVER_UDP && ln_turn_client_mobile(relay->turn))
+    if (relay->way.over == LN_ICE_OVER_UDP && ln_turn_client_mobile(relay->turn))
         (void)ln_turn_client_move(relay->turn, now);
-    else if (relay->over == LN_ICE_OVER_UDP) /* 437 if it is not ours any more */
+    else if (relay->way.over == LN_ICE_OVER_UDP) /* 437 if it is not ours any more */
         (void)ln_turn_client_refresh(relay->turn, now);
     else if (ln_turn_client_mobile(relay->turn) && ln_turn_client_refresh(relay->turn, now))
         relay->doubted_at = now;
@@ -189,7 +189,7 @@ ln_time ln_ice_relay_move_next_timeout(const struct ln_ice_relay *relay)
 
     if (relay->doubted_at != LN_TIME_NEVER)
         next = ln_time_min(next, relay->doubted_at + LN_ICE_RELAY_DOUBT);
-    if (relay->adrift && relay->stream == LN_ICE_STREAM_NONE)
+    if (relay->adrift && relay->way.stream == LN_ICE_STREAM_NONE)
         next = ln_time_min(next, relay->retry_at);
     return next;
 }
@@ -200,19 +200,19 @@ void ln_ice_relay_renew(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time 
     const struct ln_ice_link *link = best_link(ice, relay);
     bool soon = now - relay->ready_at < LN_ICE_RENEWAL_LIFE;
     struct ln_ice_relay model = { .generation = relay->generation,
-                                  .over = relay->over,
-                                  .own = !ln_ice_way_is_stream(relay),
+                                  .way = { .over = relay->way.over,
+                                           .own = !ln_ice_way_is_stream(&relay->way),
+                                           .domain = relay->way.domain, /* copied */
+                                           .target = relay->way.target },
                                   .server_index = relay->server_index,
-                                  .domain = relay->domain, /* copied */
-                                  .target = relay->target,
                                   .preference = relay->preference,
                                   .renewals = (uint8_t)(soon ? relay->renewals + 1 : 0) };
 
     if (!link || relay->generation != ice->current || model.renewals > LN_ICE_RENEWALS_MAX ||
         ln_turn_client_error_code(relay->turn) >= 600)
         return;
-    model.server = *reachable(relay, link);
-    model.base = link->address;
+    model.way.server = *reachable(relay, link);
+    model.way.base = link->address;
     model.interface = link->interface;
     (void)ln_ice_relay_start(ice, &model, now);
 }
