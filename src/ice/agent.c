@@ -229,6 +229,8 @@ int ln_ice_poll_transmit(struct ln_ice *ice, ln_time now, struct ln_transmit *ou
 {
     int n = ice->relay_count > 0 ? ln_ice_relays_poll(ice, now, out) : 0;
 
+    if (n == 0)
+        n = ln_ice_tcp_asks_poll(ice, now, out);
     return n != 0 ? n : ln_ice_poll_check(ice, now, out);
 }
 

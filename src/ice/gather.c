@@ -96,7 +96,7 @@ static bool finished(const struct ln_ice *ice, bool late)
     for (i = 0; i < ice->relay_count; i++)
         if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
             return false;
-    return ln_ice_tcp_gathered(ice);
+    return ln_ice_tcp_gathered(ice) && (late || ln_ice_tcp_asks_settled(ice));
 }
 
 /* Servers are raced: those that are silent when the grace is over are given up, if another of the
@@ -133,6 +133,8 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
         ln_ice_want_relays(ice, now);
         if (ln_ice_open_to_all(ice) && links_settled(ice)) /* UDP first */
             ln_ice_tcp_gather(ice);
+        if (ln_ice_open_to_all(ice) && ln_ice_is_gathering(ice->current))
+            ln_ice_tcp_want_asks(ice, now);
     }
     LN_LIST_EACH (at, &ice->current->probes) {
         ln_ice_run_probe(ice, LN_CONTAINER(at, struct ln_ice_probe, in_generation), now);

@@ -404,6 +404,8 @@ int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
         return LN_ERR_CLOSED;
     if (ln_ice_tcp_unwrap(ice, packet))
         return ln_ice_unwrap_more(ice, now, packet);
+    if (ln_ice_tcp_asks_unwrap(ice, now, packet))
+        return 0;
     if (ice->relay_count > 0 && (result = ln_ice_relays_unwrap(ice, now, packet)) != 1)
         return result == LN_ERR_AGAIN ? ln_ice_unwrap_more(ice, now, packet) : result;
     return unwrap_datagram(ice, now, packet);

@@ -151,6 +151,8 @@ bool ln_ice_add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *
                                   .tcp_type = host->tcp_type,
                                   .signalled = ln_ice_is_gathering(ice->current) };
 
+    if (host->tcp_type)
+        model.preference = ln_ice_tcp_reflexive_preference(host->tcp_type, host->preference);
     if (has_reflexive(ice->current, host->link, mapped) ||
         (known && known->type != LN_CANDIDATE_PRFLX && !known->name))
         return false;

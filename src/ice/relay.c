@@ -330,7 +330,7 @@ static void became_ready(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
 }
 
 /* Messages may be sent: the first Allocate is, or the one that moves the allocation here. */
-static void arrived(struct ln_ice_relay *relay, ln_time now)
+static void way_is_open(struct ln_ice_relay *relay, ln_time now)
 {
     ln_turn_client_start(relay->turn, now); /* once */
     if (relay->arriving) {
@@ -350,7 +350,7 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
         return;
     }
     if (!relay->adrift && ln_ice_way_ready(&relay->way))
-        arrived(relay, now);
+        way_is_open(relay, now);
     ln_turn_client_on_timeout(relay->turn, now);
     if (!relay->done && now >= relay->give_up_at) {
         ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);

@@ -19,6 +19,8 @@ void ln_ice_tcp_free(struct ln_ice *ice)
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_STREAMS_MAX; i++)
         if (ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_FREE)
             ln_ice_tcp_frames_deinit(&ice->tcp->streams[i].frames);
+    if (ice->tcp)
+        ln_ice_tcp_free_asks(ice);
     ln_free(ice->env->allocator, ice->tcp);
     ice->tcp = NULL;
 }
@@ -40,6 +42,15 @@ static uint16_t preference_of(enum ln_candidate_tcp_type type, uint16_t of_link)
     unsigned top = of_link > 32767 ? 65535 : of_link > 16383 ? 32767 : 16383;
 
     return (uint16_t)((unsigned)direction[type] * 8192u + top / 8u - (top - of_link));
+}
+
+uint16_t ln_ice_tcp_reflexive_preference(enum ln_candidate_tcp_type type, uint16_t of_host)
+{
+    static const uint8_t direction[] = {
+        [LN_CANDIDATE_TCP_ACTIVE] = 4, [LN_CANDIDATE_TCP_PASSIVE] = 2, [LN_CANDIDATE_TCP_SO] = 6
+    };
+
+    return (uint16_t)((unsigned)direction[type] * 8192u + of_host % 8192u);
 }
 
 static struct ln_ice_tcp_base *base_for(struct ln_ice *ice, const struct ln_address *address,
@@ -76,7 +87,7 @@ static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *know
     if (ln_ice_port_count(ice) > 0)
         base->first_port = (uint16_t)ln_rng_below(ice->env->rng, (uint32_t)ln_ice_port_count(ice));
     if (!has_socket(base)) {
-        base->address.port = 9; /* RFC 6544, 4.5 */
+        base->address.port = LN_ICE_TCP_ACTIVE_PORT;
         base->state = LN_ICE_TCP_BASE_OPEN;
     }
 }
@@ -84,6 +95,7 @@ static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *know
 static void end_base(struct ln_ice *ice, struct ln_ice_tcp_base *base, enum ln_ice_failure failure)
 {
     ln_ice_tcp_end_streams(ice, base, failure);
+    ln_ice_tcp_end_asks(ice, base);
     if (base->state == LN_ICE_TCP_BASE_ASKED)
         ln_ice_tcp_close_link(ice, 0, base->request);
     else if (base->listener)
@@ -192,6 +204,8 @@ int ln_ice_tcp_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
     for (size_t i = 0; tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (poll_base(ice, &tcp->bases[i], ret_request))
             return 1;
+    if (tcp && ln_ice_tcp_asks_poll_request(ice, ret_request))
+        return 1;
     return tcp ? ln_ice_tcp_stream_poll_request(ice, ret_request) : 0;
 }
 
@@ -253,7 +267,8 @@ bool ln_ice_tcp_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (base_answer(ice, &ice->tcp->bases[i], now, answer))
             return true;
-    return ice->tcp && (ln_ice_tcp_stream_answer(ice, answer) || closing_answer(ice, answer));
+    return ice->tcp && (ln_ice_tcp_stream_answer(ice, answer) ||
+                        ln_ice_tcp_asks_answer(ice, now, answer) || closing_answer(ice, answer));
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
@@ -264,11 +279,15 @@ void ln_ice_tcp_run(struct ln_ice *ice, ln_time now)
         if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE &&
             !ln_ice_knows(ice, &ice->tcp->bases[i].address))
             end_base(ice, &ice->tcp->bases[i], LN_ICE_FAILURE_ADDRESS_GONE);
-    if (ice->tcp)
+    if (ice->tcp) {
         ln_ice_tcp_streams_run(ice, now);
+        ln_ice_tcp_asks_run(ice, now);
+    }
 }
 
 ln_time ln_ice_tcp_next_timeout(const struct ln_ice *ice)
 {
-    return ice->tcp ? ln_ice_tcp_streams_next_timeout(ice) : LN_TIME_NEVER;
+    return ice->tcp ? ln_time_min(ln_ice_tcp_streams_next_timeout(ice),
+                                  ln_ice_tcp_asks_next_timeout(ice))
+                    : LN_TIME_NEVER;
 }

@@ -11,13 +11,19 @@
  * A stream that was accepted is nobody's until an authentic check came on it: until then it is one
  * of few, has ten seconds, and may send a few packets no longer than a check. When another is to be
  * accepted beyond the limit the oldest such stream goes. When a pair is selected the streams of the
- * others are closed (RFC 6544, 8). */
+ * others are closed (RFC 6544, 8).
+ *
+ * A base that listens asks STUN servers over streams from its own port how it is seen:
+ * server-reflexive candidates (tcp_ask.c). */
 #ifndef LN_ICE_TCP_H
 #define LN_ICE_TCP_H
 
 #include "base/endpoint.h"
+#include "ice/candidate.h"
 #include "ice/failure.h"
 #include "ice/tcp_framing.h"
+#include "ice/way.h"
+#include "stun/transaction.h"
 
 #define LN_ICE_TCP_LINK           0xC0000000u /* the first of the bases' links */
 #define LN_ICE_TCP_ADDRESSES_MAX  4u          /* local addresses that have TCP candidates */
@@ -32,6 +38,10 @@
 #define LN_ICE_TCP_IDLE_TIME      LN_SECONDS(5) /* of a stream that nobody needs any more */
 #define LN_ICE_TCP_PACKET_MAX     8192u /* bytes of a packet taken; a longer one ends its stream */
 #define LN_ICE_TCP_CLOSING_MAX    256u  /* closed, and the driver not told yet */
+#define LN_ICE_TCP_ACTIVE_PORT    9u    /* told for ports that nobody knows yet (RFC 6544, 4.5) */
+#define LN_ICE_TCP_ASKS_MAX       32u   /* streams to STUN servers */
+#define LN_ICE_TCP_SERVERS_MAX    4u    /* of one base */
+#define LN_ICE_TCP_AGAIN_MAX      20u   /* times that a server may end the stream */
 
 struct ln_ice;
 struct ln_ice_generation;
@@ -88,12 +98,29 @@ struct ln_ice_tcp_closing {
     uint32_t request; /* of a listener: what it accepts until the driver knows is closed too */
 };
 
+/* One binding transaction over a stream: from a base to a server. */
+struct ln_ice_tcp_ask {
+    const struct ln_ice_generation *generation; /* NULL: it is leaving */
+    struct ln_ice_way way;
+    struct ln_stun_transaction transaction;
+    ln_link base;   /* its link */
+    uint8_t server; /* index */
+    uint8_t again;  /* times that the server ended it */
+    bool done;      /* answered or given up: gathering does not wait for it */
+    bool mapped;    /* there is a mapping to be kept */
+    ln_time opened_at;
+    ln_time give_up_at; /* unless it is answered */
+    ln_time again_at;   /* the server ended it: to be asked anew; LN_TIME_NEVER */
+};
+
 /* Exists only where TCP is asked for. */
 struct ln_ice_tcp {
     struct ln_ice_tcp_base bases[LN_ICE_TCP_BASES_MAX];
     struct ln_ice_tcp_stream streams[LN_ICE_TCP_STREAMS_MAX];
     struct ln_ice_tcp_closing closing[LN_ICE_TCP_CLOSING_MAX];
     size_t closing_count;
+    struct ln_ice_tcp_ask *asks[LN_ICE_TCP_ASKS_MAX];
+    size_t ask_count;
     struct ln_ice_tcp_stream *draining; /* it has more of the packet in hand, or NULL */
     uint32_t last_link, last_order;
 };
@@ -111,6 +138,9 @@ void ln_ice_tcp_free(struct ln_ice *ice);
 /* Bases for the addresses of the present generation that have none, and their candidates. */
 void ln_ice_tcp_gather(struct ln_ice *ice);
 bool ln_ice_tcp_gathered(const struct ln_ice *ice);
+/* RFC 6544, 4.2: the preference of a server-reflexive candidate whose host candidate has this one.
+ */
+uint16_t ln_ice_tcp_reflexive_preference(enum ln_candidate_tcp_type type, uint16_t of_host);
 /* Those of a generation that goes, with their streams; NULL: all. */
 void ln_ice_tcp_release(struct ln_ice *ice, const struct ln_ice_generation *g);
 bool ln_ice_tcp_owns(const struct ln_ice *ice, ln_link link);
@@ -118,6 +148,21 @@ int ln_ice_tcp_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
 bool ln_ice_tcp_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
 void ln_ice_tcp_run(struct ln_ice *ice, ln_time now);
 ln_time ln_ice_tcp_next_timeout(const struct ln_ice *ice);
+
+/* tcp_ask.c: the streams to STUN servers. Those with `want` and `poll` do nothing without TCP. */
+
+/* A stream from each base that listens to each STUN server of its family. */
+void ln_ice_tcp_want_asks(struct ln_ice *ice, ln_time now);
+bool ln_ice_tcp_asks_settled(const struct ln_ice *ice);
+void ln_ice_tcp_end_asks(struct ln_ice *ice, const struct ln_ice_tcp_base *base);
+void ln_ice_tcp_free_asks(struct ln_ice *ice);
+/* Takes what came on one of these streams; false: it is none. */
+bool ln_ice_tcp_asks_unwrap(struct ln_ice *ice, ln_time now, const struct ln_packet *packet);
+int ln_ice_tcp_asks_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
+int ln_ice_tcp_asks_poll_request(struct ln_ice *ice, struct ln_request *ret_request);
+bool ln_ice_tcp_asks_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);
+void ln_ice_tcp_asks_run(struct ln_ice *ice, ln_time now);
+ln_time ln_ice_tcp_asks_next_timeout(const struct ln_ice *ice);
 
 /* tcp_stream.c: the streams. */
 

@@ -120,6 +120,7 @@ void ln_ice_way_end(struct ln_ice *ice, struct ln_ice_way *way)
 {
     close_way(ice, way);
     ln_free(ice->env->allocator, way->domain);
+    way->domain = NULL;
 }
 
 int ln_ice_way_run(struct ln_ice_way *way, ln_time now)

@@ -202,11 +202,25 @@ static void listen_tcp(struct wire *wire, int node, const struct ln_request *req
     answer_opened(wire, link, request->id);
 }
 
+/* How others see a stream that leaves from this address: NATs keep the port where they can. */
+static struct ln_address outside_of(struct wire *wire, int node, const struct ln_address *local)
+{
+    struct ln_address outside = wire->nodes[node].nat_address;
+
+    if (wire->nodes[node].nat == WIRE_NAT_NONE)
+        return *local;
+    outside.port = wire->nodes[node].nat == WIRE_NAT_SYMMETRIC ? wire->next_port++ : local->port;
+    return outside;
+}
+
 static void begin_connect(struct wire *wire, int node, const struct ln_request *request)
 {
     CHECK(wire->connect_count < WIRE_CONNECTS);
-    wire->connects[wire->connect_count++] =
-        (struct wire_connect){ .node = node, .at = wire->now + wire->delay, .request = *request };
+    wire->connects[wire->connect_count++] = (struct wire_connect){ .node = node,
+                                                                   .at = wire->now + wire->delay,
+                                                                   .from = outside_of(
+                                                                       wire, node, &request->local),
+                                                                   .request = *request };
 }
 
 static bool forget_connect(struct wire *wire, int node, uint32_t id)
@@ -258,29 +272,54 @@ static void connects_arrive(struct wire *wire)
             continue;
         connect->at = LN_TIME_NEVER;
         for (size_t k = 0; k < wire->connect_count; k++)
-            if (ln_address_equal(&wire->connects[k].request.local, &connect->request.remote) &&
-                ln_address_equal(&wire->connects[k].request.remote, &connect->request.local)) {
+            if (ln_address_equal(&wire->connects[k].from, &connect->request.remote) &&
+                ln_address_equal(&wire->connects[k].request.remote, &connect->from)) {
                 join(wire, *connect, wire->connects[k]);
                 return;
             }
     }
 }
 
+/* A stream has left from the listener's port, so that its NAT lets others in there. */
+static bool let_in_by_nat(struct wire *wire, const struct wire_link *listener,
+                          const struct ln_address *to)
+{
+    const struct wire_node *n = &wire->nodes[listener->node];
+    bool left = n->nat == WIRE_NAT_ONE_TO_ONE;
+
+    for (size_t i = 0; i < wire->link_count; i++)
+        left = left || (wire->links[i].peer != 0 && wire->links[i].node == listener->node &&
+                        ln_address_equal(&wire->links[i].local, &listener->local));
+    return left && (n->nat == WIRE_NAT_FULL_CONE || n->nat == WIRE_NAT_ONE_TO_ONE) &&
+           ln_address_equal_ip(&n->nat_address, to) && listener->local.port == to->port;
+}
+
+static struct wire_link *find_listener(struct wire *wire, int node, const struct ln_address *to)
+{
+    for (size_t i = 0; i < wire->link_count; i++) {
+        struct wire_link *listener = &wire->links[i];
+        int realm = wire->nodes[listener->node].realm;
+
+        if (listener->open && listener->listens &&
+            (!wire->streams_cross || wire->nodes[listener->node].public_listeners) &&
+            (((realm == 0 || realm == wire->nodes[node].realm) &&
+              ln_address_equal(&listener->local, to)) ||
+             let_in_by_nat(wire, listener, to)))
+            return listener;
+    }
+    return NULL;
+}
+
 static void open_tcp(struct wire *wire, int node, const struct ln_request *request)
 {
-    const struct wire_node *n = &wire->nodes[node];
-    struct wire_link *listener = NULL, *client, *server;
+    struct wire_link *listener = find_listener(wire, node, &request->remote), *client, *server;
 
     if (wire->streams_hang)
         return;
-    if (wire->streams_cross) {
+    if (wire->streams_cross && !listener) {
         begin_connect(wire, node, request);
         return;
     }
-    for (size_t i = 0; i < wire->link_count; i++)
-        if (wire->links[i].open && wire->links[i].listens &&
-            ln_address_equal(&wire->links[i].local, &request->remote))
-            listener = &wire->links[i];
     if (!listener) {
         answer(wire, node,
                &(struct ln_answer){
@@ -290,8 +329,7 @@ static void open_tcp(struct wire *wire, int node, const struct ln_request *reque
     client = new_link(wire, node, &request->local);
     server = new_link(wire, listener->node, &listener->local);
     client->remote = request->remote;
-    server->remote = n->nat == WIRE_NAT_NONE ? client->local : n->nat_address;
-    server->remote.port = client->local.port;
+    server->remote = outside_of(wire, node, &client->local);
     client->peer = server->link;
     server->peer = client->link;
     answer_opened(wire, client, request->id);
@@ -509,15 +547,16 @@ static void transmit_slices(struct wire *wire, int node, struct ln_transmit *out
     }
 }
 
-static void pump(struct wire *wire, int node)
+/* Whether there was something. */
+static bool pump(struct wire *wire, int node)
 {
     struct ln_endpoint *e = &wire->nodes[node].endpoint;
     uint8_t buffer[1500];
     struct ln_transmit out = { .data = buffer, .cap = sizeof buffer };
     struct ln_request request;
-    bool any = true;
+    bool any = true, some = false;
 
-    while (any) {
+    for (; any; some = some || any) {
         any = false;
         while (e->ops->poll_request(e->object, &request) > 0) {
             serve(wire, node, &request);
@@ -531,13 +570,17 @@ static void pump(struct wire *wire, int node)
             any = true;
         }
     }
+    return some;
 }
 
 static void turn(struct wire *wire)
 {
-    for (size_t i = 0; i < wire->node_count; i++)
-        if (!wire->nodes[i].stopped)
-            pump(wire, (int)i);
+    for (bool any = true; any;) { /* what one asks may be news for another */
+        any = false;
+        for (size_t i = 0; i < wire->node_count; i++)
+            if (!wire->nodes[i].stopped && pump(wire, (int)i))
+                any = true;
+    }
     if (wire->turn)
         wire->turn(wire, wire->context);
 }

@@ -35,6 +35,7 @@ struct wire_node {
     struct ln_address nat_address; /* public address of the NAT */
     uint32_t watch;                /* request to be answered at changes, 0: none */
     bool stopped;                  /* neither called nor delivered to */
+    bool public_listeners;         /* they are reached although streams cross */
 };
 
 struct wire_link {
@@ -52,7 +53,8 @@ struct wire_link {
 /* A connect under way (streams_cross). */
 struct wire_connect {
     int node;
-    ln_time at; /* it arrives; LN_TIME_NEVER: nobody listened when it did */
+    ln_time at;             /* it arrives; LN_TIME_NEVER: nobody listened when it did */
+    struct ln_address from; /* as it stands behind the NAT */
     struct ln_request request;
 };
 
