@@ -66,7 +66,9 @@ struct ln_network_options {
      * resolve, and no address of this host is shown (draft-ietf-mmusic-mdns-ice-candidates); those
      * for which the driver cannot publish a name are not told. */
     bool mdns_names;
-    bool ice_tcp;                      /* TCP candidates too (RFC 6544) */
+    /* TCP candidates too (RFC 6544). `stun:` and `stuns:` servers are then asked over TCP and TLS
+     * as well, and so are TURN servers over these. */
+    bool ice_tcp;
     enum ln_network_priority priority; /* of all that is sent; default NONE */
     /* "http://[user:password@]host[:port]": TURN over TCP and TLS, and the signalling of rooms,
      * pass through this HTTP proxy (CONNECT, RFC 9110, 9.3.6), which looks up their names as well.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """ICE-TCP (RFC 6544) between two of ours where no UDP passes: from behind a NAT to a public client, with and
-without relays at hand; and between two stateful firewalls that let nobody in, by simultaneous open in two
-kernels (RFC 9293, 3.5)."""
+without relays at hand; between two stateful firewalls that let nobody in, by simultaneous open in two kernels
+(RFC 9293, 3.5); and with both behind NATs, by what a STUN server over TCP said (RFC 6544, 5.2)."""
 import time
 
-from world import SERVERS, SETTLE_S, Call
+from topology import IDLE_S, SERVER
+from world import LINNET, OWN_STUN, SERVERS, SETTLE_S, STUN, Call, End, options
 
 # No UDP, and of TCP only what answers: each side's own SYN makes the other's an answer.
 FIREWALL = """
@@ -19,6 +20,20 @@ table inet firewall {
         oifname != "lo" meta l4proto udp drop
     }
 }
+"""
+# What left from a port is let in there, whoever sends it: endpoint-independent filtering, of TCP (RFC 5382, 4.3).
+CONE = """
+table ip cone {{
+    map inside {{ type inet_service : ipv4_addr . inet_service; flags dynamic, timeout; timeout {idle}s; }}
+    chain forward {{
+        type filter hook forward priority -1; policy accept;
+        iifname "lan" oifname "wan" meta l4proto tcp update @inside {{ tcp sport timeout {idle}s : ip saddr . tcp sport }}
+    }}
+    chain prerouting {{
+        type nat hook prerouting priority dstnat;
+        iifname "wan" fib daddr type local dnat ip addr . port to tcp dport map @inside
+    }}
+}}
 """
 WAIT_S = 60  # a SYN that met a firewall is repeated after 1, 3 and 7 seconds
 times = {}
@@ -65,6 +80,30 @@ def between_firewalls(world, name):
         expect(call, BOTH, BOTH)
 
 
+def between_nats(world, name, server):
+    """Each side's SYN opens its own NAT for the other's: no server carries anything."""
+    clients = [world.at("udp_blocked", f"{name}-{side}") for side in ("ada", "ben")]
+    with Call(*clients, "--ice-tcp", *options(server), wait=WAIT_S) as call:
+        call.echo()
+        times[name] = call.seconds
+        expect(call, BOTH, BOTH)
+        for peer, public in ((call.ada, clients[0].public), (call.ben, clients[1].public)):
+            local = peer.selected()[0]
+            assert (local["candidateType"], local["address"]) == ("srflx", public), local
+
+
+def to_a_cone(world, name):
+    """The passive candidate of a NAT that lets everybody in, for a side that gathers no server-reflexive ones."""
+    ada = world.at("udp_blocked", name + "-ada")
+    ada.nats[0].nft(CONE.format(idle=IDLE_S))
+    with Call(End(*ada.command(LINNET, "peer", "--offer", "--data", "chat", "--ice-tcp", *options(STUN))),
+              world.at("udp_blocked", name + "-ben"), "--ice-tcp", wait=WAIT_S) as call:
+        call.echo()
+        times[name] = call.seconds
+        expect(call, PASSIVE, ACTIVE)
+        assert call.ada.selected()[0]["candidateType"] == "srflx"
+
+
 def pair_id(peer):
     return next(s for s in peer.stats().values() if s["type"] == "transport")["selectedCandidatePairId"]
 
@@ -91,6 +130,10 @@ def tests(world):
         "test_tcp_to_behind_a_nat_that_drops_udp": lambda: to_behind_a_nat(world, "tcp-to-nat"),
         "test_tcp_is_preferred_to_a_relay": lambda: from_behind_a_nat(world, "tcp-or-relay", *SERVERS),
         "test_tcp_simultaneous_open_between_two_firewalls": lambda: between_firewalls(world, "tcp-firewalls"),
+        "test_tcp_simultaneous_open_between_two_nats": lambda: between_nats(world, "tcp-nats", STUN),
+        "test_tcp_simultaneous_open_by_a_server_over_tls": lambda: between_nats(world, "tcp-nats-tls", f"stuns:{SERVER}:443"),
+        "test_tcp_simultaneous_open_by_our_own_server": lambda: between_nats(world, "tcp-nats-own", OWN_STUN),
+        "test_tcp_to_a_passive_candidate_behind_a_nat": lambda: to_a_cone(world, "tcp-cone"),
         "test_tcp_restarts_in_a_call": lambda: restart(world, "tcp-restart"),
     }
 
