@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The client's side of a WebSocket, by libwebsockets: name lookup, TLS, handshake, frames.
  *
- * `wsi` is NULL before the attempt has begun and after libwebsockets has given it up. A client that
- * is freed in one of its own callbacks leaves its wsi without an owner: it is then closed at the
- * next callback. */
+ * `wsi` is NULL before the attempt has begun and after libwebsockets has given it up, which it does
+ * not always say before it frees the wsi. A client that is freed in one of its own callbacks leaves
+ * its wsi without an owner: it is then closed at the next callback.
+ *
+ * Nothing is told while libwebsockets begins, as it goes on with the client's memory afterwards. */
 #include "http/websocket_client.h"
 
 #include "base/alloc.h"
@@ -21,6 +23,8 @@
 #define QUEUE_BYTES    1048576u
 #define CLOSE_SECONDS  5
 #define ABNORMAL_CLOSE 1006
+#define SENTENCE_CAP   512u
+#define NO_ANSWER      "The server did not answer."
 #define PROXY_SECRET   95u /* bytes that libwebsockets takes */
 
 struct message {
@@ -34,6 +38,13 @@ struct url {
     bool secure;
 };
 
+/* What came while libwebsockets began. */
+struct beginning {
+    bool ended;
+    uint16_t code;
+    char sentence[SENTENCE_CAP];
+};
+
 struct ln_websocket_client {
     struct http_member member;
     struct ln_http_loop *loop;
@@ -42,6 +53,7 @@ struct ln_websocket_client {
     struct url url;
     char proxy[PROXY_SECRET + 1 + 256 + 8]; /* "": none */
     struct lws *wsi;
+    struct beginning *beginning; /* NULL but within connect_now() */
     struct ln_http_timer *timer;
     bool connected, closing, ended;
     uint16_t close_code;
@@ -134,6 +146,12 @@ static void end(struct ln_websocket_client *client, uint16_t code, const char *s
 {
     if (client->ended)
         return;
+    if (client->beginning) {
+        client->beginning->ended = true;
+        client->beginning->code = code;
+        snprintf(client->beginning->sentence, sizeof client->beginning->sentence, "%s", sentence);
+        return;
+    }
     client->ended = true;
     ln_http_timer_set(client->timer, LN_TIME_NEVER);
     drop_queue(client);
@@ -147,12 +165,24 @@ static void on_timer(void *ctx)
 
     release_wsi(client);
     end(client, ABNORMAL_CLOSE,
-        client->connected ? "The server did not answer the close." : "The server did not answer.");
+        client->connected ? "The server did not answer the close." : NO_ANSWER);
+}
+
+/* libwebsockets says no more of a name that it does not find. */
+static void not_begun(struct ln_websocket_client *client)
+{
+    char sentence[SENTENCE_CAP];
+
+    snprintf(sentence, sizeof sentence,
+             "Connecting to %s failed: its name was not found, or there is no way to it.",
+             client->url.authority);
+    end(client, ABNORMAL_CLOSE, sentence);
 }
 
 /* Begins; on the loop's next turn, so that no callback comes before create() has returned. */
 static void connect_now(struct ln_websocket_client *client)
 {
+    struct beginning beginning = { 0 };
     struct lws_client_connect_info info = {
         .context = http_loop_context(client->loop),
         .address = client->url.host,
@@ -174,8 +204,19 @@ static void connect_now(struct ln_websocket_client *client)
     if (client->url.secure && (client->config.insecure || client->config.pinned_sha256))
         info.ssl_connection |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK |
                                LCCSCF_ALLOW_EXPIRED | LCCSCF_ALLOW_INSECURE;
-    if (!info.vhost || (!lws_client_connect_via_info(&info) && !client->ended))
-        end(client, ABNORMAL_CLOSE, "The connection could not be begun.");
+    if (!info.vhost) {
+        end(client, ABNORMAL_CLOSE, "Out of memory.");
+        return;
+    }
+    client->beginning = &beginning;
+    if (!lws_client_connect_via_info(&info)) {
+        client->wsi = NULL;
+        if (!beginning.ended)
+            not_begun(client);
+    }
+    client->beginning = NULL;
+    if (beginning.ended)
+        end(client, beginning.code, beginning.sentence);
 }
 
 static void on_start(void *ctx)
@@ -441,7 +482,7 @@ static bool is_of_proxy(const struct ln_websocket_client *client, const char *wh
 
 static void failed(struct ln_websocket_client *client, const char *why, size_t len)
 {
-    char sentence[512];
+    char sentence[SENTENCE_CAP];
 
     if (is_of_proxy(client, why, len))
         snprintf(sentence, sizeof sentence,
@@ -461,8 +502,9 @@ static void closed(struct ln_websocket_client *client, struct lws *wsi)
     lws_set_opaque_user_data(wsi, NULL);
     client->wsi = NULL;
     end(client, client->close_code,
-        client->close_code == ABNORMAL_CLOSE ? "The connection broke."
-                                             : "The connection was closed.");
+        !client->connected                     ? NO_ANSWER
+        : client->close_code == ABNORMAL_CLOSE ? "The connection broke."
+                                               : "The connection was closed.");
 }
 
 int http_client_callback(struct lws *wsi, int reason, void *in, size_t len)
@@ -490,6 +532,8 @@ int http_client_callback(struct lws *wsi, int reason, void *in, size_t len)
         failed(client, in, len);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_CLOSED_CLIENT_HTTP: /* given up before it was a WebSocket */
+    case LWS_CALLBACK_WSI_DESTROY:        /* the last word, whatever came before */
         closed(client, wsi);
         return 0;
     default:

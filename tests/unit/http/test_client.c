@@ -5,7 +5,10 @@
 #include "crypto/crypto.h"
 #include "tests/unit/http/host.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct host h;
 
@@ -97,15 +100,16 @@ LN_TEST(client, learns_the_server_s_close_code)
 
 LN_TEST(client, says_when_nobody_is_there_or_it_is_refused)
 {
+    char url[64];
+    const char *const urls[] = { url, "ws://127.0.0.1:1/ws", "ws://nothing.invalid/ws" };
     struct ln_websocket_client_config config;
     struct visitor v;
-    char url[64];
 
     host_begin(&h);
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/nothing", ln_http_server_address(h.server).port);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         prepare(&v, &config);
-        config.url = i == 0 ? url : "ws://127.0.0.1:1/ws";
+        config.url = urls[i];
         CHECK(ln_websocket_client_create(&v.client, v.loop, &config) == 0);
         ln_http_loop_run(v.loop);
         CHECK(v.connected == 0 && v.closed == 1 && v.code == 1006);
@@ -113,6 +117,43 @@ LN_TEST(client, says_when_nobody_is_there_or_it_is_refused)
         ln_http_loop_free(v.loop);
     }
     host_end(&h);
+}
+
+/* libwebsockets gives up after 10 s as well, and closes what it gives up without a word. */
+LN_TEST(client, ends_when_a_server_says_nothing_whoever_gives_up_first)
+{
+    enum { CLIENTS = 3 };
+    static const unsigned seconds[CLIENTS] = { 1, 10, 30 };
+    struct ln_websocket_client_config config;
+    struct visitor v[CLIENTS];
+    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof name;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char url[64];
+
+    CHECK(bind(fd, (struct sockaddr *)&name, len) == 0 && listen(fd, CLIENTS) == 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&name, &len) == 0);
+    snprintf(url, sizeof url, "ws://127.0.0.1:%u/ws", ntohs(name.sin_port));
+    for (int i = 0; i < CLIENTS; i++) {
+        if (i == 0) {
+            prepare(&v[0], &config);
+        } else {
+            memset(&v[i], 0, sizeof v[i]);
+            v[i].loop = v[0].loop;
+        }
+        config.url = url;
+        config.ctx = &v[i];
+        config.connect_seconds = seconds[i];
+        CHECK(ln_websocket_client_create(&v[i].client, v[i].loop, &config) == 0);
+    }
+    while (v[0].closed + v[1].closed + v[2].closed < CLIENTS)
+        ln_http_loop_run(v[0].loop);
+    for (int i = 0; i < CLIENTS; i++) {
+        CHECK(v[i].connected == 0 && v[i].closed == 1 && v[i].code == 1006);
+        CHECK_TEXT(v[i].sentence, "The server did not answer.");
+    }
+    ln_http_loop_free(v[0].loop);
+    close(fd);
 }
 
 LN_TEST(client, urls_that_are_none_are_refused)
