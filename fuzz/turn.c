@@ -23,8 +23,11 @@
  *          each)
  *   0xfd   a Refresh of a client (one byte) with the newest ticket that was told; a second byte
  * says which of its bytes is changed 0xfe   a client of UDP (one byte) has another port
+ *   0xff   a resident (one byte: 0 it comes or goes, 1 a client permits it, 2 sends to it, 3 it
+ *          speaks to a relay), with a client or a relay's socket (one byte)
  *
- * What the server sends must be well-formed, and what it opens it must close. */
+ * What the server sends must be well-formed, and what it opens it must close. What reaches the
+ * resident comes from a relay of ours, while it is there; what it says is at most one client's. */
 #include "servers/turn/core/turn.h"
 #include "base/alloc.h"
 #include "base/pool.h"
@@ -65,6 +68,8 @@ struct fuzz {
     uint32_t connection_id; /* the newest that was told */
     uint8_t ticket[256];    /* the newest */
     size_t ticket_len;
+    struct ln_address home; /* of the resident */
+    bool at_home;
 };
 
 static void open_socket(struct fuzz *f, const struct ln_request *r)
@@ -125,12 +130,31 @@ static void check_sent(struct fuzz *f, const struct ln_transmit *out)
     }
 }
 
+static void take_parcels(struct fuzz *f)
+{
+    struct ln_buffer *buffer;
+    unsigned box;
+
+    while ((buffer = ln_turn_server_poll_parcel(f->server, &box)) != NULL) {
+        struct ln_turn_parcel parcel = ln_turn_parcel_read(buffer);
+        bool ours = false;
+
+        for (size_t i = 2; i < SOCKETS_MAX; i++)
+            ours |= f->sockets[i] && ln_address_equal(&f->locals[i], &parcel.from);
+        if (!f->at_home || !ours || box != LN_TURN_WORKERS_MAX ||
+            !ln_address_equal(&parcel.to, &f->home))
+            abort();
+        ln_buffer_unref(buffer);
+    }
+}
+
 static void drive(struct fuzz *f)
 {
     struct ln_transmit out = { 0 };
     struct ln_turn_event event;
     struct ln_request r;
 
+    take_parcels(f);
     for (;;) {
         while (f->e.ops->poll_transmit(f->server, f->now, &out) == 1)
             check_sent(f, &out);
@@ -232,18 +256,16 @@ static void from_any_peer(struct fuzz *f, const uint8_t *data, size_t len)
         abort(); /* a peer's datagram is one client's */
 }
 
-/* A client and a relay's socket: a request or an indication that names its address. */
-static void to_relay(struct fuzz *f, const uint8_t *data, size_t len, bool permit)
+/* A request or an indication of a client that names this address. */
+static void to_ours(struct fuzz *f, unsigned client, const struct ln_address *peer, bool permit)
 {
-    unsigned client = len > 0 ? data[0] % 4 : 0;
-    size_t i = len > 1 ? data[1] % 16 + 2u : 2;
     struct ln_stun_id id = { { 1 } };
     struct ln_stun_builder b;
     uint8_t out[128];
     int out_len;
 
     ln_stun_begin(&b, out, sizeof out, LN_STUN_INDICATION, LN_STUN_SEND, &id);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &f->locals[i]);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
     if (permit) { /* the attribute alone, behind the method */
         out[LN_STUN_HEADER_LEN - 1] = LN_STUN_CREATE_PERMISSION;
         out_len = ln_stun_finish(&b);
@@ -256,6 +278,48 @@ static void to_relay(struct fuzz *f, const uint8_t *data, size_t len, bool permi
     out_len = ln_stun_finish(&b);
     if (out_len > 0)
         receive(f, &f->clients[client], out, (size_t)out_len);
+}
+
+/* A client and a relay's socket. */
+static void to_relay(struct fuzz *f, const uint8_t *data, size_t len, bool permit)
+{
+    size_t i = len > 1 ? data[1] % 16 + 2u : 2;
+
+    to_ours(f, len > 0 ? data[0] % 4 : 0, &f->locals[i], permit);
+}
+
+static void resident_speaks(struct fuzz *f, const struct ln_address *to)
+{
+    struct ln_turn_names names = { .bound = f->home };
+    struct ln_buffer *buffer = ln_turn_parcel_create(&f->pool, &names, to, "x", 1);
+
+    if (!buffer)
+        return;
+    drive(f);
+    f->to_clients = 0;
+    ln_turn_server_take_parcel(f->server, f->now, buffer);
+    ln_buffer_unref(buffer);
+    drive(f);
+    if (f->to_clients > 1)
+        abort();
+}
+
+static void resident(struct fuzz *f, const uint8_t *data, size_t len)
+{
+    struct ln_turn_residents *residents = ln_turn_shared_residents(f->shared);
+    unsigned what = len > 0 ? data[0] % 4 : 0, whose = len > 1 ? data[1] : 0;
+
+    if (what == 0 && f->at_home)
+        ln_turn_residents_leave(residents, &f->home);
+    if (what == 0 && !f->at_home &&
+        ln_turn_residents_enter(residents, &f->home, LN_TURN_WORKERS_MAX) != 0)
+        abort();
+    if (what == 0)
+        f->at_home = !f->at_home;
+    else if (what == 3)
+        resident_speaks(f, &f->locals[whose % 16 + 2]);
+    else
+        to_ours(f, whose % 4, &f->home, what == 1);
 }
 
 static void start(struct fuzz *f, uint16_t shared_ports);
@@ -361,6 +425,9 @@ static void special_step(struct fuzz *f, uint8_t kind, const uint8_t *data, size
     case 0xfe:
         f->clients[len > 0 ? data[0] % 2 : 0].remote.port += 1000;
         break;
+    case 0xff:
+        resident(f, data, len);
+        break;
     case 0xfb:
     case 0xfc:
         to_relay(f, data, len, kind == 0xfb);
@@ -416,6 +483,9 @@ static void start(struct fuzz *f, uint16_t shared_ports)
     f->next_link = 1;
     (void)!ln_address_parse("203.0.113.9:3478", &listen[0].address);
     listen[1].address = listen[0].address;
+    (void)!ln_address_parse("203.0.113.9:5000", &f->home);
+    f->policy.own[0] = f->home;
+    f->policy.own_count = 1;
     (void)!ln_address_parse("203.0.113.1", &relays[0].bind);
     (void)!ln_address_parse("2001:db8::1", &relays[1].bind);
     if (ln_turn_shared_create(&f->shared, &f->env, &limits) != 0 ||

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Data from a client to another client of the same server, without a socket in between: to one of
- * this worker at once, to one of another worker as a parcel that the driver carries.
+ * this worker at once, to one of another worker as a parcel that the driver carries. The same to
+ * and from residents, which are peers of this very program (residents.h): always as parcels.
  *
- * A parcel is a buffer with both relayed addresses, as clients know them, before the payload. Who
- * may receive it is decided by the worker that owns the receiver, as if it had come by the network.
- *
- * The conference server will stand here too: a peer address of its own is another receiver that
- * takes a parcel. */
+ * A parcel is a buffer with both addresses, as clients know them, before the payload. Who may
+ * receive it is decided by the worker that owns the receiver, as if it had come by the network; a
+ * resident takes all, as a socket does. Headers are written and read by this program alone. */
+#include "base/pool.h"
 #include "servers/turn/core/internal.h"
 
 #include <string.h>
@@ -14,6 +14,13 @@
 struct parcel {
     enum turn_parcel_kind kind;
     struct ln_address from, to;
+};
+
+/* From a resident. */
+struct resident_parcel {
+    enum turn_parcel_kind kind;
+    struct ln_turn_names names;
+    struct ln_address to;
 };
 
 /* The relay of this worker that takes what `from` sends to it; NULL with *ret_here, when it is this
@@ -41,7 +48,7 @@ static struct turn_relay *receiver_of(const struct ln_turn_server *server, ln_ti
     return relay;
 }
 
-bool turn_parcel_send(struct ln_turn_server *server, unsigned worker, const void *header,
+bool turn_parcel_send(struct ln_turn_server *server, unsigned box, const void *header,
                       size_t header_len, const uint8_t *data, size_t len)
 {
     struct ln_buffer *buffer = NULL;
@@ -57,7 +64,7 @@ bool turn_parcel_send(struct ln_turn_server *server, unsigned worker, const void
     if (len > 0)
         memcpy(ln_buffer_bytes(buffer) + header_len, data, len);
     buffer->len = (uint32_t)(header_len + len);
-    outgoing = (struct turn_outgoing){ worker, buffer };
+    outgoing = (struct turn_outgoing){ box, buffer };
     if (ln_ring_push(&server->parcels, &outgoing) == 0)
         return true;
     server->counts.dropped_queue++;
@@ -75,20 +82,35 @@ static void deliver(struct ln_turn_server *server, ln_time now, struct turn_rela
         server->counts.dropped_no_permission++;
 }
 
+static bool send_data(struct ln_turn_server *server, unsigned box, const struct turn_relay *from,
+                      const struct ln_address *peer, const uint8_t *data, size_t len)
+{
+    struct parcel parcel = { TURN_PARCEL_DATA, from->told, *peer };
+
+    if (!turn_parcel_send(server, box, &parcel, sizeof parcel, data, len))
+        return false;
+    server->counts.handed_over++;
+    return true;
+}
+
 bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
                     const struct ln_address *peer, const uint8_t *data, size_t len)
 {
-    struct parcel parcel;
+    struct ln_turn_residents *residents = ln_turn_shared_residents(server->config.shared);
     struct turn_relay *to;
-    unsigned worker;
+    unsigned box;
     size_t place;
-    bool here;
+    bool here, resident = ln_turn_residents_find(residents, peer, &box);
 
-    if (!turn_peer_is_own(server, peer, &place))
+    if (!resident && !turn_peer_is_own(server, peer, &place))
         return false;
     if (!turn_claim_take(server, now, from, peer)) {
         server->counts.dropped_no_permission++;
         return true; /* its answer would be another's */
+    }
+    if (resident) {
+        server->counts.handed_to_residents += send_data(server, box, from, peer, data, len);
+        return true;
     }
     to = receiver_of(server, now, from, &from->told, peer, &here);
     if (here) {
@@ -96,25 +118,77 @@ bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_rela
         deliver(server, now, to, &from->told, data, len);
         return true;
     }
-    if (!ln_turn_port_worker(server->config.shared, place, peer->port, &worker) ||
-        worker == server->config.worker)
+    if (!ln_turn_port_worker(server->config.shared, place, peer->port, &box) ||
+        box == server->config.worker)
         return false; /* no client's, or just being opened: by the kernel */
-    parcel = (struct parcel){ TURN_PARCEL_DATA, from->told, *peer };
-    if (turn_parcel_send(server, worker, &parcel, sizeof parcel, data, len)) {
-        server->counts.handed_over++;
-        server->counts.handed_to_workers++;
-    }
+    server->counts.handed_to_workers += send_data(server, box, from, peer, data, len);
     return true;
 }
 
-struct ln_buffer *ln_turn_server_poll_parcel(struct ln_turn_server *server, unsigned *ret_worker)
+struct ln_buffer *ln_turn_server_poll_parcel(struct ln_turn_server *server, unsigned *ret_box)
 {
     struct turn_outgoing outgoing;
 
     if (!ln_ring_pop(&server->parcels, &outgoing))
         return NULL;
-    *ret_worker = outgoing.worker;
+    *ret_box = outgoing.box;
     return outgoing.parcel;
+}
+
+/* ---- residents ---- */
+
+struct ln_turn_parcel ln_turn_parcel_read(struct ln_buffer *buffer)
+{
+    uint8_t *bytes = ln_buffer_bytes(buffer);
+    struct parcel parcel;
+
+    memcpy(&parcel, bytes, sizeof parcel);
+    return (struct ln_turn_parcel){ parcel.from, parcel.to, bytes + sizeof parcel,
+                                    buffer->len - sizeof parcel };
+}
+
+struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool, const struct ln_turn_names *names,
+                                        const struct ln_address *to, const void *data, size_t len)
+{
+    struct resident_parcel parcel = { TURN_PARCEL_RESIDENT, *names, *to };
+    struct ln_buffer *buffer = ln_buffer_create(pool, sizeof parcel + len);
+
+    if (!buffer)
+        return NULL;
+    memcpy(ln_buffer_bytes(buffer), &parcel, sizeof parcel);
+    if (len > 0)
+        memcpy(ln_buffer_bytes(buffer) + sizeof parcel, data, len);
+    buffer->len = (uint32_t)(sizeof parcel + len);
+    return buffer;
+}
+
+/* To the client that has permitted him, by this name. */
+static bool from_resident(struct ln_turn_server *server, ln_time now, const struct ln_address *name,
+                          const struct ln_address *to, struct ln_bytes data)
+{
+    struct turn_relay *relay;
+    bool here;
+
+    if (name->family == LN_FAMILY_NONE)
+        return false;
+    relay = receiver_of(server, now, NULL, name, to, &here);
+    if (!relay || relay->allocation->opening || !turn_permission_find(relay->allocation, now, name))
+        return false;
+    server->counts.handed_over++;
+    server->counts.handed_from_residents++;
+    turn_from_peer(server, now, relay, name, data.data, data.len);
+    return true;
+}
+
+static void take_from_resident(struct ln_turn_server *server, ln_time now, struct ln_bytes bytes)
+{
+    struct resident_parcel parcel;
+
+    memcpy(&parcel, bytes.data, sizeof parcel);
+    bytes = (struct ln_bytes){ bytes.data + sizeof parcel, bytes.len - sizeof parcel };
+    if (!from_resident(server, now, &parcel.names.external, &parcel.to, bytes) &&
+        !from_resident(server, now, &parcel.names.bound, &parcel.to, bytes))
+        server->counts.dropped_no_permission++;
 }
 
 void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
@@ -129,6 +203,10 @@ void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
     memcpy(&kind, bytes, sizeof kind);
     if (kind == TURN_PARCEL_FORWARD) {
         turn_forward_take(server, now, (struct ln_bytes){ bytes, buffer->len });
+        return;
+    }
+    if (kind == TURN_PARCEL_RESIDENT) {
+        take_from_resident(server, now, (struct ln_bytes){ bytes, buffer->len });
         return;
     }
     memcpy(&parcel, bytes, sizeof parcel);

@@ -122,6 +122,7 @@ struct turn_channel {
     struct ln_address peer;
     ln_time expires;
     uint16_t number;
+    bool ours; /* it may be reached only while it is a relay's or a resident's */
 };
 
 /* One connection of a TCP allocation to a peer (RFC 6062). Connecting: `ask`; then there is
@@ -203,9 +204,9 @@ struct turn_train {
     bool stream, closed;
 };
 
-/* A datagram for another worker. */
+/* A datagram for another worker or a resident. */
 struct turn_outgoing {
-    unsigned worker;
+    unsigned box;
     struct ln_buffer *parcel;
 };
 
@@ -432,6 +433,8 @@ bool turn_peer_is_own(const struct ln_turn_server *server, const struct ln_addre
                       size_t *ret_place);
 bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer,
                             bool stream);
+/* Whether a resident may be behind this address, without a port behind any of it. */
+bool turn_peer_is_resident(const struct ln_turn_server *server, const struct ln_address *peer);
 /* Whether the client may reach it; without a port, other clients' relays count. */
 bool turn_peer_allowed(const struct turn_request *request, const struct ln_address *peer);
 
@@ -447,13 +450,13 @@ void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct t
                             const struct ln_packet *packet);
 
 /* handover.c */
-/* True when the peer is a relay of another client: then it has been dealt with. */
+/* True when the peer is a relay of another client, or a resident: then it has been dealt with. */
 bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
                     const struct ln_address *peer, const uint8_t *data, size_t len);
 /* What a parcel holds; its header begins with this. */
-enum turn_parcel_kind { TURN_PARCEL_DATA, TURN_PARCEL_FORWARD };
-/* A parcel for another worker. False when it was dropped, and counted. */
-bool turn_parcel_send(struct ln_turn_server *server, unsigned worker, const void *header,
+enum turn_parcel_kind { TURN_PARCEL_DATA, TURN_PARCEL_FORWARD, TURN_PARCEL_RESIDENT };
+/* A parcel for another worker, or a resident's box. False when it was dropped, and counted. */
+bool turn_parcel_send(struct ln_turn_server *server, unsigned box, const void *header,
                       size_t header_len, const uint8_t *data, size_t len);
 void turn_parcels_free(struct ln_turn_server *server);
 

@@ -90,11 +90,28 @@ static bool is_relay_address(const struct ln_turn_server *server, const struct l
     return turn_peer_is_own(server, peer, ret_place) && !ln_address_is_loopback(peer);
 }
 
+bool turn_peer_is_resident(const struct ln_turn_server *server, const struct ln_address *peer)
+{
+    struct ln_turn_residents *residents = ln_turn_shared_residents(server->config.shared);
+    unsigned box;
+
+    return peer->port == 0 ? ln_turn_residents_at(residents, peer)
+                           : ln_turn_residents_find(residents, peer, &box);
+}
+
+/* Loopback as above. */
+static bool is_resident(const struct ln_turn_server *server, const struct ln_address *peer)
+{
+    return turn_peer_is_resident(server, peer) && !ln_address_is_loopback(peer);
+}
+
 bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln_address *peer,
                             bool stream)
 {
     size_t place;
 
+    if (!stream && peer->port != 0 && is_resident(server, peer))
+        return true;
     if (is_relay_address(server, peer, &place) &&
         ln_turn_port_serves(server->config.shared, place, peer->port, stream))
         return true;
@@ -111,10 +128,12 @@ bool turn_peer_allowed(const struct turn_request *request, const struct ln_addre
                                    .peer = *peer,
                                    .code = 403 };
     struct ln_address host = *peer;
+    bool stream = request->client->allocation->tcp;
     size_t place;
 
-    if (peer->port == 0 ? is_relay_address(server, peer, &place)
-                        : turn_peer_port_allowed(server, peer, request->client->allocation->tcp))
+    if (peer->port == 0
+            ? is_relay_address(server, peer, &place) || (!stream && is_resident(server, peer))
+            : turn_peer_port_allowed(server, peer, stream))
         return true;
     if (ln_turn_policy_check(server->config.policy, &host).allowed)
         return true;
@@ -293,6 +312,7 @@ void turn_channel_bind(struct turn_request *request)
     }
     channel->number = (uint16_t)(value >> 16);
     channel->peer = peer;
+    channel->ours = !ln_turn_policy_check(request->server->config.policy, &peer).allowed;
     channel->expires = request->now + LN_TURN_CHANNEL_LIFETIME;
     turn_answer_begin(&b, data, request, LN_STUN_SUCCESS);
     turn_answer_send(&b, request);

@@ -8,11 +8,11 @@
  * permission and lasts as long; one that is another's already ends the request with 508. Of a
  * peer elsewhere the IP address is claimed, as permissions are of IP addresses (RFC 8656, 9).
  *
- * Clients of this server stand behind few addresses, so that there the port is claimed as well: by
- * the permission if it names one, by the channel, or by the first datagram sent. A pair of shared
- * ports so serves one pair of clients, and neither takes for his partner's what a third one sent.
- * Two clients on the same port claim that port itself: this claim alone has two holders, and what
- * one sends goes to the other.
+ * Clients of this server, and residents, stand behind few addresses, so that there the port is
+ * claimed as well: by the permission if it names one, by the channel, or by the first datagram
+ * sent. A pair of shared ports so serves one pair of clients, and neither takes for his partner's
+ * what a third one sent. Two clients on the same port claim that port itself: this claim alone has
+ * two holders, and what one sends goes to the other.
  *
  * Invariants: a port has at least one relay; a relay's claims are gone when it leaves its port;
  * `claims` finds all of them. */
@@ -74,7 +74,7 @@ static struct ln_address claimed_address(const struct ln_turn_server *server,
     size_t place;
 
     address.scope = 0;
-    if (!turn_peer_is_own(server, peer, &place))
+    if (!turn_peer_is_own(server, peer, &place) && !turn_peer_is_resident(server, peer))
         address.port = 0;
     return address;
 }
@@ -84,12 +84,17 @@ static uint8_t holders_of(const struct turn_port *port, const struct ln_address 
     return ln_address_equal(&port->told, claimed) ? 2 : 1;
 }
 
-/* One of ours whose port is not named yet: nothing can be claimed. */
+/* One of ours whose port is not named yet: nothing can be claimed. Where residents live and the
+ * policy lets nobody else be reached, it is one of them. */
 static bool is_unnamed(const struct ln_turn_server *server, const struct ln_address *peer)
 {
     size_t place;
 
-    return peer->port == 0 && turn_peer_is_own(server, peer, &place);
+    if (peer->port != 0)
+        return false;
+    return turn_peer_is_own(server, peer, &place) ||
+           (turn_peer_is_resident(server, peer) &&
+            !ln_turn_policy_check(server->config.policy, peer).allowed);
 }
 
 bool turn_claim_free(const struct ln_turn_server *server, ln_time now,

@@ -33,6 +33,7 @@ struct ln_turn_shared {
     struct ln_turn_user *chains[CHAINS];
     struct token *tokens[CHAINS];
     _Atomic uint8_t ports[LN_TURN_RELAYS_MAX][65536]; /* 0: free; else worker + 1, and STREAM */
+    struct ln_turn_residents residents;
 };
 
 int ln_turn_shared_create(struct ln_turn_shared **ret_shared, const struct ln_env *env,
@@ -45,6 +46,7 @@ int ln_turn_shared_create(struct ln_turn_shared **ret_shared, const struct ln_en
     s->allocator = env->allocator;
     ln_rng_bytes(env->rng, s->secret, sizeof s->secret);
     atomic_flag_clear(&s->entering);
+    ln_turn_residents_init(&s->residents);
     ln_turn_shared_set_limits(s, limits);
     *ret_shared = s;
     return 0;
@@ -69,6 +71,11 @@ void ln_turn_shared_free(struct ln_turn_shared *shared)
         }
     }
     ln_free(shared->allocator, shared);
+}
+
+struct ln_turn_residents *ln_turn_shared_residents(struct ln_turn_shared *shared)
+{
+    return &shared->residents;
 }
 
 void ln_turn_shared_set_limits(struct ln_turn_shared *shared, const struct ln_turn_limits *limits)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the workers of one server share: how much each user holds, how fast he sends, and which
- * relay port belongs to whom.
+ * What the workers of one server share: how much each user holds, how fast he sends, which relay
+ * port belongs to whom, and who else lives in this program (residents.h).
  *
  * One worker is one core object on one thread; a user's allocations may lie on any of them. All
  * counters are atomic. The table of users is entered and left under a flag that is held for a few
@@ -13,7 +13,8 @@
 #ifndef LN_TURN_QUOTA_H
 #define LN_TURN_QUOTA_H
 
-#include <linnet/address.h>
+#include "servers/turn/core/residents.h"
+
 #include <linnet/env.h>
 
 #include <stdatomic.h>
@@ -43,6 +44,7 @@ struct ln_turn_shared;
 LN_NODISCARD int ln_turn_shared_create(struct ln_turn_shared **ret_shared, const struct ln_env *env,
                                        const struct ln_turn_limits *limits);
 void ln_turn_shared_free(struct ln_turn_shared *shared); /* NULL is fine; no worker is left */
+struct ln_turn_residents *ln_turn_shared_residents(struct ln_turn_shared *shared);
 /* Any thread. What is held stays, also above a new limit. */
 void ln_turn_shared_set_limits(struct ln_turn_shared *shared, const struct ln_turn_limits *limits);
 

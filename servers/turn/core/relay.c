@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The data path (RFC 8656, 11 and 12): from a client to a peer, from a peer to a client, and from
- * one client of this worker to another without a socket in between.
+ * The data path (RFC 8656, 11 and 12): from a client to a peer, from a peer to a client, and
+ * without a socket in between where both are of this program (handover.c).
  *
  * Data that may not pass is dropped and counted, never answered. A payload is copied once, behind
  * its new header, into a buffer that the kernel then reads. */
@@ -191,6 +191,11 @@ void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
     channel = turn_channel_by_number(client->allocation, now, number);
     if (!channel) {
         server->counts.dropped_no_channel++;
+        client->allocation->packets_dropped++;
+        return;
+    }
+    if (channel->ours && !turn_peer_port_allowed(server, &channel->peer, false)) {
+        server->counts.dropped_policy++; /* who was there has gone */
         client->allocation->packets_dropped++;
         return;
     }

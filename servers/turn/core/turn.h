@@ -3,8 +3,9 @@
  * streams, RFC 8016; RFC 6062 where the operator wants it.
  *
  * One object is one worker: it owns the clients whose packets its driver hands it, and their relay
- * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports) and nothing else;
- * what a client sends to another worker's client goes over as a parcel.
+ * sockets. Several workers share a struct ln_turn_shared (quotas, relay ports, residents) and
+ * nothing else; what a client sends to another worker's client, or to an endpoint of this program
+ * (residents.h), goes over as a parcel.
  *
  * Nothing is remembered of a UDP client before he has proved his password: nonces are stateless,
  * answers to the unknown are short and limited per source prefix. Streams are bounded per source
@@ -30,7 +31,7 @@
 #define LN_TURN_CHANNELS_MAX         1024u
 #define LN_TURN_QUEUE_MAX            4096u /* packets that wait to be sent */
 #define LN_TURN_TRAINS_MAX           1024u /* destinations among them */
-#define LN_TURN_PARCELS_MAX          4096u /* datagrams for other workers */
+#define LN_TURN_PARCELS_MAX          4096u /* datagrams for other workers and residents */
 #define LN_TURN_CLIENTS_MAX          131072u
 #define LN_TURN_SHARED_PORTS_MAX     1024u    /* of one family */
 #define LN_TURN_CLAIMS_MAX           1048576u /* of peers on them */
@@ -135,14 +136,39 @@ void ln_turn_server_drain(struct ln_turn_server *server, bool drain);
 LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, size_t i,
                                           struct ln_address *ret_bound);
 
-/* ---- to clients of other workers, and of this one's that are heard by others ---- */
+/* ---- to clients of other workers, of this one's that are heard by others, and to residents ----
+ *
+ * Boxes below LN_TURN_WORKERS_MAX are those of workers by their numbers, the others of residents as
+ * they were entered (residents.h). */
 
-/* A datagram for a client of the worker *ret_worker, or NULL. The reference is the caller's, who
- * returns it on this object's thread; meanwhile another thread may read the buffer. */
-struct ln_buffer *ln_turn_server_poll_parcel(struct ln_turn_server *server, unsigned *ret_worker);
-/* One that another worker's object gave. Borrowed for the call. */
+/* A datagram for the box *ret_box, or NULL. The reference is the caller's, who returns it on this
+ * object's thread; meanwhile another thread may have the buffer to itself. */
+struct ln_buffer *ln_turn_server_poll_parcel(struct ln_turn_server *server, unsigned *ret_box);
+/* One that another worker's object gave, or a resident. Borrowed for the call. */
 void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
                                 const struct ln_buffer *parcel);
+
+/* What a parcel for a resident says: which relayed address sent what, to which of his addresses.
+ * The bytes are the buffer's, and may be written to. */
+struct ln_turn_parcel {
+    struct ln_address from, to;
+    uint8_t *data;
+    size_t len;
+};
+struct ln_turn_parcel ln_turn_parcel_read(struct ln_buffer *parcel);
+
+/* How clients may know a resident's address: from outside a 1:1 NAT (or no family), and as it is
+ * bound. */
+struct ln_turn_names {
+    struct ln_address external, bound;
+};
+/* One of a resident for the worker that has the relayed address `to`, which decides about it as it
+ * does for any peer: under the first of the names that the client has permitted. NULL without
+ * memory. */
+LN_NODISCARD struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool,
+                                                     const struct ln_turn_names *names,
+                                                     const struct ln_address *to, const void *data,
+                                                     size_t len);
 
 /* ---- what happened ---- */
 
@@ -172,9 +198,11 @@ void ln_turn_server_take_parcel(struct ln_turn_server *server, ln_time now,
     X(dropped_rate, "Dropped: above the bandwidth of the user.")                                   \
     X(dropped_queue, "Dropped: no room to queue, or no memory.")                                   \
     X(dropped_stream_full, "Dropped: the client's stream takes no more.")                          \
-    X(handed_over, "Packets handed from one client to another in memory.")                         \
+    X(handed_over, "Packets handed to a client or a peer of this program in memory.")              \
     X(handed_to_workers, "Of them, to a client of another worker.")                                \
-    X(dropped_exchange, "Dropped: the other worker takes no more.")                                \
+    X(handed_to_residents, "Of them, from a client to a peer in this program.")                    \
+    X(handed_from_residents, "Of them, from such a peer to a client that permits it.")             \
+    X(dropped_exchange, "Dropped: the other worker, or the peer in this program, takes no more.")  \
     X(send_failed, "Sends that the network refused.")                                              \
     X(streams_refused, "Streams and sessions refused: too many without an allocation.")            \
     X(streams_timed_out, "Streams closed: no allocation, or half a frame, for too long.")          \

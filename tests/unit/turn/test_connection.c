@@ -460,6 +460,25 @@ LN_TEST(connection, one_to_a_peer_at_a_time_and_as_many_as_are_allowed)
     rig_end(&rig);
 }
 
+/* Residents speak UDP: for a TCP allocation their address is one of the machine's, as any. */
+LN_TEST(attack_18, a_residents_port_of_tcp_is_as_closed_as_it_was)
+{
+    struct ln_address home = rig_address("203.0.113.9:5000");
+    struct rig_client alice;
+    struct rig rig;
+
+    prepare(&rig);
+    rig.policy.own[0] = rig_address("203.0.113.9");
+    rig.policy.own_count = 1;
+    rig_start(&rig);
+    CHECK_EQUAL(ln_turn_residents_enter(ln_turn_shared_residents(rig.shared), &home, 70), 0);
+    alice = alice_from(&rig, "198.51.100.7:4000");
+    CHECK_EQUAL(allocate(&alice, NULL), 0);
+    CHECK_EQUAL(rig_permit(&alice, "203.0.113.9:5000"), 403);
+    CHECK_EQUAL(dial(&alice, "203.0.113.9:5000", NULL), 403);
+    rig_end(&rig);
+}
+
 LN_TEST(connection, clients_reach_each_others_tcp_relays_but_no_ports_of_udp)
 {
     struct rig rig;
