@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The boxes of the workers (exchange.h). Inboxes are io's mailboxes; the way back is a list without
- * a lock, which never refuses: one thread takes all of it at once, so that no element of it can
- * come again while another thread looks at it. */
+ * The boxes of workers and residents (exchange.h). Inboxes are io's mailboxes; the way back is a
+ * list without a lock, which never refuses: one thread takes all of it at once, so that no element
+ * of it can come again while another thread looks at it. */
 #include "servers/turn/wiring/exchange.h"
 
 #include <linnet/error.h>
@@ -55,8 +55,8 @@ void exchange_add(struct exchange_box *boxes, unsigned self, unsigned to, struct
     else
         box->out[to].first = buffer;
     box->out[to].last = buffer;
-    box->out[to].count++;
-    box->filled |= UINT64_C(1) << to;
+    if (box->out[to].count++ == 0)
+        box->filled[box->filled_count++] = (uint8_t)to;
 }
 
 /* False when the inbox has no room for it. */
@@ -74,24 +74,22 @@ void exchange_flush(struct exchange_box *boxes, unsigned self)
 {
     struct exchange_box *box = &boxes[self];
 
-    for (unsigned to = 0; box->filled; to++) {
+    while (box->filled_count > 0) {
+        uint8_t to = box->filled[--box->filled_count];
         struct exchange_batch batch = { box->out[to].first, box->out[to].count, self };
 
-        if (!batch.first)
-            continue;
         if (!put(&boxes[to], &batch)) {
             box->dropped += batch.count;
             unref_all(batch.first);
         }
         box->out[to].first = box->out[to].last = NULL;
         box->out[to].count = 0;
-        box->filled &= ~(UINT64_C(1) << to);
     }
     take_returned(box);
 }
 
 void exchange_take(struct exchange_box *boxes, unsigned self,
-                   void (*each)(void *ctx, const struct ln_buffer *buffer), void *ctx)
+                   void (*each)(void *ctx, struct ln_buffer *buffer), void *ctx)
 {
     struct exchange_box *box = &boxes[self];
     struct exchange_batch batch;
@@ -108,25 +106,35 @@ void exchange_take(struct exchange_box *boxes, unsigned self,
     }
 }
 
-static void ignore(void *ctx, const struct ln_buffer *buffer)
+void exchange_take_all(struct exchange_box *boxes, unsigned self,
+                       void (*each)(void *ctx, struct ln_buffer *buffer), void *ctx)
+{
+    for (unsigned i = 0; i < EXCHANGE_BATCHES_MAX / BATCHES_PER_TURN; i++)
+        exchange_take(boxes, self, each, ctx);
+}
+
+static void ignore(void *ctx, struct ln_buffer *buffer)
 {
     (void)ctx;
     (void)buffer;
 }
 
-void exchange_drain(struct exchange_box *boxes, unsigned count)
+void exchange_drain(struct exchange_box *boxes, unsigned self)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (!boxes[i].inbox.elements)
-            continue; /* it was not made */
-        while (atomic_load(&boxes[i].waiting) > 0)
-            exchange_take(boxes, i, ignore, NULL);
-        for (unsigned to = 0; to < LN_TURN_WORKERS_MAX; to++) {
-            unref_all(boxes[i].out[to].first);
-            boxes[i].out[to].first = boxes[i].out[to].last = NULL;
-        }
-        boxes[i].filled = 0;
+    if (boxes[self].inbox.elements)
+        exchange_take_all(boxes, self, ignore, NULL);
+}
+
+void exchange_recover(struct exchange_box *boxes, unsigned self)
+{
+    struct exchange_box *box = &boxes[self];
+
+    while (box->filled_count > 0) {
+        uint8_t to = box->filled[--box->filled_count];
+
+        unref_all(box->out[to].first);
+        box->out[to].first = box->out[to].last = NULL;
+        box->out[to].count = 0;
     }
-    for (unsigned i = 0; i < count; i++)
-        take_returned(&boxes[i]);
+    take_returned(box);
 }

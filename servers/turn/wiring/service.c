@@ -12,7 +12,7 @@
 #include "io/loop.h"
 #include "io/sockaddr.h"
 #include "io/thread.h"
-#include "servers/turn/wiring/exchange.h"
+#include "servers/turn/wiring/hall.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -49,18 +49,18 @@ struct ln_turn_service {
     struct ln_env env;
     struct ln_turn_listen listen[LN_TURN_LISTEN_MAX]; /* with the ports bound */
     struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
-    struct ln_turn_shared *shared;
+    struct turn_hall *hall;
+    struct ln_turn_shared *shared; /* the hall's */
     struct ln_turn_credentials *credentials;
     struct ln_turn_policy policy;
     struct ln_bytes certificate_pem, key_pem; /* own copies */
     bool secure;                              /* there was one from the beginning */
     unsigned worker_count;
     struct worker workers[LN_TURN_WORKERS_MAX];
-    struct exchange_box boxes[LN_TURN_WORKERS_MAX]; /* of more than one */
     pthread_mutex_t event_lock;
 
-    /* an order to the workers, and how many have yet to follow it */
-    pthread_mutex_t order_lock;
+    /* an order to the workers, one at a time, and how many have yet to follow it */
+    pthread_mutex_t orders, order_lock;
     pthread_cond_t order_done;
     unsigned order_left;
     bool drain;
@@ -155,10 +155,10 @@ static void take_events(struct worker *w)
     }
 }
 
-/* What its clients send to those of other workers. */
+/* What its clients send to those of other workers and to residents. */
 static void send_parcels(struct worker *w)
 {
-    struct exchange_box *boxes = w->service->boxes;
+    struct exchange_box *boxes = w->service->hall->boxes;
     struct ln_buffer *parcel;
     unsigned to;
 
@@ -167,7 +167,7 @@ static void send_parcels(struct worker *w)
     exchange_flush(boxes, w->index);
 }
 
-static void take_parcel(void *ctx, const struct ln_buffer *parcel)
+static void take_parcel(void *ctx, struct ln_buffer *parcel)
 {
     struct worker *w = ctx;
 
@@ -179,18 +179,15 @@ static void inbox_ready(void *ctx, unsigned events)
     struct worker *w = ctx;
 
     (void)events;
-    exchange_take(w->service->boxes, w->index, take_parcel, w);
+    exchange_take(w->service->hall->boxes, w->index, take_parcel, w);
     ln_loop_touch(w->handle);
 }
 
 static int open_box(struct worker *w)
 {
-    struct exchange_box *box = &w->service->boxes[w->index];
-    int error;
+    struct exchange_box *box = &w->service->hall->boxes[w->index];
+    int error = exchange_init(box);
 
-    if (w->service->worker_count == 1)
-        return 0;
-    error = exchange_init(box);
     return error ? error
                  : ln_loop_watch_fd(w->loop, ln_mailbox_fd(&box->inbox), LN_LOOP_READABLE,
                                     inbox_ready, w, &w->inbox);
@@ -209,7 +206,7 @@ static void after(void *ctx, ln_time now)
     }
     pthread_mutex_lock(&w->lock);
     ln_turn_server_counts(w->server, &w->counts);
-    w->counts.dropped_exchange = w->service->boxes[w->index].dropped;
+    w->counts.dropped_exchange = w->service->hall->boxes[w->index].dropped;
     w->allocations = ln_turn_server_allocations(w->server);
     pthread_mutex_unlock(&w->lock);
 }
@@ -373,9 +370,20 @@ static void follow_drain(void *ctx)
     order_followed(w->service);
 }
 
+static void follow_settle(void *ctx)
+{
+    struct worker *w = ctx;
+
+    send_parcels(w);
+    exchange_take_all(w->service->hall->boxes, w->index, take_parcel, w);
+    ln_loop_touch(w->handle);
+    order_followed(w->service);
+}
+
 /* Has every worker call it on its own thread, and waits. */
 static void give_order(struct ln_turn_service *s, void (*call)(void *ctx))
 {
+    pthread_mutex_lock(&s->orders);
     pthread_mutex_lock(&s->order_lock);
     s->order_left = s->worker_count;
     pthread_mutex_unlock(&s->order_lock);
@@ -386,6 +394,12 @@ static void give_order(struct ln_turn_service *s, void (*call)(void *ctx))
     while (s->order_left > 0)
         pthread_cond_wait(&s->order_done, &s->order_lock);
     pthread_mutex_unlock(&s->order_lock);
+    pthread_mutex_unlock(&s->orders);
+}
+
+static void settle(void *ctx)
+{
+    give_order(ctx, follow_settle);
 }
 
 static void free_pem(struct ln_bytes *pem)
@@ -509,6 +523,21 @@ static unsigned choose_workers(const struct ln_turn_service_config *config)
     return count < LN_TURN_WORKERS_MAX ? count : LN_TURN_WORKERS_MAX;
 }
 
+static int create_hall(struct ln_turn_service *s)
+{
+    int error = turn_hall_create(&s->hall, s->shared);
+
+    if (error) {
+        ln_turn_shared_free(s->shared);
+        return error;
+    }
+    memcpy(s->hall->relays, s->relays, sizeof s->relays);
+    s->hall->relay_count = s->config.turn.relay_count;
+    s->hall->settle = settle;
+    s->hall->ctx = s;
+    return 0;
+}
+
 static int set_up(struct ln_turn_service *s)
 {
     static const uint8_t none[LN_TURN_NONCE_KEY_LEN];
@@ -533,6 +562,8 @@ static int set_up(struct ln_turn_service *s)
         ln_rng_bytes(&s->rng, turn->nonce_key, sizeof turn->nonce_key);
     ln_rng_bytes(&s->rng, turn->ticket_key, sizeof turn->ticket_key);
     error = ln_turn_shared_create(&s->shared, &s->env, &s->config.limits);
+    if (!error)
+        error = create_hall(s);
     if (!error)
         error = copy_pem(&s->certificate_pem, s->config.certificate_pem);
     if (!error)
@@ -560,6 +591,7 @@ int ln_turn_service_start(struct ln_turn_service **ret_service,
     s->config = *config;
     s->credentials = credentials;
     pthread_mutex_init(&s->event_lock, NULL);
+    pthread_mutex_init(&s->orders, NULL);
     pthread_mutex_init(&s->order_lock, NULL);
     pthread_cond_init(&s->order_done, NULL);
     s->secure = config->certificate_pem.len > 0;
@@ -579,23 +611,29 @@ int ln_turn_service_start(struct ln_turn_service **ret_service,
     return 0;
 }
 
+static void end_workers(void *ctx)
+{
+    struct ln_turn_service *s = ctx;
+
+    for (unsigned i = 0; i < s->worker_count; i++)
+        if (s->workers[i].thread.started)
+            ln_loop_stop(s->workers[i].loop);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        ln_thread_join(&s->workers[i].thread);
+}
+
 void ln_turn_service_stop(struct ln_turn_service *service)
 {
     if (!service)
         return;
-    for (unsigned i = 0; i < service->worker_count; i++)
-        if (service->workers[i].thread.started)
-            ln_loop_stop(service->workers[i].loop);
-    for (unsigned i = 0; i < service->worker_count; i++)
-        ln_thread_join(&service->workers[i].thread);
-    exchange_drain(service->boxes, service->worker_count);
+    if (service->hall)
+        turn_hall_close(service->hall, end_workers, service);
     for (unsigned i = 0; i < service->worker_count; i++)
         free_worker(&service->workers[i]);
-    for (unsigned i = 0; i < service->worker_count; i++)
-        exchange_deinit(&service->boxes[i]);
-    ln_turn_shared_free(service->shared);
+    turn_hall_unref(service->hall);
     ln_turn_credentials_free(service->credentials);
     pthread_mutex_destroy(&service->event_lock);
+    pthread_mutex_destroy(&service->orders);
     pthread_mutex_destroy(&service->order_lock);
     pthread_cond_destroy(&service->order_done);
     free_pem(&service->certificate_pem);
@@ -603,6 +641,11 @@ void ln_turn_service_stop(struct ln_turn_service *service)
     ln_wipe(service->config.turn.nonce_key, sizeof service->config.turn.nonce_key);
     ln_wipe(service->config.turn.ticket_key, sizeof service->config.turn.ticket_key);
     ln_free(ln_allocator_libc(), service);
+}
+
+struct turn_hall *turn_service_hall(struct ln_turn_service *service)
+{
+    return service->hall;
 }
 
 /* ---- what is told ---- */

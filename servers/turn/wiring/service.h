@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The TURN server on sockets: a worker a core, each with its own loop, sockets (SO_REUSEPORT gives
- * a client always to the same one) and server object. All calls from one thread, the owner's. */
+ * a client always to the same one) and server object. All calls from one thread, the owner's.
+ * Peers of its clients that live in the same program: resident.h. */
 #ifndef LN_TURN_WIRING_SERVICE_H
 #define LN_TURN_WIRING_SERVICE_H
 
@@ -39,7 +40,7 @@ struct ln_turn_service_config {
 LN_NODISCARD int ln_turn_service_start(struct ln_turn_service **ret_service,
                                        const struct ln_turn_service_config *config,
                                        struct ln_turn_credentials *credentials, size_t *ret_failed);
-/* Ends it at once. NULL is fine. */
+/* Ends it at once. Residents that are there go on by their sockets. NULL is fine. */
 void ln_turn_service_stop(struct ln_turn_service *service);
 
 /* Other credentials (taken over), policy, limits and certificate, while it runs. Returns 0,

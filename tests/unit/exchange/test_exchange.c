@@ -14,7 +14,7 @@
 #define ROUNDS  20000u
 
 struct hall {
-    struct exchange_box boxes[WORKERS];
+    struct exchange_box boxes[EXCHANGE_BOXES_MAX];
     struct ln_pool pools[WORKERS];
 };
 
@@ -29,8 +29,10 @@ static void open_hall(struct hall *hall)
 
 static void close_hall(struct hall *hall)
 {
-    exchange_drain(hall->boxes, WORKERS);
+    for (unsigned i = 0; i < WORKERS; i++)
+        exchange_drain(hall->boxes, i);
     for (unsigned i = 0; i < WORKERS; i++) {
+        exchange_recover(hall->boxes, i);
         exchange_deinit(&hall->boxes[i]);
         CHECK_EQUAL(hall->pools[i].in_use, 0);
         ln_pool_deinit(&hall->pools[i]);
@@ -55,7 +57,7 @@ struct seen {
     bool grew;
 };
 
-static void see(void *ctx, const struct ln_buffer *buffer)
+static void see(void *ctx, struct ln_buffer *buffer)
 {
     const uint8_t *bytes = buffer->data + buffer->offset;
     struct seen *seen = ctx;
