@@ -13,8 +13,8 @@ export async function emptyPage() {
 }
 
 /** In the page: a connection whose messages come back, and a picture to look at. */
-export function openEnd({ offers, messages, longest }) {
-  const pc = new RTCPeerConnection();
+export function openEnd({ offers, messages, longest, configuration }) {
+  const pc = new RTCPeerConnection(configuration);
   const end = { pc, received: 0, wrong: 0 };
   globalThis.end = end;
   const content = (i) => String.fromCharCode(97 + i % 26).repeat(1 + (i * 7919) % longest);

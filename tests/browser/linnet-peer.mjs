@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `linnet peer` as a process: lines of JSON in and out.
+// `linnet peer`, or another program that speaks as it does, as a process: lines of JSON in and out.
 import { spawn } from 'node:child_process';
 import readline from 'node:readline';
 import { binary } from './support.mjs';
@@ -9,8 +9,8 @@ export class LinnetPeer {
   errors = '';
   #stats = [];
 
-  constructor(options, onLine) {
-    this.child = spawn(binary(), ['peer', ...options], { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(options, onLine, [program, ...words] = [binary(), 'peer']) {
+    this.child = spawn(program, [...words, ...options], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => { this.child.once('exit', (code, signal) => resolve(code ?? signal)); });
     this.child.stdin.on('error', () => {});
     this.child.stderr.on('data', (data) => { this.errors += data; });

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""coturn's test client (package coturn) against a TURN server whose peer lives in the server's own program
+(tests/interop/resident_host.c): by every transport, with channels and indications. Nothing is lost, no packet between
+relay and peer saw a socket, and of the peer's address nothing but its port is reached. In the namespace of
+tests/support/netns: its address is private, and the server is not told to allow it."""
+import contextlib
+import os
+import re
+import socket
+import subprocess
+
+from relays import tls_options
+from support import Lines, ROOT, run_all
+
+HOST_PROGRAM = os.environ.get("RESIDENT_HOST", os.path.join(ROOT, "build-san/tests/resident-host"))
+HOST = "10.77.0.2"
+SECONDS = 60  # a deadline for what went wrong
+MESSAGES, CLIENTS = 20, 3
+
+
+def free_pair():
+    """An even UDP port of the host's that is free, as the next one is: the client sends RTP and RTCP."""
+    for port in range(21000, 22000, 2):
+        with contextlib.ExitStack() as stack:
+            try:
+                for number in (port, port + 1):
+                    sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    sock.bind((HOST, number))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no two free ports")
+
+
+class Resident(Lines):
+    """The program, with an echo."""
+
+    def __init__(self, *more):
+        self.peer = free_pair()
+        super().__init__(HOST_PROGRAM, "echo", HOST, str(self.peer), *more)
+        self.ports = self.expect(lambda m: "udp" in m)
+
+
+def run_client(resident, *options, transport="udp", peer=None):
+    command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", *options, "-p", str(resident.ports[transport]), "-u", "u",
+               "-w", "p", "-e", HOST, "-r", str(peer or resident.peer), "-n", str(MESSAGES), "-m", str(CLIENTS), HOST]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr, command
+
+
+def client(*options, transport="udp", more=()):
+    resident = Resident(*more)
+    code, text, command = run_client(resident, *options, transport=transport)
+    stats = resident.stats()
+    assert resident.end() == 0
+    assert code == 0, (command, text[-2000:])
+    totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
+    assert totals, text[-2000:]
+    sent, received = map(int, totals[-1])
+    assert sent >= MESSAGES * CLIENTS and received == sent, (sent, received, text[-2000:])
+    assert stats["packets_in"] == stats["handed_to_residents"] == stats["resident_handed_in"] >= sent, stats
+    assert stats["packets_out"] == stats["handed_from_residents"] == stats["resident_handed_out"] >= sent, stats
+    assert stats["resident_received"] == stats["resident_sent"] == stats["resident_dropped_spoofed"] == 0, stats
+
+
+def test_turnutils_reach_a_peer_of_the_same_program_over_udp():
+    client()
+    client("-s")
+    client("-c")
+
+
+def test_turnutils_reach_a_peer_of_the_same_program_over_tcp():
+    client("-t", transport="tcp")
+    client("-t", "-s", transport="tcp")
+
+
+def test_turnutils_reach_a_peer_of_the_same_program_over_tls_and_dtls():
+    files = tls_options()[1::2]
+    client("-S", "-t", transport="tcp", more=files)
+    client("-S", more=files)
+
+
+def test_turnutils_reach_no_other_port_of_that_address():
+    """A socket of another program, right beside."""
+    resident = Resident()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 0))
+        other.setblocking(False)
+        code, text, command = run_client(resident, "-c", peer=other.getsockname()[1])
+        stats = resident.stats()
+        assert code != 0 or "tot_recv_msgs=0" in text, (command, text[-2000:])
+        try:
+            raise AssertionError(other.recvfrom(65536))
+        except BlockingIOError:
+            pass
+    assert stats["refused_peers"] > 0 and stats["handed_to_residents"] == 0, stats
+    assert resident.end() == 0
+
+
+if __name__ == "__main__":
+    run_all(globals())
