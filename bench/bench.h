@@ -29,6 +29,7 @@ int bench_mixed(const struct bench_options *options, json_t *rows);
 int bench_srtp(const struct bench_options *options, json_t *rows);
 int bench_paths(const struct bench_options *options, json_t *rows);
 int bench_turn(const struct bench_options *options, json_t *rows);
+int bench_resident(const struct bench_options *options, json_t *rows);
 int bench_latency_row(const struct bench_options *options, json_t *rows);
 
 /* --- streamed.c: a row of one message in pieces. Returns as above. */

@@ -33,6 +33,7 @@
 #define AT_A_TIME    50u /* allocations under way */
 #define TRY_MS       200
 #define READ_CAP     65536
+#define ECHOES       1024u /* under way at a time */
 
 /* ---- a client ---- */
 
@@ -288,6 +289,49 @@ struct result run_load(struct load *load, size_t payload, enum batching batching
     cpu = server_cpu(load->server) - cpu;
     result.packets_per_cpu_s = cpu > 0 ? (double)got / cpu : 0;
     result.mbit_per_s = (double)got * (double)payload * 8 / took / 1e6;
+    return result;
+}
+
+/* As much as came back meanwhile; what is missing after a while is lost. */
+static size_t await_echoes(struct load *load, size_t framed, size_t missing)
+{
+    size_t got = 0, silent = 0;
+
+    while (got < missing && silent < SILENT_MAX) {
+        size_t more = 0;
+
+        for (size_t i = 0; i < load->count; i++)
+            more += drain(load->flows[i].fd, framed);
+        silent = more > 0 ? 0 : silent + 1;
+        got += more;
+        if (more == 0)
+            usleep(500);
+    }
+    return got;
+}
+
+struct result run_echoed(struct load *load, size_t payload, enum batching batching)
+{
+    unsigned burst = batching == GSO ? TRAIN : 1, pass = ECHOES / burst / (unsigned)load->count;
+    size_t framed = payload + LN_CHANNEL_HEADER_LEN, got = 0;
+    uint8_t packet[2048] = { 0 };
+    double start = bench_wall_seconds(), cpu = server_cpu(load->server), took;
+    struct result result;
+
+    pass += pass == 0;
+    ln_channel_data_write_header(packet, 0x4000, payload);
+    while (bench_wall_seconds() - start < RUN_SECONDS) {
+        size_t sent = 0;
+
+        for (unsigned k = 0; k < pass; k++)
+            for (size_t i = 0; i < load->count; i++, sent += burst)
+                send_packets(load->flows[i].fd, NULL, packet, framed, burst, batching == GSO);
+        got += await_echoes(load, framed, sent);
+    }
+    took = bench_wall_seconds() - start;
+    cpu = server_cpu(load->server) - cpu;
+    result.packets_per_cpu_s = cpu > 0 ? 2 * (double)got / cpu : 0;
+    result.mbit_per_s = 2 * (double)got * (double)payload * 8 / took / 1e6;
     return result;
 }
 

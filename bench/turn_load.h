@@ -55,6 +55,10 @@ void end_flows(struct load *load);
 /* Both directions of all flows for a while. */
 struct result run_load(struct load *load, size_t payload, enum batching batching);
 
+/* The same where the peer sends back what it gets: from the clients alone, and a packet that came
+ * back counts twice. */
+struct result run_echoed(struct load *load, size_t payload, enum batching batching);
+
 /* Microseconds of single packets from client to peer, at a steady rate. */
 void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99);
 

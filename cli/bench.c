@@ -23,7 +23,7 @@ static const struct {
 } benches[] = {
     { "setup", bench_setup }, { "idle", bench_idle },   { "data", bench_data },
     { "srtp", bench_srtp },   { "paths", bench_paths }, { "latency", bench_latency_row },
-    { "turn", bench_turn },   { "mixed", bench_mixed },
+    { "turn", bench_turn },   { "mixed", bench_mixed }, { "resident", bench_resident },
 };
 
 static const struct cli_option options[] = {
@@ -51,7 +51,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_command command = {
     .name = "bench",
-    .synopsis = "setup|idle|data|mixed|srtp|paths|latency|turn [options]",
+    .synopsis = "setup|idle|data|mixed|srtp|paths|latency|turn|resident [options]",
     .summary = "Measures this machine with this program.",
     .options = options,
     .arguments_min = 1,

@@ -91,6 +91,14 @@ def test_bench_turn_has_its_members():
             assert abs(row["of_machine"] - row["packets_per_cpu_s"] / limit) < 0.001, (row, limit)
 
 
+def test_bench_resident_has_its_members():
+    rows = bench("resident", "--runs", "1")
+    assert [row["way"] for row in rows] == ["kernel", "memory"] and rows[0]["of_kernel"] == 1, rows
+    for row in rows:
+        positive(row, "packets_per_cpu_s", "mbit_per_s", "of_kernel")
+        assert (row["payload_bytes"], row["flows"], row["batching"]) == (200, 100, "single"), row
+
+
 def test_bench_latency_has_its_members():
     (row,) = bench("latency", "--seconds", "1")
     positive(row, "p50_ms", "p95_ms", "frame_ms")
