@@ -19,6 +19,7 @@
 #define LIFETIME_MAX     LN_SECONDS(3600) /* longer is not waited for */
 #define LIFETIME_MIN     LN_SECONDS(10)   /* a shorter one is not refreshed more often */
 #define REFRESH_AHEAD    LN_SECONDS(60)
+#define PROTOCOL_TCP     6u
 #define PROTOCOL_UDP     17u
 
 static const char *const drop_names[] = {
@@ -51,7 +52,8 @@ int ln_turn_client_create(struct ln_turn_client **ret_turn,
     struct ln_turn_client *turn;
 
     if (strlen(config->username) > LN_TURN_CLIENT_USERNAME_MAX ||
-        strlen(config->password) > LN_TURN_CLIENT_PASSWORD_MAX)
+        strlen(config->password) > LN_TURN_CLIENT_PASSWORD_MAX ||
+        (config->connections && !config->stream))
         return LN_ERR_INVALID_ARGUMENT;
     turn = ln_alloc_zero(env->allocator, sizeof *turn);
     if (!turn)
@@ -63,7 +65,7 @@ int ln_turn_client_create(struct ln_turn_client **ret_turn,
     turn->config.username = turn->config.password = NULL;
     turn->refresh_at = turn->expires_at = LN_TIME_NEVER;
     turn->next_channel = LN_CHANNEL_MIN;
-    if (!turn->username || !turn->password) {
+    if (!turn->username || !turn->password || ln_turn_client_connections_create(turn) != 0) {
         ln_turn_client_free(turn);
         return LN_ERR_NOMEM;
     }
@@ -78,6 +80,7 @@ void ln_turn_client_free(struct ln_turn_client *turn)
     if (turn->password)
         ln_wipe(turn->password, strlen(turn->password));
     ln_turn_client_auth_wipe(&turn->auth);
+    ln_free(turn->env->allocator, turn->connections);
     ln_free(turn->env->allocator, turn->username);
     ln_free(turn->env->allocator, turn->password);
     ln_free(turn->env->allocator, turn);
@@ -129,6 +132,7 @@ static void stop(struct ln_turn_client *turn, enum ln_turn_client_state state, u
         ln_stun_transaction_cancel(&turn->channels[i].request.transaction);
         turn->channels[i].refresh_at = turn->channels[i].expires_at = LN_TIME_NEVER;
     }
+    ln_turn_client_connections_stop(turn);
 }
 
 void ln_turn_client_close(struct ln_turn_client *turn, ln_time now)
@@ -266,7 +270,7 @@ static void final_answer(struct ln_turn_client *turn, struct ln_turn_client_requ
     request->challenges = 0;
     if (request == &turn->request)
         allocation_answer(turn, message, code, now);
-    else
+    else if (!ln_turn_client_connections_answer(turn, request, message, code, now))
         ln_turn_client_peers_answer(turn, request, code, now);
 }
 
@@ -340,17 +344,15 @@ static struct ln_turn_client_request *find_request(struct ln_turn_client *turn,
     if (request->transaction.state != LN_STUN_RUNNING ||
         !ln_stun_id_equal(&request->transaction.id, &message->id))
         request = ln_turn_client_peers_find(turn, &message->id);
+    if (!request)
+        request = ln_turn_client_connections_find(turn, &message->id);
     return request && request->transaction.sent > 0 && request->method == message->method ? request
                                                                                           : NULL;
 }
 
-static int receive_answer(struct ln_turn_client *turn, ln_time now,
-                          const struct ln_stun_message *message)
+int ln_turn_client_answered(struct ln_turn_client *turn, struct ln_turn_client_request *request,
+                            const struct ln_stun_message *message, ln_time now)
 {
-    struct ln_turn_client_request *request = find_request(turn, message);
-
-    if (!request)
-        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_TRANSACTION, LN_ERR_NOT_FOUND);
     if (message->kind == LN_STUN_ERROR)
         return receive_error(turn, request, message, now);
     if (request->signed_ && !ln_turn_client_auth_check(&turn->auth, message)) {
@@ -367,6 +369,15 @@ static int receive_answer(struct ln_turn_client *turn, ln_time now,
     return 0;
 }
 
+static int receive_answer(struct ln_turn_client *turn, ln_time now,
+                          const struct ln_stun_message *message)
+{
+    struct ln_turn_client_request *request = find_request(turn, message);
+
+    return request ? ln_turn_client_answered(turn, request, message, now)
+                   : ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_TRANSACTION, LN_ERR_NOT_FOUND);
+}
+
 int ln_turn_client_receive(struct ln_turn_client *turn, ln_time now, uint8_t *data, size_t len,
                            struct ln_address *ret_peer, uint8_t **ret_data, size_t *ret_len)
 {
@@ -380,6 +391,8 @@ int ln_turn_client_receive(struct ln_turn_client *turn, ln_time now, uint8_t *da
         return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
     if (message.kind == LN_STUN_SUCCESS || message.kind == LN_STUN_ERROR)
         return receive_answer(turn, now, &message);
+    if (message.kind == LN_STUN_INDICATION && message.method == LN_STUN_CONNECTION_ATTEMPT)
+        return ln_turn_client_receive_attempt(turn, now, &message);
     if (message.kind != LN_STUN_INDICATION || message.method != LN_STUN_DATA)
         return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_KIND, LN_ERR_MALFORMED);
     result = ln_turn_client_receive_indication(turn, now, &message, ret_peer, &value);
@@ -392,31 +405,34 @@ int ln_turn_client_receive(struct ln_turn_client *turn, ln_time now, uint8_t *da
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-static int write_request(struct ln_turn_client *turn, const struct ln_turn_client_request *request,
-                         const struct ln_address *peer, uint16_t channel, void *data, size_t cap)
+int ln_turn_client_write(struct ln_turn_client *turn, const struct ln_turn_client_request *request,
+                         struct ln_turn_client_subject about, void *data, size_t cap)
 {
+    uint32_t protocol = turn->connections ? PROTOCOL_TCP : PROTOCOL_UDP;
     struct ln_stun_builder b;
 
     ln_stun_begin(&b, data, cap, LN_STUN_REQUEST, request->method, &request->transaction.id);
     if (request->method == LN_STUN_ALLOCATE) {
-        ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, PROTOCOL_UDP << 24);
+        ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, protocol << 24);
         if (turn->config.both_families)
             ln_stun_add_u32(&b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
     } else if (request->method == LN_STUN_REFRESH && turn->state == LN_TURN_CLIENT_CLOSED) {
         ln_stun_add_u32(&b, LN_STUN_LIFETIME, 0);
     }
     ln_turn_client_add_ticket(turn, &b, request->method);
-    if (channel != 0)
-        ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, (uint32_t)channel << 16);
-    if (peer)
-        ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
+    if (about.channel != 0)
+        ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, (uint32_t)about.channel << 16);
+    if (about.connection != 0)
+        ln_stun_add_u32(&b, LN_STUN_CONNECTION_ID, about.connection);
+    if (about.peer)
+        ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, about.peer);
     ln_turn_client_auth_add(&turn->auth, &b, turn->username);
     ln_stun_add_fingerprint(&b);
     return ln_stun_finish(&b);
 }
 
 /* What the longest request takes: all but the ticket and the credentials fits in 160 bytes. */
-static size_t room_needed(const struct ln_turn_client *turn)
+size_t ln_turn_client_room_needed(const struct ln_turn_client *turn)
 {
     return 160 + turn->ticket_len + strlen(turn->username) + turn->auth.realm_len +
            turn->auth.nonce_len + turn->auth.algorithms_len;
@@ -424,10 +440,10 @@ static size_t room_needed(const struct ln_turn_client *turn)
 
 int ln_turn_client_poll(struct ln_turn_client *turn, ln_time now, void *data, size_t cap)
 {
-    bool room = cap >= room_needed(turn);
+    bool room = cap >= ln_turn_client_room_needed(turn);
     struct ln_turn_client_request *request = NULL;
+    struct ln_turn_client_subject about = { 0 };
     struct ln_address peer;
-    uint16_t channel = 0;
 
     if (turn->request.transaction.due && !room)
         return LN_ERR_NO_SPACE;
@@ -436,15 +452,19 @@ int ln_turn_client_poll(struct ln_turn_client *turn, ln_time now, void *data, si
             turn->release_due = false;
             ln_stun_transaction_cancel(&turn->request.transaction);
         }
-        return write_request(turn, &turn->request, NULL, 0, data, cap);
+        return ln_turn_client_write(turn, &turn->request, about, data, cap);
     }
     if (turn->state != LN_TURN_CLIENT_READY)
         return 0;
-    if (!room)
-        return ln_turn_client_peers_due(turn, LN_TIME_IMMEDIATE, &peer, &channel) ? LN_ERR_NO_SPACE
-                                                                                  : 0;
-    request = ln_turn_client_peers_due(turn, now, &peer, &channel);
-    return request ? write_request(turn, request, &peer, channel, data, cap) : 0;
+    if (!room) /* it is only looked at */
+        now = LN_TIME_IMMEDIATE;
+    request = ln_turn_client_peers_due(turn, now, &peer, &about.channel);
+    if (!request)
+        request = ln_turn_client_connections_due(turn, now, &peer);
+    about.peer = &peer;
+    if (!request || !room)
+        return request ? LN_ERR_NO_SPACE : 0;
+    return ln_turn_client_write(turn, request, about, data, cap);
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
@@ -469,6 +489,7 @@ void ln_turn_client_on_timeout(struct ln_turn_client *turn, ln_time now)
         ln_turn_client_begin(turn, &turn->request, LN_STUN_REFRESH, now);
     }
     ln_turn_client_peers_on_timeout(turn, now);
+    ln_turn_client_connections_on_timeout(turn, now);
 }
 
 ln_time ln_turn_client_next_timeout(const struct ln_turn_client *turn)
@@ -478,5 +499,6 @@ ln_time ln_turn_client_next_timeout(const struct ln_turn_client *turn)
     if (turn->state != LN_TURN_CLIENT_READY)
         return next;
     next = ln_time_min(next, ln_time_min(turn->expires_at, turn->refresh_at));
+    next = ln_time_min(next, ln_turn_client_connections_next_timeout(turn));
     return ln_time_min(next, ln_turn_client_peers_next_timeout(turn));
 }

@@ -23,6 +23,7 @@
 
 #define LN_TURN_CLIENT_PERMISSIONS_MAX 48u
 #define LN_TURN_CLIENT_CHANNELS_MAX    16u
+#define LN_TURN_CLIENT_CONNECTIONS_MAX 16u
 #define LN_TURN_CLIENT_CHALLENGES_MAX  3u
 #define LN_TURN_CLIENT_TICKET_MAX      256u /* bytes; with a longer one the allocation stays */
 #define LN_TURN_CLIENT_MESSAGE_MAX     2560u /* bytes of the longest message that we write but data */
@@ -30,12 +31,14 @@
 #define LN_TURN_CLIENT_HEAD_MAX        48u   /* in a Send indication to an IPv6 peer */
 #define LN_TURN_CLIENT_PERMISSION_LIFE LN_SECONDS(300) /* RFC 8656, 9 */
 #define LN_TURN_CLIENT_CHANNEL_LIFE    LN_SECONDS(600) /* RFC 8656, 12 */
+#define LN_TURN_CLIENT_ATTEMPT_LIFE    LN_SECONDS(30)  /* RFC 6062, 5.3 */
 
 struct ln_turn_client;
 
 struct ln_turn_client_config {
     const char *username, *password;  /* copied; UTF-8, as they are */
     bool stream;                      /* TCP or TLS: requests are not repeated */
+    bool connections;                 /* an allocation of TCP (RFC 6062); with stream alone */
     bool both_families;               /* also asks for an address of IPv6 (RFC 8656, 7.2) */
     bool mobile;                      /* asks for a ticket (RFC 8016) */
     uint8_t allocate_rc, allocate_rm; /* of requests before the allocation; 0: RFC 8489's */
@@ -124,6 +127,38 @@ size_t ln_turn_client_head(const struct ln_turn_client *turn, const struct ln_ad
 LN_NODISCARD int ln_turn_client_wrap(struct ln_turn_client *turn, ln_time now,
                                      const struct ln_address *peer, uint8_t *message, size_t len);
 
+/* --- connections of an allocation of TCP (RFC 6062; turn_connections.c) -------------------- */
+
+/* Each has a number here, given out once. Its bytes pass on a stream of its own to the same server:
+ * the owner opens one when the connection is THERE, sends what _bind_poll() writes, hands in what
+ * comes until the state is BOUND, and then has the peer's bytes as they are. */
+enum ln_turn_client_connection_state {
+    LN_TURN_CLIENT_CONNECTION_NONE,    /* no such number, or it was refused or has run out */
+    LN_TURN_CLIENT_CONNECTION_ASKED,   /* Connect is under way */
+    LN_TURN_CLIENT_CONNECTION_THERE,   /* at the server, which waits for the stream */
+    LN_TURN_CLIENT_CONNECTION_BINDING, /* ConnectionBind is under way */
+    LN_TURN_CLIENT_CONNECTION_BOUND,
+};
+/* Asks the server to connect to the peer. Returns 0, LN_ERR_LIMIT or LN_ERR_INVALID_STATE (not
+ * READY, or not of TCP). */
+LN_NODISCARD int ln_turn_client_connect(struct ln_turn_client *turn, ln_time now,
+                                        const struct ln_address *peer, uint32_t *ret_number);
+/* The next peer that has connected to us by itself: THERE. Only those with a permission come. */
+bool ln_turn_client_next_attempt(struct ln_turn_client *turn, struct ln_address *ret_peer,
+                                 uint32_t *ret_number);
+enum ln_turn_client_connection_state
+ln_turn_client_connection_state(const struct ln_turn_client *turn, uint32_t number);
+/* THERE: its stream is open, ConnectionBind is due. Does nothing in other states. */
+void ln_turn_client_bind_connection(struct ln_turn_client *turn, ln_time now, uint32_t number);
+/* What is to be sent on its stream: the length, 0, or LN_ERR_NO_SPACE. */
+LN_NODISCARD int ln_turn_client_bind_poll(struct ln_turn_client *turn, ln_time now, uint32_t number,
+                                          void *data, size_t cap);
+/* One message that came on its stream. Returns 0, or < 0 as ln_turn_client_receive(). */
+LN_NODISCARD int ln_turn_client_bind_receive(struct ln_turn_client *turn, ln_time now,
+                                             uint32_t number, const uint8_t *data, size_t len);
+/* It is not wanted any more, or over. The owner closes the stream; harmless for any number. */
+void ln_turn_client_forget_connection(struct ln_turn_client *turn, uint32_t number);
+
 /* --- in and out ---------------------------------------------------------------------------- */
 
 /* One message of the server. Returns 1 for data: the peer's address and the bytes within `data`;
@@ -146,6 +181,7 @@ ln_time ln_turn_client_next_timeout(const struct ln_turn_client *turn);
     X(INTEGRITY, "wrong_integrity")                                                                \
     X(CHANNEL, "unknown_channel")                                                                  \
     X(PERMISSION, "data_without_permission")                                                       \
+    X(CONNECTION, "connection_not_wanted")                                                         \
     X(KIND, "message_of_another_kind")
 enum ln_turn_client_drop {
 #define LN_TURN_CLIENT_DROP_ENUM(name, text) LN_TURN_CLIENT_DROP_##name,

@@ -43,6 +43,13 @@ static struct ln_turn_client_channel *find_channel(const struct ln_turn_client *
     return NULL;
 }
 
+bool ln_turn_client_peer_granted(const struct ln_turn_client *turn, const struct ln_address *peer)
+{
+    const struct ln_turn_client_permission *p = find_permission(turn, peer);
+
+    return turn->state == LN_TURN_CLIENT_READY && p && p->granted;
+}
+
 static bool idle(const struct ln_turn_client_permission *p)
 {
     return !p->granted && p->request.transaction.state != LN_STUN_RUNNING;
@@ -213,7 +220,7 @@ struct ln_turn_client_request *ln_turn_client_peers_due(struct ln_turn_client *t
 
 /* --- time ---------------------------------------------------------------------------------- */
 
-static uint16_t timed_out(struct ln_turn_client_request *request, ln_time now)
+uint16_t ln_turn_client_timed_out(struct ln_turn_client_request *request, ln_time now)
 {
     ln_stun_transaction_on_timeout(&request->transaction, now);
     if (request->transaction.state != LN_STUN_TIMED_OUT)
@@ -225,7 +232,7 @@ static uint16_t timed_out(struct ln_turn_client_request *request, ln_time now)
 static void run_permission(struct ln_turn_client *turn, struct ln_turn_client_permission *p,
                            ln_time now)
 {
-    uint16_t code = timed_out(&p->request, now);
+    uint16_t code = ln_turn_client_timed_out(&p->request, now);
 
     if (code)
         permission_answer(p, code, now);
@@ -236,14 +243,16 @@ static void run_permission(struct ln_turn_client *turn, struct ln_turn_client_pe
     if (!ln_time_due(p->refresh_at, now))
         return;
     p->refresh_at = LN_TIME_NEVER;
-    if (p->used && p->granted && p->request.transaction.state != LN_STUN_RUNNING)
+    /* One of TCP is used by whoever comes, until it is given back. */
+    if ((p->used || turn->connections) && p->granted &&
+        p->request.transaction.state != LN_STUN_RUNNING)
         ln_turn_client_begin(turn, &p->request, LN_STUN_CREATE_PERMISSION, now);
 }
 
 static void run_channel(struct ln_turn_client *turn, struct ln_turn_client_channel *channel,
                         ln_time now)
 {
-    uint16_t code = timed_out(&channel->request, now);
+    uint16_t code = ln_turn_client_timed_out(&channel->request, now);
 
     if (code)
         channel_answer(turn, channel, code, now);
@@ -370,7 +379,6 @@ int ln_turn_client_receive_indication(struct ln_turn_client *turn, ln_time now,
                                       const struct ln_stun_message *message,
                                       struct ln_address *ret_peer, struct ln_bytes *ret_data)
 {
-    const struct ln_turn_client_permission *p;
     struct ln_address peer;
     struct ln_bytes value;
 
@@ -378,8 +386,7 @@ int ln_turn_client_receive_indication(struct ln_turn_client *turn, ln_time now,
     if (message->unknown_count > 0 ||
         !ln_stun_find_xor_address(message, LN_STUN_XOR_PEER_ADDRESS, &peer))
         return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
-    p = find_permission(turn, &peer);
-    if (turn->state != LN_TURN_CLIENT_READY || !p || !p->granted) /* RFC 8656, 11.4 */
+    if (!ln_turn_client_peer_granted(turn, &peer)) /* RFC 8656, 11.4 */
         return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_PERMISSION, LN_ERR_NOT_FOUND);
     if (!ln_stun_find(message, LN_STUN_DATA_VALUE, &value))
         return 0; /* what ICMP said about the peer: checks find that out by themselves */
