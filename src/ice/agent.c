@@ -231,6 +231,8 @@ int ln_ice_poll_transmit(struct ln_ice *ice, ln_time now, struct ln_transmit *ou
 
     if (n == 0)
         n = ln_ice_tcp_asks_poll(ice, now, out);
+    if (n == 0)
+        n = ln_ice_tcp_relayed_poll(ice, now, out);
     return n != 0 ? n : ln_ice_poll_check(ice, now, out);
 }
 

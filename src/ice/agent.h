@@ -312,6 +312,7 @@ void ln_ice_add_host_of(struct ln_ice *ice, const struct ln_ice_link *link);
 bool ln_ice_add_server_reflexive(struct ln_ice *ice, const struct ln_ice_local *host, int server,
                                  const struct ln_address *mapped);
 void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay);
+void ln_ice_add_relayed_tcp(struct ln_ice *ice, const struct ln_ice_tcp_base *base);
 /* The local candidate seen as `address` through a link; a peer-reflexive one is made if need be.
  * NULL at a limit. */
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,

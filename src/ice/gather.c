@@ -51,7 +51,7 @@ static bool another_gave(const struct ln_ice *ice, bool relays)
 
     for (i = 0; relays && i < ice->relay_count; i++)
         if (ice->relays[i]->generation == ice->current && ice->relays[i]->done &&
-            !ice->relays[i]->failed)
+            !ice->relays[i]->failed && !ice->relays[i]->streams)
             return true;
     if (relays)
         return false;
@@ -94,7 +94,8 @@ static bool finished(const struct ln_ice *ice, bool late)
             return false;
     }
     for (i = 0; i < ice->relay_count; i++)
-        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
+        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done &&
+            !(late && ice->relays[i]->streams))
             return false;
     return ln_ice_tcp_gathered(ice) && (late || ln_ice_tcp_asks_settled(ice));
 }

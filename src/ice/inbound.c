@@ -402,7 +402,7 @@ int ln_ice_unwrap(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
     ice->now = now;
     if (ice->closed)
         return LN_ERR_CLOSED;
-    if (ln_ice_tcp_unwrap(ice, packet))
+    if (ln_ice_tcp_unwrap(ice, now, packet))
         return ln_ice_unwrap_more(ice, now, packet);
     if (ln_ice_tcp_asks_unwrap(ice, now, packet))
         return 0;

@@ -208,33 +208,55 @@ void ln_ice_add_host_of(struct ln_ice *ice, const struct ln_ice_link *link)
                                                  .preference = link->preference });
 }
 
+/* What is the same of all candidates of a relay. */
+static struct ln_ice_local relayed_model(const struct ln_ice *ice, const struct ln_ice_relay *relay,
+                                         const struct ln_address *address)
+{
+    struct ln_address mapped = { 0 };
+    bool seen = ln_turn_client_mapped(relay->turn, &mapped) &&
+                mapped.family == relay->way.base.family && ln_ice_open_to_all(ice);
+
+    return (struct ln_ice_local){ .address = *address,
+                                  .base = *address,
+                                  .related = seen ? mapped : nobody(address->family),
+                                  .interface = relay->interface,
+                                  .server = (int8_t)relay->server_index,
+                                  .type = LN_CANDIDATE_RELAY,
+                                  .signalled = ln_ice_is_gathering(ice->current) };
+}
+
+static void add_relayed(struct ln_ice *ice, const struct ln_ice_local *model)
+{
+    struct ln_ice_local *local = add_local(ice, ice->current, model);
+
+    if (local)
+        ln_ice_pair_up_local(ice, local);
+}
+
 void ln_ice_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
-    struct ln_ice_generation *g = ice->current;
-    struct ln_ice_local *host = ln_ice_find_host(g, relay->way.link), *local;
-    struct ln_address mapped = { 0 }, address;
-    bool seen = ln_turn_client_mapped(relay->turn, &mapped) &&
-                mapped.family == relay->way.base.family;
-    size_t i;
+    struct ln_ice_local *host = ln_ice_find_host(ice->current, relay->way.link), model;
+    struct ln_address mapped, address;
 
-    if (seen && host)
+    if (host && ln_turn_client_mapped(relay->turn, &mapped) &&
+        mapped.family == relay->way.base.family)
         (void)ln_ice_add_server_reflexive(ice, host, relay->server_index, &mapped);
-    for (i = 0; ln_turn_client_relayed(relay->turn, i, &address); i++) {
-        struct ln_ice_local model = { .address = address,
-                                      .base = address,
-                                      .link = relay->link,
-                                      .relay = relay,
-                                      .related = seen && ln_ice_open_to_all(ice)
-                                                     ? mapped
-                                                     : nobody(address.family),
-                                      .interface = relay->interface,
-                                      .preference = relay->preference,
-                                      .server = (int8_t)relay->server_index,
-                                      .type = LN_CANDIDATE_RELAY,
-                                      .signalled = ln_ice_is_gathering(g) };
-
-        local = add_local(ice, g, &model);
-        if (local)
-            ln_ice_pair_up_local(ice, local);
+    for (size_t i = 0; ln_turn_client_relayed(relay->turn, i, &address); i++) {
+        model = relayed_model(ice, relay, &address);
+        model.link = relay->link;
+        model.relay = relay;
+        model.preference = relay->preference;
+        add_relayed(ice, &model);
     }
+}
+
+/* Its relay may be given back while the candidate is there. */
+void ln_ice_add_relayed_tcp(struct ln_ice *ice, const struct ln_ice_tcp_base *base)
+{
+    struct ln_ice_local model = relayed_model(ice, base->relay, &base->address);
+
+    model.link = base->link;
+    model.preference = base->preference;
+    model.tcp_type = base->tcp_type;
+    add_relayed(ice, &model);
 }

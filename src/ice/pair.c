@@ -96,7 +96,7 @@ bool ln_ice_pair_direct(const struct ln_ice_pair *pair)
 
 bool ln_ice_pair_relayed(const struct ln_ice_pair *pair)
 {
-    return pair->base->relay || pair->remote->type == LN_CANDIDATE_RELAY;
+    return pair->base->type == LN_CANDIDATE_RELAY || pair->remote->type == LN_CANDIDATE_RELAY;
 }
 
 int ln_ice_pair_kind(const struct ln_ice_pair *pair)

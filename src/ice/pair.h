@@ -27,7 +27,7 @@ struct ln_ice_local {
     struct ln_address base;    /* what the socket is bound to */
     ln_link link;
     uint32_t interface;         /* index of the one that the socket is bound to */
-    struct ln_ice_relay *relay; /* base candidates of type relay: what carries the datagrams */
+    struct ln_ice_relay *relay; /* relayed ones of UDP: what carries the datagrams */
     struct ln_address related;  /* shown as raddr and rport; family NONE: none */
     uint16_t preference;        /* of the link (RFC 8445, 5.1.2.1) */
     int8_t server;              /* index of the server it came from, -1: none */

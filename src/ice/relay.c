@@ -30,6 +30,20 @@ bool ln_ice_relays_own(const struct ln_ice *ice, ln_link link)
 
 /* --- making and ending --------------------------------------------------------------------- */
 
+/* Of TCP one is enough, from wherever. */
+static bool has_tcp_relay(const struct ln_ice *ice, size_t server)
+{
+    size_t i, count = 0;
+
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->generation == ice->current && ice->relays[i]->streams) {
+            if (ice->relays[i]->server_index == server)
+                return true;
+            count++;
+        }
+    return count >= LN_ICE_TCP_RELAYS_MAX;
+}
+
 static bool has_relay(const struct ln_ice *ice, const struct ln_address *base, size_t server)
 {
     size_t i;
@@ -37,7 +51,7 @@ static bool has_relay(const struct ln_ice *ice, const struct ln_address *base, s
     for (i = 0; i < ice->relay_count; i++) {
         const struct ln_ice_relay *relay = ice->relays[i];
 
-        if (relay->generation == ice->current && relay->server_index == server &&
+        if (relay->generation == ice->current && relay->server_index == server && !relay->streams &&
             (ln_address_equal(&relay->way.base, base) ||
              (relay->way.own && ln_address_equal_ip(&relay->way.base, base)))) /* it moved there */
             return true;
@@ -45,14 +59,15 @@ static bool has_relay(const struct ln_ice *ice, const struct ln_address *base, s
     return false;
 }
 
-/* Relays spoken to by UDP before DTLS, TCP and TLS, each in the order of their sockets. */
+/* Relays spoken to by UDP before DTLS, TCP and TLS, each in the order of their sockets. What is
+ * below 16384 is left to relayed candidates of TCP. */
 static uint16_t relay_preference(uint16_t of_link, uint8_t transport)
 {
     static const uint16_t steps[] = {
         [LN_ICE_OVER_UDP] = 3, [LN_ICE_OVER_DTLS] = 2, [LN_ICE_OVER_TCP] = 1, [LN_ICE_OVER_TLS] = 0
     };
 
-    return (uint16_t)(steps[transport] * 16384u + of_link / 4u);
+    return (uint16_t)(16384u + steps[transport] * 12288u + of_link / 6u);
 }
 
 /* The server itself, as far as its address is known: with a proxy that of a redirection alone. */
@@ -70,7 +85,8 @@ static int begin(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
         .password = server->password,
         .stream = relay->way.over == LN_ICE_OVER_TCP || relay->way.over == LN_ICE_OVER_TLS,
         .both_families = relay->way.base.family == LN_FAMILY_IPV6,
-        .mobile = !server->immobile,
+        .mobile = !server->immobile && !relay->streams,
+        .connections = relay->streams,
         .allocate_rc = LN_ICE_RELAY_RC,
         .allocate_rm = LN_ICE_RELAY_RM,
         .rto = ice->config.rto
@@ -137,6 +153,11 @@ static void add_relay(struct ln_ice *ice, const struct ln_ice_link *link, size_t
     if (over == LN_ICE_OVER_TCP || over == LN_ICE_OVER_TLS)
         model.way.link = 0; /* its stream is its own */
     (void)ln_ice_relay_start(ice, &model, now);
+    if (!ice->tcp || model.way.link != 0 || !ln_ice_is_gathering(ice->current) ||
+        has_tcp_relay(ice, server))
+        return;
+    model.streams = true;
+    (void)ln_ice_relay_start(ice, &model, now);
 }
 
 void ln_ice_want_relays(struct ln_ice *ice, ln_time now)
@@ -173,6 +194,7 @@ void ln_ice_relays_free(struct ln_ice *ice)
 
 void ln_ice_relay_release(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
+    ln_ice_tcp_end_relayed(ice, relay, LN_ICE_FAILURE_RELAY_GONE);
     relay->generation = NULL;
     relay->way.to = NULL;
     ln_ice_way_drop(&relay->way);
@@ -217,7 +239,7 @@ void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
     bool hidden = ice->current->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY;
 
     text = ln_ice_way_text(&relay->way, text);
-    if (!relay->done && relay->generation == ice->current)
+    if (!relay->done && relay->generation == ice->current && !relay->streams)
         ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->way.base, code,
                           (uint8_t)text);
     relay->done = relay->failed = true;
@@ -225,6 +247,7 @@ void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
     if (relay->way.stream == LN_ICE_STREAM_OPEN)
         relay->way.stream = LN_ICE_STREAM_CLOSING;
     fail_pairs(ice, relay);
+    ln_ice_tcp_end_relayed(ice, relay, LN_ICE_FAILURE_RELAY_GONE);
     ice->wake = true;
 }
 
@@ -283,6 +306,7 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
                                   .way = { .link = relay->way.stream ? 0 : relay->way.link,
                                            .over = relay->way.over,
                                            .base = relay->way.base },
+                                  .streams = relay->streams,
                                   .server_index = relay->server_index,
                                   .interface = relay->interface,
                                   .preference = relay->preference,
@@ -325,8 +349,11 @@ static void became_ready(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
     relay->ready_at = now;
     if (ln_turn_client_immobile(relay->turn)) /* it is not asked again (RFC 8016, 3.1.4) */
         relay->generation->servers->entries[relay->server_index].immobile = true;
-    if (relay->generation == ice->current)
+    if (relay->generation == ice->current && relay->streams)
+        ln_ice_tcp_add_relayed(ice, relay);
+    else if (relay->generation == ice->current)
         ln_ice_add_relayed(ice, relay);
+    ice->permits_wanted = true;
 }
 
 /* Messages may be sent: the first Allocate is, or the one that moves the allocation here. */
@@ -360,6 +387,8 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
     case LN_TURN_CLIENT_READY:
         if (!relay->done)
             became_ready(ice, relay, now);
+        if (relay->streams)
+            ln_ice_tcp_relayed_attempts(ice, relay, now);
         ln_ice_relay_move_run(ice, relay, now);
         if (ln_time_due(keepalive_at(relay), now)) {
             relay->keepalive_due = true;
@@ -379,6 +408,33 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
     }
 }
 
+/* Whoever may connect to us: a peer's active candidates, and where it is seen by UDP (RFC 6544,
+ * 5.2). What only its own network knows is not asked for at a relay elsewhere. */
+static bool may_call(const struct ln_ice_remote *remote, const struct ln_address *relayed)
+{
+    bool calls = remote->protocol == LN_CANDIDATE_TCP ? remote->tcp_type == LN_CANDIDATE_TCP_ACTIVE
+                                                      : remote->type != LN_CANDIDATE_RELAY;
+
+    return calls && remote->address.family == relayed->family &&
+           (!is_inside(&remote->address) || is_inside(relayed)) &&
+           !ln_address_is_unspecified(&remote->address) &&
+           !ln_address_is_multicast(&remote->address) && !ln_address_is_broadcast(&remote->address);
+}
+
+static void permit_callers(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    struct ln_address relayed;
+
+    for (size_t i = 0; ln_turn_client_relayed(relay->turn, i, &relayed); i++)
+        LN_LIST_EACH (at, &ice->current->remotes) {
+            const struct ln_ice_remote *remote = LN_CONTAINER(at, struct ln_ice_remote,
+                                                              in_generation);
+
+            if (may_call(remote, &relayed))
+                (void)!ln_turn_client_permit(relay->turn, now, &remote->address);
+        }
+}
+
 /* New pairs ask for their permissions at once: it costs one round trip before the first check. */
 static void ask_permissions(struct ln_ice *ice, ln_time now)
 {
@@ -392,6 +448,21 @@ static void ask_permissions(struct ln_ice *ice, ln_time now)
         if (pair->base->relay && pair->state != LN_ICE_PAIR_FAILED)
             (void)ln_ice_relay_ready(ice, pair, now);
     }
+    for (i = 0; i < ice->relay_count; i++)
+        if (ice->relays[i]->streams && ice->relays[i]->generation == ice->current)
+            permit_callers(ice, ice->relays[i], now);
+}
+
+/* An allocation of TCP that nothing passes is kept for no rainy day (RFC 6544, 8). */
+static void give_back_unused(struct ln_ice *ice)
+{
+    for (size_t i = 0; i < ice->relay_count; i++) {
+        struct ln_ice_relay *relay = ice->relays[i];
+
+        if (relay->streams && relay->generation && relay->generation->resting &&
+            !ln_ice_tcp_uses(ice, relay))
+            ln_ice_relay_release(ice, relay);
+    }
 }
 
 void ln_ice_relays_run(struct ln_ice *ice, ln_time now)
@@ -402,6 +473,7 @@ void ln_ice_relays_run(struct ln_ice *ice, ln_time now)
         run_relay(ice, ice->relays[i], now);
     if (ice->permits_wanted)
         ask_permissions(ice, now);
+    give_back_unused(ice);
 }
 
 ln_time ln_ice_relays_next_timeout(const struct ln_ice *ice)
@@ -449,7 +521,8 @@ bool ln_ice_relays_awaited(const struct ln_ice *ice)
     size_t i;
 
     for (i = 0; i < ice->relay_count; i++)
-        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
+        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done &&
+            !ice->relays[i]->streams)
             return true;
     return false;
 }

@@ -8,6 +8,10 @@
  * A relay belongs to one generation; when that goes, or the agent is closed, it still gives its
  * allocation back with one message before its socket is closed.
  *
+ * Where TCP candidates are wanted, a server that is spoken to by streams is asked for an allocation
+ * of TCP too (RFC 6062), by a relay beside the other: it is no error when that is refused, and
+ * gathering does not wait for it.
+ *
  * Where the server gives tickets (RFC 8016) a relay outlives its way: relay_move.c. */
 #ifndef LN_ICE_RELAY_H
 #define LN_ICE_RELAY_H
@@ -18,6 +22,7 @@
 
 #define LN_ICE_RELAYS_MAX      16u
 #define LN_ICE_REDIRECTS_MAX   3u /* servers tried in place of the one that was asked for */
+#define LN_ICE_TCP_RELAYS_MAX  2u /* allocations of TCP, of one generation */
 #define LN_ICE_VIRTUAL_LINK    0x80000000u
 #define LN_ICE_RELAY_RC        5u /* with Rm 4: a silent server costs 9.5 s */
 #define LN_ICE_RELAY_RM        4u
@@ -44,6 +49,7 @@ struct ln_ice_relay {
     struct ln_ice_way way;
     ln_time give_up_at; /* unless it is done */
     struct ln_address tried[LN_ICE_REDIRECTS_MAX + 1];
+    bool streams; /* its allocation is one of TCP (tcp_relayed.c) */
     uint8_t redirects, renewals;
     uint8_t server_index, send_failures;
     uint32_t interface;  /* index of the one that it is reached by */

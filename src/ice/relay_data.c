@@ -117,6 +117,8 @@ bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
                                            ? ln_ice_relay_find(ice, path->link)
                                            : NULL;
 
+    if (ln_ice_is_tcp(path->link))
+        return ln_ice_tcp_takes_trains(ice, path);
     return !relay ||
            (relay->way.over == LN_ICE_OVER_UDP &&
             ln_turn_client_head(relay->turn, &path->remote) == LN_TURN_CLIENT_CHANNEL_HEAD);
@@ -131,7 +133,7 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
     if (!ln_ice_is_virtual(out->path.link))
         return 1;
     if (ln_ice_is_tcp(out->path.link))
-        return ice->tcp ? ln_ice_tcp_wrap(ice, out) : LN_ERR_NOT_FOUND;
+        return ice->tcp ? ln_ice_tcp_wrap(ice, now, out) : LN_ERR_NOT_FOUND;
     relay = ln_ice_relay_find(ice, out->path.link);
     if (!relay || relay->failed || !ln_ice_way_ready(&relay->way))
         return LN_ERR_NOT_FOUND;

@@ -208,8 +208,8 @@ void ln_ice_relay_renew(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time 
                                   .preference = relay->preference,
                                   .renewals = (uint8_t)(soon ? relay->renewals + 1 : 0) };
 
-    if (!link || relay->generation != ice->current || model.renewals > LN_ICE_RENEWALS_MAX ||
-        ln_turn_client_error_code(relay->turn) >= 600)
+    if (!link || relay->streams || relay->generation != ice->current ||
+        model.renewals > LN_ICE_RENEWALS_MAX || ln_turn_client_error_code(relay->turn) >= 600)
         return;
     model.way.server = *reachable(relay, link);
     model.way.base = link->address;

@@ -265,7 +265,7 @@ static int add_new(struct ln_ice *ice, const struct ln_candidate *candidate)
     describe(remote, candidate);
     remote->address = candidate->address;
     g->restamp = true;
-    ice->wake = true;
+    ice->wake = ice->permits_wanted = true;
     if (!may_be_checked(ice, candidate))
         return 0; /* kept for statistics */
     if (remote->name) {

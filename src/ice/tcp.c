@@ -19,6 +19,7 @@ void ln_ice_tcp_free(struct ln_ice *ice)
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_STREAMS_MAX; i++)
         if (ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_FREE)
             ln_ice_tcp_frames_deinit(&ice->tcp->streams[i].frames);
+    /* Streams through relays ended with these. */
     if (ice->tcp)
         ln_ice_tcp_free_asks(ice);
     ln_free(ice->env->allocator, ice->tcp);
@@ -44,6 +45,12 @@ static uint16_t preference_of(enum ln_candidate_tcp_type type, uint16_t of_link)
     return (uint16_t)((unsigned)direction[type] * 8192u + top / 8u - (top - of_link));
 }
 
+/* That of a relay of UDP begins at 16384, so the direction is 1 or 0. */
+uint16_t ln_ice_tcp_relayed_preference(enum ln_candidate_tcp_type type, uint16_t of_relay)
+{
+    return (uint16_t)((type == LN_CANDIDATE_TCP_ACTIVE ? 8192u : 0u) + of_relay % 8192u);
+}
+
 uint16_t ln_ice_tcp_reflexive_preference(enum ln_candidate_tcp_type type, uint16_t of_host)
 {
     static const uint8_t direction[] = {
@@ -60,14 +67,13 @@ static struct ln_ice_tcp_base *base_for(struct ln_ice *ice, const struct ln_addr
         struct ln_ice_tcp_base *base = &ice->tcp->bases[i];
 
         if (base->state != LN_ICE_TCP_BASE_FREE && base->generation == ice->current &&
-            base->tcp_type == type && ln_address_equal_ip(&base->address, address))
+            !base->relay && base->tcp_type == type && ln_address_equal_ip(&base->address, address))
             return base;
     }
     return NULL;
 }
 
-static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *known, uint16_t of_link,
-                     enum ln_candidate_tcp_type type)
+struct ln_ice_tcp_base *ln_ice_tcp_new_base(struct ln_ice *ice, enum ln_candidate_tcp_type type)
 {
     struct ln_ice_tcp_base *base = NULL;
 
@@ -75,15 +81,25 @@ static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *know
         if (ice->tcp->bases[i].state == LN_ICE_TCP_BASE_FREE)
             base = &ice->tcp->bases[i];
     if (!base)
-        return;
+        return NULL;
     *base = (struct ln_ice_tcp_base){ .state = LN_ICE_TCP_BASE_WANTED,
                                       .tcp_type = (uint8_t)type,
                                       .generation = ice->current,
-                                      .interface = known->interface,
-                                      .preference = preference_of(type, of_link),
-                                      .address = known->address,
                                       .link = LN_ICE_TCP_LINK + ice->tcp->last_link };
     ice->tcp->last_link = (ice->tcp->last_link + 1) & ~LN_ICE_TCP_LINK;
+    return base;
+}
+
+static void add_base(struct ln_ice *ice, const struct ln_ice_known_address *known, uint16_t of_link,
+                     enum ln_candidate_tcp_type type)
+{
+    struct ln_ice_tcp_base *base = ln_ice_tcp_new_base(ice, type);
+
+    if (!base)
+        return;
+    base->interface = known->interface;
+    base->preference = preference_of(type, of_link);
+    base->address = known->address;
     if (ln_ice_port_count(ice) > 0)
         base->first_port = (uint16_t)ln_rng_below(ice->env->rng, (uint32_t)ln_ice_port_count(ice));
     if (!has_socket(base)) {
@@ -111,6 +127,14 @@ void ln_ice_tcp_release(struct ln_ice *ice, const struct ln_ice_generation *g)
             end_base(ice, &ice->tcp->bases[i], LN_ICE_FAILURE_LINK_CLOSED);
 }
 
+void ln_ice_tcp_end_relayed(struct ln_ice *ice, const struct ln_ice_relay *relay,
+                            enum ln_ice_failure failure)
+{
+    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
+        if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE && ice->tcp->bases[i].relay == relay)
+            end_base(ice, &ice->tcp->bases[i], failure);
+}
+
 /* --- candidates ---------------------------------------------------------------------------- */
 
 static void add_candidate(struct ln_ice *ice, const struct ln_ice_tcp_base *base)
@@ -134,7 +158,7 @@ void ln_ice_tcp_gather(struct ln_ice *ice)
                 add_base(ice, &ice->known[i], ln_ice_address_preference(&ice->known[i], i), type);
     for (size_t i = 0; tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (tcp->bases[i].state == LN_ICE_TCP_BASE_OPEN &&
-            tcp->bases[i].generation == ice->current &&
+            tcp->bases[i].generation == ice->current && !tcp->bases[i].relay &&
             !ln_ice_find_host(ice->current, tcp->bases[i].link))
             add_candidate(ice, &tcp->bases[i]);
 }
@@ -149,12 +173,17 @@ bool ln_ice_tcp_gathered(const struct ln_ice *ice)
     return true;
 }
 
-bool ln_ice_tcp_owns(const struct ln_ice *ice, ln_link link)
+const struct ln_ice_tcp_base *ln_ice_tcp_base_of(const struct ln_ice *ice, ln_link link)
 {
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (ice->tcp->bases[i].state == LN_ICE_TCP_BASE_OPEN && ice->tcp->bases[i].link == link)
-            return true;
-    return false;
+            return &ice->tcp->bases[i];
+    return NULL;
+}
+
+bool ln_ice_tcp_owns(const struct ln_ice *ice, ln_link link)
+{
+    return ln_ice_tcp_base_of(ice, link) != NULL;
 }
 
 /* --- the driver ---------------------------------------------------------------------------- */
@@ -267,7 +296,7 @@ bool ln_ice_tcp_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
         if (base_answer(ice, &ice->tcp->bases[i], now, answer))
             return true;
-    return ice->tcp && (ln_ice_tcp_stream_answer(ice, answer) ||
+    return ice->tcp && (ln_ice_tcp_stream_answer(ice, now, answer) ||
                         ln_ice_tcp_asks_answer(ice, now, answer) || closing_answer(ice, answer));
 }
 
@@ -276,7 +305,7 @@ bool ln_ice_tcp_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *
 void ln_ice_tcp_run(struct ln_ice *ice, ln_time now)
 {
     for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_BASES_MAX; i++)
-        if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE &&
+        if (ice->tcp->bases[i].state != LN_ICE_TCP_BASE_FREE && !ice->tcp->bases[i].relay &&
             !ln_ice_knows(ice, &ice->tcp->bases[i].address))
             end_base(ice, &ice->tcp->bases[i], LN_ICE_FAILURE_ADDRESS_GONE);
     if (ice->tcp) {

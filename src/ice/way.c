@@ -304,6 +304,20 @@ static int unwrap_session(struct ln_ice_way *way, ln_time now)
     return n > 0 ? n : 0; /* an end is seen by ln_ice_way_run() */
 }
 
+int ln_ice_way_read(struct ln_ice_way *way, ln_time now, struct ln_bytes *ret_bytes)
+{
+    struct ln_bytes *from = way->over == LN_ICE_OVER_TCP ? &way->rest : &way->plain_rest;
+    int n;
+
+    if (from->len == 0 && way->over != LN_ICE_OVER_TCP) {
+        n = unwrap_session(way, now);
+        *from = (struct ln_bytes){ way->plain, (size_t)n };
+    }
+    *ret_bytes = *from;
+    from->len = 0;
+    return ret_bytes->len > 0;
+}
+
 int ln_ice_way_next(struct ln_ice_way *way, ln_time now, struct ln_bytes *ret_message)
 {
     int n;

@@ -97,6 +97,9 @@ size_t ln_ice_way_head(const struct ln_ice_way *way);
 int ln_ice_way_wrap(struct ln_ice_way *way, ln_time now, uint8_t *out, size_t len, size_t cap);
 /* What the tunnel or the session itself has to say; its length or 0. */
 int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_way *way, uint8_t *out, size_t cap);
+/* Of a stream whose messages are over: what came on it, as it is: 1, or 0 when there is no more.
+ * Borrowed until the next call. */
+int ln_ice_way_read(struct ln_ice_way *way, ln_time now, struct ln_bytes *ret_bytes);
 /* The next message in way->rest, which is shortened: 1, 0, or < 0: the stream is of no use. */
 int ln_ice_way_next(struct ln_ice_way *way, ln_time now, struct ln_bytes *ret_message);
 

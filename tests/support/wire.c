@@ -179,6 +179,7 @@ static struct wire_link *new_link(struct wire *wire, int node, const struct ln_a
     if (link->local.port == 0)
         link->local.port = wire->next_port++;
     link->open = true;
+    link->window = SIZE_MAX;
     return link;
 }
 
@@ -296,9 +297,14 @@ static bool let_in_by_nat(struct wire *wire, const struct wire_link *listener,
 
 static struct wire_link *find_listener(struct wire *wire, int node, const struct ln_address *to)
 {
+    const struct ln_address *only = &wire->nodes[node].only;
+
     for (size_t i = 0; i < wire->link_count; i++) {
         struct wire_link *listener = &wire->links[i];
         int realm = wire->nodes[listener->node].realm;
+
+        if (only->family != LN_FAMILY_NONE && !ln_address_equal(only, to))
+            continue;
 
         if (listener->open && listener->listens &&
             (!wire->streams_cross || wire->nodes[listener->node].public_listeners) &&
@@ -414,6 +420,10 @@ static void serve(struct wire *wire, int node, const struct ln_request *request)
             close_link(wire, request->link);
         else if (request->link == 0 && !forget_connect(wire, node, request->id))
             wire->withdrawn++;
+        break;
+    case LN_REQUEST_WINDOW:
+        if (request->link > 0 && request->link <= wire->link_count)
+            wire->links[request->link - 1].window = request->bytes;
         break;
     case LN_REQUEST_RESOLVE:
         resolve(wire, node, request);
@@ -599,6 +609,31 @@ void wire_inject(struct wire *wire, int node, const struct ln_path *path, const 
     free(copy);
 }
 
+/* Whether its receiver reads no more of that stream now. */
+static bool waits(const struct wire *wire, const struct wire_packet *p)
+{
+    return p->stream != 0 && wire->links[p->stream - 1].open &&
+           wire->links[p->stream - 1].window == 0;
+}
+
+/* Takes it off the wire, or as much of it as its receiver reads. */
+static void take(struct wire *wire, struct wire_packet *p, struct wire_packet *ret_taken)
+{
+    struct wire_link *link = p->stream != 0 ? &wire->links[p->stream - 1] : NULL;
+    size_t *window = link && link->open ? &link->window : NULL;
+
+    *ret_taken = *p;
+    if (window && *window < p->len) {
+        ret_taken->len = *window;
+        p->len -= *window;
+        memmove(p->data, p->data + *window, p->len);
+    } else {
+        *p = wire->packets[--wire->packet_count];
+    }
+    if (window && *window != SIZE_MAX)
+        *window -= ret_taken->len;
+}
+
 static void deliver(struct wire *wire, struct wire_packet *p)
 {
     const struct wire_link *link;
@@ -625,8 +660,10 @@ static struct wire_packet *first_packet(struct wire *wire)
     struct wire_packet *first = NULL;
 
     for (size_t i = 0; i < wire->packet_count; i++)
-        if (!first || wire->packets[i].at < first->at ||
-            (wire->packets[i].at == first->at && wire->packets[i].order < first->order))
+        if (waits(wire, &wire->packets[i]))
+            continue;
+        else if (!first || wire->packets[i].at < first->at ||
+                 (wire->packets[i].at == first->at && wire->packets[i].order < first->order))
             first = &wire->packets[i];
     return first;
 }
@@ -677,8 +714,7 @@ void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), 
         if (p && p->at <= wire->now) {
             static struct wire_packet taken;
 
-            taken = *p;
-            *p = wire->packets[--wire->packet_count];
+            take(wire, p, &taken);
             deliver(wire, &taken);
         }
         timeouts(wire);

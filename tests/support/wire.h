@@ -36,6 +36,7 @@ struct wire_node {
     uint32_t watch;                /* request to be answered at changes, 0: none */
     bool stopped;                  /* neither called nor delivered to */
     bool public_listeners;         /* they are reached although streams cross */
+    struct ln_address only;        /* its streams reach nothing else; family NONE: everything */
 };
 
 struct wire_link {
@@ -47,6 +48,7 @@ struct wire_link {
     bool mute;        /* a stream: what is sent on it is lost */
     uint32_t request; /* of the listener */
     ln_link peer;     /* a stream: its other end; 0: no stream */
+    size_t window;    /* of a stream: bytes that its node reads more (LN_REQUEST_WINDOW) */
     struct ln_address remote;
 };
 

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_env *env,
-                     bool no_mobility)
+static void start(struct turn_host *host, struct wire *wire, const struct ln_env *env,
+                  bool no_mobility, bool tcp_relay)
 {
     struct ln_turn_limits limits = { 0 };
     struct ln_turn_relay relay = { 0 };
@@ -15,6 +15,7 @@ void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_
                                      .listen = host->listen,
                                      .relays = &relay,
                                      .policy = &host->policy,
+                                     .tcp_relay = tcp_relay,
                                      .no_mobility = no_mobility };
 
     memset(host, 0, sizeof *host);
@@ -32,6 +33,17 @@ void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_
     CHECK(ln_turn_server_create(&host->server, &config, env) == 0);
     ln_turn_server_set_wall_offset(host->server, LN_SECONDS(1700000000));
     wire_add(wire, ln_turn_server_endpoint(host->server));
+}
+
+void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_env *env,
+                     bool no_mobility)
+{
+    start(host, wire, env, no_mobility, false);
+}
+
+void turn_host_start_tcp(struct turn_host *host, struct wire *wire, const struct ln_env *env)
+{
+    start(host, wire, env, true, true);
 }
 
 void turn_host_stop(struct turn_host *host)

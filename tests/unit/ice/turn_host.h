@@ -18,6 +18,8 @@ struct turn_host {
 /* Over datagrams and streams; the environment is borrowed. */
 void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_env *env,
                      bool no_mobility);
+/* Without mobility, and with allocations of TCP (RFC 6062). */
+void turn_host_start_tcp(struct turn_host *host, struct wire *wire, const struct ln_env *env);
 /* Harmless twice. */
 void turn_host_stop(struct turn_host *host);
 
