@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """ICE-TCP (RFC 6544) between two of ours where no UDP passes: from behind a NAT to a public client, with and
 without relays at hand; between two stateful firewalls that let nobody in, by simultaneous open in two kernels
-(RFC 9293, 3.5); and with both behind NATs, by what a STUN server over TCP said (RFC 6544, 5.2)."""
+(RFC 9293, 3.5); with both behind NATs, by what a STUN server over TCP said (RFC 6544, 5.2); and through relays
+of TCP (RFC 6062) where one side reaches nothing but its server and the other has TCP alone and no relay."""
 import time
 
 from topology import IDLE_S, SERVER
-from world import LINNET, OWN_STUN, SERVERS, SETTLE_S, STUN, Call, End, options
+from world import LINNET, OWN_STUN, SERVERS, OWN_TURN_TLS, SETTLE_S, STUN, TURN_TLS, Call, End, options
 
 # No UDP, and of TCP only what answers: each side's own SYN makes the other's an answer.
 FIREWALL = """
@@ -34,6 +35,16 @@ table ip cone {{
         iifname "wan" fib daddr type local dnat ip addr . port to tcp dport map @inside
     }}
 }}
+"""
+# Others connect to it by TCP, and it connects to nobody.
+ANSWERS_ONLY = """
+table inet firewall {
+    chain output {
+        type filter hook output priority 0; policy accept;
+        oifname != "lo" meta l4proto udp drop
+        oifname != "lo" ct state new drop
+    }
+}
 """
 WAIT_S = 60  # a SYN that met a firewall is repeated after 1, 3 and 7 seconds
 times = {}
@@ -104,6 +115,22 @@ def to_a_cone(world, name):
         assert call.ada.selected()[0]["candidateType"] == "srflx"
 
 
+def relayed(world, name, urls, kind, *ben_servers, firewall=None):
+    """Ada reaches nothing but TCP port 443 of her server, Ben nobody by UDP; he has no relay. What connects to him
+    comes from her relayed address, which is that of her passive candidate."""
+    ada, ben = world.at("only_443", name + "-ada"), world.at(kind, name + "-ben")
+    if firewall:
+        ben.host.nft(firewall)
+    with Call(End(*ada.command(LINNET, "peer", "--offer", "--data", "chat", "--ice-tcp", *options(*urls))),
+              End(*ben.command(LINNET, "peer", "--answer", "--echo", "--ice-tcp", *options(*ben_servers))), wait=WAIT_S) as call:
+        call.echo()
+        call.echo("long " * 10000)
+        times[name] = call.seconds
+        expect(call, ACTIVE if firewall else PASSIVE, (("tcp", "passive"), ("tcp", "passive")) if firewall else ACTIVE)
+        assert call.ben.selected()[1]["candidateType"] == "relay", call.ben.selected()
+        assert call.ada.selected()[1]["address"] == ben.public, call.ada.selected()
+
+
 def pair_id(peer):
     return next(s for s in peer.stats().values() if s["type"] == "transport")["selectedCandidatePairId"]
 
@@ -134,6 +161,12 @@ def tests(world):
         "test_tcp_simultaneous_open_by_a_server_over_tls": lambda: between_nats(world, "tcp-nats-tls", f"stuns:{SERVER}:443"),
         "test_tcp_simultaneous_open_by_our_own_server": lambda: between_nats(world, "tcp-nats-own", OWN_STUN),
         "test_tcp_to_a_passive_candidate_behind_a_nat": lambda: to_a_cone(world, "tcp-cone"),
+        "test_tcp_relayed_by_coturn_to_a_peer_that_connects": lambda: relayed(world, "tcp-relay", [TURN_TLS], "udp_blocked", STUN),
+        "test_tcp_relayed_by_our_own_server_to_a_peer_that_connects":
+            lambda: relayed(world, "tcp-relay-own", [OWN_TURN_TLS], "udp_blocked", OWN_STUN),
+        "test_tcp_relayed_by_coturn_which_connects": lambda: relayed(world, "tcp-connect", [TURN_TLS], "none", firewall=ANSWERS_ONLY),
+        "test_tcp_relayed_by_our_own_server_which_connects":
+            lambda: relayed(world, "tcp-connect-own", [OWN_TURN_TLS], "none", firewall=ANSWERS_ONLY),
         "test_tcp_restarts_in_a_call": lambda: restart(world, "tcp-restart"),
     }
 

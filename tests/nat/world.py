@@ -32,7 +32,7 @@ def options(*servers):
 
 TURN_UDP, TURN_TCP, TURN_TLS = turn_urls(SERVER)
 SERVERS = options(STUN, TURN_UDP, TURN_TCP, TURN_TLS)  # coturn
-OWN_TURN_UDP = turn_urls(OWN_TURN)[0]
+OWN_TURN_UDP, OWN_TURN_TCP, OWN_TURN_TLS = turn_urls(OWN_TURN)
 OWN_SERVERS = options(f"stun:{OWN_TURN}:3478", *turn_urls(OWN_TURN))
 
 
@@ -89,7 +89,7 @@ class World(Internet):
         """`linnet turn` on the same ports. The internet of this test is made of reserved addresses."""
         server = Program(*self.own_turn.command(
             LINNET, "turn", "--listen", f"{OWN_TURN}:3478", "--listen", f"{OWN_TURN}:443", "--relay", OWN_TURN,
-            "--user", f"{USER}:{PASSWORD}", "--allow-peer", "203.0.113.0/24", "--tls-cert", self.certificate, "--tls-key", self.key))
+            "--user", f"{USER}:{PASSWORD}", "--allow-peer", "203.0.113.0/24", "--tcp-relay", "--tls-cert", self.certificate, "--tls-key", self.key))
         server.expect("Ctrl-C ends it")
         return server
 
