@@ -37,7 +37,9 @@
 #define LN_ICE_TCP_UNPROVEN_TRIES 8u /* packets on a stream before an authentic check */
 #define LN_ICE_TCP_CONNECT_TIME   LN_SECONDS(10)
 #define LN_ICE_TCP_ATTEMPT_GAP    LN_SECONDS(2) /* through a relay: before another takes its place */
-#define LN_ICE_TCP_IDLE_TIME      LN_SECONDS(5) /* of a stream that nobody needs any more */
+#define LN_ICE_TCP_RETRIES        5u            /* of a stream that a relay closed at once, */
+#define LN_ICE_TCP_RETRY_AFTER    LN_MILLISECONDS(500) /* and twice as long each time */
+#define LN_ICE_TCP_IDLE_TIME      LN_SECONDS(5)        /* of a stream that nobody needs any more */
 #define LN_ICE_TCP_PACKET_MAX     8192u /* bytes of a packet taken; a longer one ends its stream */
 #define LN_ICE_TCP_CLOSING_MAX    256u  /* closed, and the driver not told yet */
 #define LN_ICE_TCP_ACTIVE_PORT    9u    /* told for ports that nobody knows yet (RFC 6544, 4.5) */
@@ -75,6 +77,7 @@ struct ln_ice_tcp_base {
 
 enum ln_ice_tcp_stream_state {
     LN_ICE_TCP_STREAM_FREE,
+    LN_ICE_TCP_STREAM_WAITING, /* to be opened again */
     LN_ICE_TCP_STREAM_WANTED,
     LN_ICE_TCP_STREAM_ASKED,
     LN_ICE_TCP_STREAM_RELAYED, /* a relay makes it (tcp_relayed.c) */
@@ -94,6 +97,7 @@ struct ln_ice_tcp_stream {
     bool accepted;  /* the other side opened it */
     bool proven;    /* an authentic check, request or answer, came on it */
     uint8_t tries;  /* packets before that */
+    uint8_t again;  /* times that it was opened again */
     uint32_t order; /* of opening */
     uint32_t request;
     ln_link link;
@@ -103,6 +107,7 @@ struct ln_ice_tcp_stream {
     ln_time give_up_at;                 /* to connect, or to be proven; LN_TIME_NEVER: no more */
     struct ln_ice_tcp_relayed *relayed; /* NULL: it is the driver's alone */
     ln_time opened_at;                  /* accepted: since when */
+    ln_time retry_at;                   /* WAITING; else LN_TIME_NEVER */
     ln_time idle_at; /* to be closed, as nobody needs it; LN_TIME_NEVER: in use */
     struct ln_ice_tcp_frames frames;
     struct ln_bytes rest; /* of the piece in hand */
@@ -205,11 +210,8 @@ int ln_ice_tcp_relayed_poll(struct ln_ice *ice, ln_time now, struct ln_transmit 
 void ln_ice_tcp_relayed_close(struct ln_ice *ice, const struct ln_ice_tcp_stream *stream);
 void ln_ice_tcp_relayed_free(struct ln_ice *ice, struct ln_ice_tcp_stream *stream);
 
-/* tcp_stream.c: the streams. */
+/* tcp_data.c: what passes on them. */
 
-/* Whether the pair's checks may leave now; a stream is opened if need be, and the pair fails when
- * there can be none. */
-bool ln_ice_tcp_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 /* Frames what is in `out` and gives it the stream's path. 1, or < 0: dropped and counted. */
 int ln_ice_tcp_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
 /* Whether several packets may be framed at once. */
@@ -220,6 +222,12 @@ bool ln_ice_tcp_unwrap(struct ln_ice *ice, ln_time now, const struct ln_packet *
 int ln_ice_tcp_next(struct ln_ice *ice, ln_time now, struct ln_packet *packet);
 /* What ln_ice_tcp_next() gave was looked at: does it prove the stream? */
 void ln_ice_tcp_judge(struct ln_ice *ice);
+
+/* tcp_stream.c: the streams. */
+
+/* Whether the pair's checks may leave now; a stream is opened if need be, and the pair fails when
+ * there can be none. */
+bool ln_ice_tcp_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now);
 void ln_ice_tcp_accept(struct ln_ice *ice, struct ln_ice_tcp_base *base, ln_time now,
                        const struct ln_answer *answer);
 /* A place for one from this address, unproven: the oldest such may go for it, if it is older than
@@ -229,6 +237,8 @@ struct ln_ice_tcp_stream *ln_ice_tcp_admit(struct ln_ice *ice, const struct ln_i
                                            ln_time now);
 void ln_ice_tcp_stream_opened(struct ln_ice_tcp_stream *stream, ln_link link,
                               const struct ln_address *local, size_t room, ln_time now);
+struct ln_ice_tcp_stream *ln_ice_tcp_find_stream(const struct ln_ice *ice,
+                                                 const struct ln_path *path);
 void ln_ice_tcp_end_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream,
                            enum ln_ice_failure failure);
 bool ln_ice_tcp_stream_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer);

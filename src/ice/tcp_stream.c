@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Streams of TCP pairs: opened when a check is due, accepted, cut into packets, bounded, closed
- * (ice/tcp.h; RFC 6544, 7, 8 and 10).
+ * Streams of TCP pairs: opened when a check is due, accepted, bounded, closed (ice/tcp.h; RFC 6544,
+ * 7 and 8).
  *
  * Invariant: of the streams that are not free, no two have the same path. */
 #include "ice/agent.h"
@@ -8,27 +8,13 @@
 #include "base/address.h"
 #include "base/time.h"
 
-static struct ln_ice_tcp_stream *find_stream(const struct ln_ice *ice, const struct ln_path *path)
+struct ln_ice_tcp_stream *ln_ice_tcp_find_stream(const struct ln_ice *ice,
+                                                 const struct ln_path *path)
 {
     for (size_t i = 0; i < LN_ICE_TCP_STREAMS_MAX; i++)
         if (ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_FREE &&
             ln_path_equal(&ice->tcp->streams[i].path, path))
             return &ice->tcp->streams[i];
-    return NULL;
-}
-
-/* The one with this link of the driver, open or on its way through a relay. */
-static struct ln_ice_tcp_stream *find_open(const struct ln_ice *ice, ln_link link)
-{
-    for (size_t i = 0; i < LN_ICE_TCP_STREAMS_MAX; i++) {
-        struct ln_ice_tcp_stream *stream = &ice->tcp->streams[i];
-
-        if ((stream->state == LN_ICE_TCP_STREAM_OPEN && stream->link == link) ||
-            (stream->state == LN_ICE_TCP_STREAM_RELAYED &&
-             stream->relayed->way.stream == LN_ICE_STREAM_OPEN &&
-             stream->relayed->way.link == link))
-            return stream;
-    }
     return NULL;
 }
 
@@ -54,6 +40,7 @@ static struct ln_ice_tcp_stream *new_stream(struct ln_ice *ice, const struct ln_
         *stream = (struct ln_ice_tcp_stream){ .path = *path,
                                               .order = ++tcp->last_order,
                                               .give_up_at = LN_TIME_NEVER,
+                                              .retry_at = LN_TIME_NEVER,
                                               .idle_at = LN_TIME_NEVER };
         stream->frames.allocator = ice->env->allocator;
         stream->frames.limit = LN_ICE_UNWRAP_MAX;
@@ -62,14 +49,19 @@ static struct ln_ice_tcp_stream *new_stream(struct ln_ice *ice, const struct ln_
     return NULL;
 }
 
-/* The driver has closed it, or is told to. */
-static void forget_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
+static void release(struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
 {
     if (ice->tcp->draining == stream)
         ice->tcp->draining = NULL;
     ln_ice_tcp_frames_deinit(&stream->frames);
     if (stream->relayed)
         ln_ice_tcp_relayed_free(ice, stream);
+}
+
+/* The driver has closed it, or is told to. */
+static void forget_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
+{
+    release(ice, stream);
     stream->state = LN_ICE_TCP_STREAM_FREE;
 }
 
@@ -115,6 +107,24 @@ void ln_ice_tcp_end_streams(struct ln_ice *ice, const struct ln_ice_tcp_base *ba
             ln_ice_pair_fail(ice, list->pairs[i], failure);
 }
 
+/* The other side's relay closes what comes before we have its permission (RFC 6062, 5.3), which
+ * takes the time that our candidates take to get there: it is tried again. False: it is over. */
+static bool try_again(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_time now)
+{
+    struct ln_ice_pair *pair = pair_of(ice, &stream->path);
+
+    if (stream->state != LN_ICE_TCP_STREAM_OPEN || stream->accepted || stream->proven || !pair ||
+        pair->remote->type != LN_CANDIDATE_RELAY || pair->generation != ice->current ||
+        pair->state != LN_ICE_PAIR_IN_PROGRESS || stream->again == LN_ICE_TCP_RETRIES)
+        return false;
+    release(ice, stream);
+    stream->state = LN_ICE_TCP_STREAM_WAITING;
+    stream->retry_at = now + (LN_ICE_TCP_RETRY_AFTER << stream->again);
+    stream->again++;
+    ln_ice_begin_check(ice, pair, pair->nominating, now);
+    return true;
+}
+
 /* --- opening ------------------------------------------------------------------------------- */
 
 static size_t connecting(const struct ln_ice *ice)
@@ -122,16 +132,26 @@ static size_t connecting(const struct ln_ice *ice)
     size_t count = 0;
 
     for (size_t i = 0; i < LN_ICE_TCP_STREAMS_MAX; i++)
-        count += ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_FREE &&
-                 ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_OPEN &&
+        count += ice->tcp->streams[i].state > LN_ICE_TCP_STREAM_WAITING &&
+                 ice->tcp->streams[i].state < LN_ICE_TCP_STREAM_OPEN &&
                  !ice->tcp->streams[i].accepted;
     return count;
+}
+
+static void open_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream,
+                        const struct ln_ice_tcp_base *base, ln_time now)
+{
+    stream->state = LN_ICE_TCP_STREAM_WANTED;
+    stream->give_up_at = now + LN_ICE_TCP_CONNECT_TIME;
+    stream->retry_at = LN_TIME_NEVER;
+    if (!base || (base->relay && !ln_ice_tcp_relayed_connect(ice, stream, base->relay, now)))
+        ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_CONNECT);
 }
 
 bool ln_ice_tcp_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
 {
     const struct ln_ice_tcp_base *base = ln_ice_tcp_base_of(ice, pair->path.link);
-    struct ln_ice_tcp_stream *stream = find_stream(ice, &pair->path);
+    struct ln_ice_tcp_stream *stream = ln_ice_tcp_find_stream(ice, &pair->path);
 
     if (stream)
         return stream->state == LN_ICE_TCP_STREAM_OPEN;
@@ -141,10 +161,7 @@ bool ln_ice_tcp_ready(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time now)
     }
     if (connecting(ice) >= LN_ICE_TCP_CONNECTING_MAX || !(stream = new_stream(ice, &pair->path)))
         return false; /* when another is done */
-    stream->state = LN_ICE_TCP_STREAM_WANTED;
-    stream->give_up_at = now + LN_ICE_TCP_CONNECT_TIME;
-    if (base->relay && !ln_ice_tcp_relayed_connect(ice, stream, base->relay, now))
-        ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_CONNECT);
+    open_stream(ice, stream, base, now);
     return false;
 }
 
@@ -196,6 +213,8 @@ static bool relayed_answer(struct ln_ice *ice, struct ln_ice_tcp_stream *stream,
         stream->room = stream->relayed->way.room;
         return true;
     case LN_ICE_WAY_LOST:
+        if (try_again(ice, stream, now))
+            return true;
         forget_stream(ice, stream);
         fail_pair(ice, &path, open ? LN_ICE_FAILURE_STREAM_CLOSED : LN_ICE_FAILURE_CONNECT);
         return true;
@@ -221,6 +240,8 @@ bool ln_ice_tcp_stream_answer(struct ln_ice *ice, ln_time now, const struct ln_a
             stream->room = answer->bytes;
         } else if ((answer->kind == LN_ANSWER_FAILED && asked) ||
                    (answer->kind == LN_ANSWER_CLOSED && open)) {
+            if (try_again(ice, stream, now))
+                return true;
             forget_stream(ice, stream);
             fail_pair(ice, &path, asked ? LN_ICE_FAILURE_CONNECT : LN_ICE_FAILURE_STREAM_CLOSED);
         } else {
@@ -281,7 +302,7 @@ struct ln_ice_tcp_stream *ln_ice_tcp_admit(struct ln_ice *ice, const struct ln_i
                                            ln_time now)
 {
     struct ln_path path = { base->link, base->address, *remote };
-    struct ln_ice_tcp_stream *stream = find_stream(ice, &path);
+    struct ln_ice_tcp_stream *stream = ln_ice_tcp_find_stream(ice, &path);
 
     if (stream && (stream->state == LN_ICE_TCP_STREAM_OPEN || stream->accepted))
         return NULL; /* one path, one stream */
@@ -335,6 +356,8 @@ static void run_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_
             ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_CONNECT);
     } else if (pair && pair->state == LN_ICE_PAIR_FAILED && (stream->proven || !stream->accepted)) {
         close_stream(ice, stream);
+    } else if (ln_time_due(stream->retry_at, now)) {
+        open_stream(ice, stream, ln_ice_tcp_base_of(ice, stream->path.link), now);
     } else if (!pair || needed(ice, pair)) {
         stream->idle_at = LN_TIME_NEVER;
     } else if (stream->idle_at == LN_TIME_NEVER) {
@@ -359,147 +382,10 @@ ln_time ln_ice_tcp_streams_next_timeout(const struct ln_ice *ice)
         const struct ln_ice_tcp_stream *stream = &ice->tcp->streams[i];
 
         if (stream->state != LN_ICE_TCP_STREAM_FREE)
-            next = ln_time_min(next, ln_time_min(stream->give_up_at, stream->idle_at));
+            next = ln_time_min(next, ln_time_min(ln_time_min(stream->give_up_at, stream->idle_at),
+                                                 stream->retry_at));
         if (stream->state != LN_ICE_TCP_STREAM_FREE && stream->relayed)
             next = ln_time_min(next, ln_ice_way_next_timeout(&stream->relayed->way));
     }
     return next;
-}
-
-/* --- out ----------------------------------------------------------------------------------- */
-
-static void write_heads(struct ln_transmit *out)
-{
-    size_t at, len;
-
-    for (at = 0; at < out->len; at += len) {
-        len = out->segment > 0 && out->segment < out->len - at ? out->segment : out->len - at;
-        ln_store16(out->data + at, (uint16_t)(len - LN_ICE_TCP_HEAD));
-    }
-}
-
-/* What goes into a session goes packet by packet. */
-bool ln_ice_tcp_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
-{
-    const struct ln_ice_tcp_stream *stream = ice->tcp ? find_stream(ice, path) : NULL;
-
-    return !stream || !stream->relayed || !stream->relayed->way.session;
-}
-
-/* 0, or why it does not leave. */
-static int wrap_relayed(struct ln_ice_tcp_stream *stream, ln_time now, struct ln_transmit *out)
-{
-    int len = ln_ice_way_wrap(&stream->relayed->way, now, out->data, out->len, out->cap);
-
-    if (len <= 0)
-        return len < 0 ? len : LN_ERR_AGAIN;
-    out->len = (size_t)len;
-    return 0;
-}
-
-int ln_ice_tcp_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
-{
-    struct ln_ice_tcp_stream *stream = find_stream(ice, &out->path);
-    size_t packets = out->segment > 0 ? (out->len + out->segment - 1) / out->segment : 1;
-    bool check = ln_packet_classify(out->data + LN_ICE_TCP_HEAD, out->len - LN_ICE_TCP_HEAD) ==
-                 LN_PACKET_STUN;
-    int error;
-
-    if (!stream || stream->state != LN_ICE_TCP_STREAM_OPEN)
-        return LN_ERR_NOT_FOUND;
-    if (out->len + (check ? 0 : stream->reserve) > stream->room) {
-        if (!check) /* the stream is slower than what is to go over it */
-            ln_ice_count_discarded(ice, packets, out->len - packets * LN_ICE_TCP_HEAD);
-        return ln_ice_drop(ice, LN_ICE_DROP_TCP_FULL, LN_ERR_LIMIT);
-    }
-    write_heads(out);
-    out->segment = 0;
-    error = stream->relayed ? wrap_relayed(stream, now, out) : 0;
-    if (error)
-        return error;
-    stream->room -= out->len < stream->room ? out->len : stream->room;
-    out->path = (struct ln_path){ stream->link, stream->local, stream->path.remote };
-    if (stream->relayed)
-        out->path.remote = stream->relayed->way.server;
-    return 1;
-}
-
-/* --- in ------------------------------------------------------------------------------------ */
-
-/* Through a relay the bytes are in the way, and before it is bound they are its own. False when
- * nothing is left to be cut. */
-static bool enter_way(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_time now)
-{
-    ln_link link = stream->relayed->way.link;
-
-    stream->relayed->way.rest = stream->rest;
-    stream->rest.len = 0;
-    if (stream->state == LN_ICE_TCP_STREAM_RELAYED) {
-        ln_ice_tcp_relayed_bind(ice, stream, now);
-        ln_ice_run(ice, now);
-    }
-    return find_open(ice, link) == stream && stream->state == LN_ICE_TCP_STREAM_OPEN;
-}
-
-bool ln_ice_tcp_unwrap(struct ln_ice *ice, ln_time now, const struct ln_packet *packet)
-{
-    struct ln_ice_tcp_stream *stream = ice->tcp ? find_open(ice, packet->path.link) : NULL;
-
-    if (!stream)
-        return false;
-    stream->rest = (struct ln_bytes){ packet->data, packet->len };
-    if (!stream->relayed || enter_way(ice, stream, now))
-        ice->tcp->draining = stream;
-    return true;
-}
-
-/* The next packet of the piece in hand. */
-static int cut(struct ln_ice_tcp_stream *stream, ln_time now, struct ln_bytes *ret_packet)
-{
-    int result;
-
-    do {
-        result = ln_ice_tcp_frames_next(&stream->frames, &stream->rest, ret_packet);
-    } while (result == 0 && stream->relayed &&
-             ln_ice_way_read(&stream->relayed->way, now, &stream->rest));
-    return result;
-}
-
-int ln_ice_tcp_next(struct ln_ice *ice, ln_time now, struct ln_packet *packet)
-{
-    struct ln_ice_tcp_stream *stream = ice->tcp->draining;
-    struct ln_bytes data;
-    int result = cut(stream, now, &data);
-
-    if (result == 1) {
-        packet->data = (uint8_t *)(uintptr_t)data.data;
-        packet->len = data.len;
-        packet->path = stream->path;
-        packet->buffer = NULL;
-        return 1;
-    }
-    ice->tcp->draining = NULL;
-    if (result < 0) { /* out of step for good */
-        ln_ice_drop(ice, LN_ICE_DROP_TCP_FRAME, 0);
-        ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_STREAM_CLOSED);
-        ln_ice_run(ice, now);
-    }
-    return result;
-}
-
-void ln_ice_tcp_judge(struct ln_ice *ice)
-{
-    struct ln_ice_tcp_stream *stream = ice->tcp ? ice->tcp->draining : NULL;
-
-    if (!stream || stream->proven)
-        return;
-    if (ln_ice_is_proven(ice, &stream->path)) {
-        stream->proven = true;
-        stream->frames.limit = LN_ICE_TCP_PACKET_MAX;
-        stream->give_up_at = LN_TIME_NEVER;
-    } else if (++stream->tries >= LN_ICE_TCP_UNPROVEN_TRIES) {
-        ln_ice_drop(ice, LN_ICE_DROP_TCP_STREAM, 0);
-        ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_STREAM_CLOSED);
-        ice->wake = true;
-    }
 }

@@ -215,6 +215,38 @@ LN_TEST(tcp_relayed, from_where_only_the_server_is_reached_it_connects_to_a_pass
     tear_down();
 }
 
+LN_TEST(tcp_relayed, a_peer_that_connects_before_it_has_a_permission_tries_again)
+{
+    struct ln_ice_pair_info pair;
+
+    set_up();
+    begin();
+    s.hold_candidates_of_b = true; /* a does not know yet whom to permit */
+    agents_start(&s);
+    agents_run(&s, LN_SECONDS(3));
+    CHECK(!ln_ice_selected_pair(s.b.ice, &pair));
+    s.hold_candidates_of_b = false;
+    CHECK(agents_complete(&s, LN_SECONDS(10)));
+    CHECK_EQUAL(selected(&s.a, false).candidate.type, LN_CANDIDATE_RELAY);
+    tear_down();
+}
+
+LN_TEST(tcp_relayed, one_that_never_gets_a_permission_gives_up)
+{
+    size_t connects = 0;
+
+    set_up();
+    begin();
+    s.hold_candidates_of_b = true;
+    agents_start(&s);
+    agents_run(&s, LN_SECONDS(90));
+    for (size_t i = 0; i < s.wire.link_count; i++)
+        connects += s.wire.links[i].node == s.b.node && s.wire.links[i].remote.port >= 49152;
+    CHECK_EQUAL(connects, 1 + LN_ICE_TCP_RETRIES);
+    CHECK_EQUAL(ln_ice_state(s.b.ice), LN_ICE_CONNECTION_STATE_FAILED);
+    tear_down();
+}
+
 LN_TEST(tcp_relayed, streams_in_pieces_of_any_size_carry_it)
 {
     static const size_t pieces[] = { 21, 64, 500 };
