@@ -2,13 +2,15 @@
  * Two ICE agents that find each other in virtual time, full or lite, while somebody who knows their
  * credentials (or does not) does what the input says.
  *
- * The first byte says who is lite, which one controls and whether there is TCP; then come steps,
- * each {kind, length 16, bytes}. Bit 0x80 of the kind makes side b the victim instead of a. All of
- * it repeats: seeds are fixed. */
+ * The first byte says who is lite, which one controls, whether there is TCP, and whether side a has
+ * a TURN server over streams (which UDP does not get around); then come steps, each {kind, length
+ * 16, bytes}. Bit 0x80 of the kind makes side b the victim instead of a. All of it repeats: seeds
+ * are fixed. */
 #include "base/bytes.h"
 #include "fuzz/input_end.h"
 #include "stun/message.h"
 #include "tests/support/runner.h"
+#include "tests/support/stream_server.h"
 #include "tests/unit/ice/agents.h"
 
 #include <stdio.h>
@@ -28,16 +30,27 @@ enum step {
     STEP_CANDIDATE, /* a line of signalling */
     STEP_REMOTE,    /* {lite}: credentials, the other end's as they are now */
     STEP_CALL,      /* {number} */
+    STEP_SERVER,    /* {what, ...}: of the TURN server, or of a peer through it */
     STEPS
 };
 
 static struct agents s;
+static struct stream_server server;
+static const struct ln_ice_server_address relay = { .url = "turn:" STREAM_SERVER_IP
+                                                           "?transport=tcp",
+                                                    .host = STREAM_SERVER_IP,
+                                                    .relays = true,
+                                                    .transport = LN_ICE_OVER_TCP,
+                                                    .username = "alice",
+                                                    .password = "secret" };
 static struct ln_path paths[2];            /* of the last datagram to each side, as it sees them */
 static uint8_t last_id[2][LN_STUN_ID_LEN]; /* of the last check of each side */
 
 static bool note_path(struct wire *wire, int node, const struct ln_path *path, const uint8_t *data,
                       size_t len)
 {
+    if (node > 1)
+        return true;
     paths[node] = *path;
     if (len >= 20 && data[0] == 0 && data[1] == 1)
         memcpy(last_id[node], data + 8, LN_STUN_ID_LEN);
@@ -61,7 +74,17 @@ static void begin(uint8_t how)
     s.a.config.tcp = s.b.config.tcp = how & 8;
     s.wire.delay = LN_MILLISECONDS(1);
     s.wire.filter = note_path;
+    if (how & 32) {
+        s.a.config.tcp = true;
+        s.a.config.servers = &relay;
+        s.a.config.server_count = 1;
+        s.wire.filter = wire_drop_all;
+    }
     CHECK(agents_create(&s));
+    stream_server_init(&server);
+    if (how & 32)
+        wire_add(&s.wire, stream_server_endpoint(&server));
+    agents_run(&s, 0); /* it listens */
     wire_interface(&s.wire, s.a.node, "203.0.113.2");
     wire_interface(&s.wire, s.b.node, "203.0.113.3");
     agents_start(&s);
@@ -159,6 +182,54 @@ static void data_passes(int victim, uint8_t flags)
         ln_ice_count_sent(ice, s.wire.now, &path, 1, 1000);
 }
 
+struct attributes {
+    const uint8_t *data;
+    size_t len;
+};
+
+static void add_given(struct ln_stun_builder *b, void *context)
+{
+    const struct attributes *given = context;
+
+    add_attributes(b, given->data, given->len);
+}
+
+/* Which wrong things the server does from now on. */
+static void misbehave(uint8_t how)
+{
+    server.silent = how & 1;
+    server.connect_silent = how & 2;
+    server.connect_without_id = how & 4;
+    server.refuse_connect = how & 8 ? 447 : 0;
+    server.refuse_bind = how & 16 ? 400 : 0;
+    server.bind_silent = how & 32;
+    server.bind_rubbish = how & 64;
+}
+
+static void server_acts(const uint8_t *data, size_t len)
+{
+    struct ln_address peer = { .family = LN_FAMILY_IPV4, .ip = { 203, 0, 113, 3 } };
+    struct attributes given;
+
+    if (len < 4)
+        return;
+    switch (data[0] % 4) {
+    case 0: /* a peer connects: {connection, port} */
+        peer.port = ln_load16(data + 2);
+        stream_server_attempt(&server, &peer, data[1]);
+        break;
+    case 1: /* bytes on a stream */
+        stream_server_say(&server, data[1], data + 2, len - 2);
+        break;
+    case 2: /* an answer on a stream: {stream, class, method, attributes} */
+        given = (struct attributes){ data + 4, len - 4 };
+        stream_server_answer(&server, data[1], data[2] & 3, data[3], add_given, &given);
+        break;
+    default:
+        misbehave(data[1]);
+    }
+}
+
 static void call(struct side *side, uint8_t number)
 {
     struct ln_ice *ice = side->ice;
@@ -220,6 +291,9 @@ static void one_step(uint8_t kind, const uint8_t *data, size_t len)
     case STEP_CALL:
         call(side, first);
         break;
+    case STEP_SERVER:
+        server_acts(data, len);
+        break;
     default:
         pause = LN_MILLISECONDS(100) * (len > 0 ? data[0] : 1);
     }
@@ -232,7 +306,8 @@ static void run(const uint8_t *data, size_t len)
 
     ln_reader_init(&r, data, len);
     begin(ln_read8(&r));
-    for (int i = 0; i < STEPS_MAX && ln_reader_left(&r) >= 3; i++) {
+    for (int i = 0; i < STEPS_MAX && ln_reader_left(&r) >= 3 && s.wire.link_count < WIRE_LINKS / 2;
+         i++) {
         uint8_t kind = ln_read8(&r);
         size_t n = ln_read16(&r), left = ln_reader_left(&r);
         struct ln_bytes bytes = ln_read_bytes(&r, n < left ? n : left);

@@ -8,11 +8,14 @@
  *   bit 1   and it is signed with the client's key
  *   bit 2   before it the client asks for a permission and a channel
  *   bit 3   after it 2 to the power of bits 4 to 7 seconds pass
+ *   bit 4   without bit 3, and with TCP: it came on the stream of the newest connection
+ *   bit 5   without bit 3, and with TCP: bit 2 asks for a connection instead
  *
  * Before it stands a byte: bit 0 a stream, bit 1 tickets are asked for, bit 2 the allocation is
- * moved after each step.
+ * moved after each step, bit 3 an allocation of TCP, whose connections are bound at once.
  *
- * Data that comes out lies within what went in; after each step the deadline lies ahead. */
+ * Data that comes out lies within what went in; after each step the deadline lies ahead; the
+ * numbers of connections differ. */
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/rng.h"
@@ -27,6 +30,7 @@ static struct ln_turn_client *turn;
 static struct ln_stun_id last_id;
 static ln_time now;
 static bool moves;
+static uint32_t newest; /* connection */
 
 static void check(bool right)
 {
@@ -45,6 +49,25 @@ static void take_requests(void)
         last_id = m.id;
     }
     check(len == 0);
+}
+
+static void take_connections(void)
+{
+    uint8_t out[LN_TURN_CLIENT_MESSAGE_MAX];
+    struct ln_stun_message m;
+    struct ln_address peer;
+    uint32_t before = newest;
+    int len;
+
+    while (ln_turn_client_next_attempt(turn, &peer, &newest))
+        check(newest != before && peer.port != 0);
+    ln_turn_client_bind_connection(turn, now, newest);
+    len = ln_turn_client_bind_poll(turn, now, newest, out, sizeof out);
+    check(len >= 0);
+    if (len > 0) {
+        check(ln_stun_parse(out, (size_t)len, &m) == 0 && m.method == LN_STUN_CONNECTION_BIND);
+        last_id = m.id;
+    }
 }
 
 static size_t build(struct ln_bytes bytes, bool signed_, uint8_t *out, size_t cap)
@@ -88,8 +111,12 @@ static void step(uint8_t flags, struct ln_bytes bytes)
     int n;
 
     if (flags & 4) {
-        (void)!ln_turn_client_permit(turn, now, &peer);
-        (void)!ln_turn_client_bind(turn, now, &peer);
+        if (turn->connections && (flags & 0x28) == 0x20) {
+            (void)!ln_turn_client_connect(turn, now, &peer, &newest);
+        } else {
+            (void)!ln_turn_client_permit(turn, now, &peer);
+            (void)!ln_turn_client_bind(turn, now, &peer);
+        }
         take_requests();
     }
     if (flags & 1) {
@@ -99,8 +126,13 @@ static void step(uint8_t flags, struct ln_bytes bytes)
         if (len > 0)
             memcpy(message, bytes.data, len);
     }
-    hand_in(message, len);
+    if ((flags & 0x18) == 0x10 && turn->connections)
+        (void)!ln_turn_client_bind_receive(turn, now, newest, message, len);
+    else
+        hand_in(message, len);
     take_requests();
+    if (turn->connections)
+        take_connections();
     n = ln_turn_client_wrap(turn, now, &peer, out, 5);
     check(n < 0 || (size_t)n >= ln_turn_client_head(turn, &peer) + 5);
     if (moves && ln_turn_client_move(turn, now))
@@ -127,7 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     first = ln_read8(&r);
     config.stream = (first & 1) != 0;
     config.mobile = (first & 2) != 0;
+    config.connections = (first & 9) == 9;
     moves = (first & 4) != 0;
+    newest = 0;
     now = LN_SECONDS(1000);
     if (ln_turn_client_create(&turn, &config, &env) != 0)
         return 0;

@@ -160,6 +160,23 @@ static void request(struct stream_server *server, size_t stream, const struct ln
     }
 }
 
+void stream_server_answer(struct stream_server *server, size_t stream, enum ln_stun_class kind,
+                          uint16_t method, void (*add)(struct ln_stun_builder *b, void *context),
+                          void *context)
+{
+    uint8_t data[700];
+    struct ln_stun_builder b;
+
+    if (stream >= server->count)
+        return;
+    ln_stun_begin(&b, data, 600, kind, method, &server->streams[stream].last);
+    add(&b, context);
+    if (!b.w.ok)
+        return;
+    b.w.cap = sizeof data;
+    finish(server, stream, &b, data, method != LN_STUN_BINDING);
+}
+
 void stream_server_attempt(struct stream_server *server, const struct ln_address *peer,
                            uint32_t connection)
 {
@@ -186,13 +203,15 @@ static void receive(void *object, ln_time now, struct ln_packet *packet)
     struct ln_stun_message message;
 
     (void)now;
-    if (server->silent || ln_stun_parse(packet->data, packet->len, &message) != 0 ||
-        message.kind != LN_STUN_REQUEST)
+    if (ln_stun_parse(packet->data, packet->len, &message) != 0 || message.kind != LN_STUN_REQUEST)
         return;
     for (size_t i = 0; i < server->count; i++)
         if (server->streams[i].open && server->streams[i].path.link == packet->path.link &&
-            !server->streams[i].bound)
-            request(server, i, &message);
+            !server->streams[i].bound) {
+            server->streams[i].last = message.id;
+            if (!server->silent)
+                request(server, i, &message);
+        }
 }
 
 static void on_timeout(void *object, ln_time now)

@@ -30,6 +30,7 @@ struct stream_server {
     uint32_t next_connection;
     struct stream_server_stream {
         struct ln_path path;
+        struct ln_stun_id last; /* of its last request */
         bool open, tcp, bound;
     } streams[STREAM_SERVER_STREAMS];
     size_t count;
@@ -47,6 +48,10 @@ size_t stream_server_open(const struct stream_server *server);
 size_t stream_server_bound(const struct stream_server *server);
 /* Says this on a stream, if it is open. */
 void stream_server_say(struct stream_server *server, size_t stream, const void *data, size_t len);
+/* Answers the last request of a stream, with right integrity, by these attributes. */
+void stream_server_answer(struct stream_server *server, size_t stream, enum ln_stun_class kind,
+                          uint16_t method, void (*add)(struct ln_stun_builder *b, void *context),
+                          void *context);
 /* A peer has connected: a ConnectionAttempt on the control connection of the allocation of TCP. */
 void stream_server_attempt(struct stream_server *server, const struct ln_address *peer,
                            uint32_t connection);

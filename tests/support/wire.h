@@ -11,7 +11,7 @@
 #include <linnet/env.h>
 
 #define WIRE_NODES    8
-#define WIRE_LINKS    128
+#define WIRE_LINKS    384
 #define WIRE_PACKETS  512
 #define WIRE_MTU      1500
 #define WIRE_NAMES    32
