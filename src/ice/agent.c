@@ -233,7 +233,11 @@ int ln_ice_poll_transmit(struct ln_ice *ice, ln_time now, struct ln_transmit *ou
         n = ln_ice_tcp_asks_poll(ice, now, out);
     if (n == 0)
         n = ln_ice_tcp_relayed_poll(ice, now, out);
-    return n != 0 ? n : ln_ice_poll_check(ice, now, out);
+    if (n == 0)
+        n = ln_ice_poll_check(ice, now, out);
+    if (n == 0 && ice->tcp && ice->relay_count > 0) /* a check may have asked for a connection */
+        n = ln_ice_relays_poll(ice, now, out);
+    return n;
 }
 
 int ln_ice_poll_request(struct ln_ice *ice, struct ln_request *ret_request)

@@ -388,6 +388,14 @@ static void put_pair_behind_nats(struct call *call)
         net_set_nat(&call->net, i, &net_kinds[call->kinds[i]], outside[i]);
 }
 
+static void put_behind_nats_of_tcp(struct call *call)
+{
+    enum net_kind first = call->scenario->nat == NAT_TCP_443 ? net_only_443 : net_udp_blocked;
+
+    net_set_nat(&call->net, 0, &net_kinds[first], "198.51.100.1");
+    net_set_nat(&call->net, 1, &net_kinds[net_udp_blocked], "198.51.100.2");
+}
+
 static void put_behind_nats(struct call *call)
 {
     struct net_nat nats[2];
@@ -445,6 +453,8 @@ static void lay_lines(struct call *call)
     if (s->nat != NAT_NONE) {
         if (s->nat == NAT_PAIRS)
             put_pair_behind_nats(call);
+        else if (s->nat == NAT_TCP || s->nat == NAT_TCP_443)
+            put_behind_nats_of_tcp(call);
         else if (s->nat == NAT_CLIENT)
             put_client_behind_a_nat(call);
         else if (s->nat == NAT_FIRST || s->nat == NAT_SECOND)
@@ -479,6 +489,8 @@ static int create_parties(struct call *call)
         party->call = call;
         party->index = i;
         party->opened = party->connected = party->disconnected = party->failed = LN_TIME_NEVER;
+        if (call->scenario->server_of_first && i == 1)
+            configuration.ice_server_count = 1;
         configuration.ice_lite = call->scenario->lite >> i & 1;
         party->negotiates = i == 0 || call->scenario->glare;
         error = ln_peer_connection_create(&configuration, test_env(), &party->pc);

@@ -96,6 +96,51 @@ LN_SCENARIO(tcp_through_firewalls) = {
     .messages = 20,
 };
 
+static void by_simultaneous_open(struct call *call)
+{
+    for (int i = 0; i < 2; i++) {
+        struct ln_ice_candidate local, remote;
+
+        selected(&call->parties[i], &local, &remote);
+        CHECK(strcmp(local.protocol, "tcp") == 0 && strcmp(local.tcp_type, "so") == 0);
+        CHECK(strcmp(remote.tcp_type, "so") == 0);
+    }
+}
+
+/* NATs that take no datagram and let nobody in unasked: a server over TCP tells each side how it is
+ * seen, and the two meet by simultaneous open. */
+LN_SCENARIO(tcp_through_nats) = {
+    .line = { .delay = MS(30), .loss = 0.02 },
+    .nat = NAT_TCP,
+    .server = &turn_server_for_stun,
+    .ice_tcp = true,
+    .messages = 20,
+    .holds = by_simultaneous_open,
+};
+
+static void by_a_relay_of_tcp(struct call *call)
+{
+    struct ln_ice_candidate local, remote;
+
+    selected(&call->parties[0], &local, &remote);
+    CHECK(strcmp(local.protocol, "tcp") == 0 && strcmp(local.type, "relay") == 0);
+    CHECK(strcmp(local.relay_protocol, "tls") == 0);
+    selected(&call->parties[1], &local, &remote);
+    CHECK(strcmp(local.tcp_type, "active") == 0 && strcmp(remote.type, "relay") == 0);
+}
+
+/* One side reaches nothing but port 443 of its server, the other has TCP alone, and no relay. */
+LN_SCENARIO(tcp_relayed) = {
+    .line = { .delay = MS(30), .loss = 0.02 },
+    .nat = NAT_TCP_443,
+    .server = &turn_server,
+    .server_of_first = true,
+    .ice_tcp = true,
+    .messages = 20,
+    .length = S(5),
+    .holds = by_a_relay_of_tcp,
+};
+
 /* The streams to the server break in the call, now of one side and now of the other, and the
  * allocations go on by new ones: nobody restarts anything. */
 LN_SCENARIO(relay_streams_break_and_move) = {

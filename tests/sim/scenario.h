@@ -67,6 +67,8 @@ enum nat_plan {
     NAT_UNREACHABLE, /* random kinds for which none does */
     NAT_FIREWALLS,   /* both behind a stateful firewall */
     NAT_NO_UDP,      /* the same, and no datagram passes */
+    NAT_TCP,         /* both behind NATs that keep a mapping, and no datagram passes */
+    NAT_TCP_443,     /* the same, and host 0 reaches nothing but port 443 */
     NAT_FIRST,       /* host 0 behind any kind, host 1 behind one that lets everybody in */
     NAT_SECOND,      /* the other way round */
     NAT_FILTERED,    /* both behind one that keeps a mapping and lets in whom was sent to */
@@ -101,6 +103,7 @@ struct scenario {
     enum nat_plan nat;
     unsigned lite;                     /* mask of the hosts whose ICE is lite */
     const struct server_hooks *server; /* NULL: STUN */
+    bool server_of_first;              /* host 0 alone is told of it; host 1 of stun: */
     ln_duration nat_lifetime;
     ln_duration lateness; /* of timers */
     /* what the applications do */

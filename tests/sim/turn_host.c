@@ -87,7 +87,7 @@ static void *turn_host_create(struct net *net, const char *ip)
                                         { .stream = true } };
     struct ln_turn_relay relay = { .bind = { 0 } };
     struct ln_turn_config config = {
-        .listen = listen, .listen_count = 3, .relays = &relay, .relay_count = 1
+        .listen = listen, .listen_count = 3, .relays = &relay, .relay_count = 1, .tcp_relay = true
     };
 
     CHECK(turn != NULL && ln_address_parse(ip, &relay.bind) == 0);
@@ -133,4 +133,12 @@ const struct server_hooks turn_server = {
              .url_count = sizeof turn_urls / sizeof *turn_urls,
              .username = TURN_USER,
              .credential = TURN_PASSWORD },
+};
+
+static const char *const stun_urls[] = { "stun:" TURN_IP ":3478" };
+
+const struct server_hooks turn_server_for_stun = {
+    .create = turn_host_create,
+    .free = turn_host_free,
+    .ice = { .urls = stun_urls, .url_count = 1 },
 };
