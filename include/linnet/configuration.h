@@ -67,7 +67,8 @@ struct ln_network_options {
      * for which the driver cannot publish a name are not told. */
     bool mdns_names;
     /* TCP candidates too (RFC 6544). `stun:` and `stuns:` servers are then asked over TCP and TLS
-     * as well, and so are TURN servers over these. */
+     * as well, and so are TURN servers over these, which are asked for a relay of TCP too (RFC
+     * 6062). */
     bool ice_tcp;
     enum ln_network_priority priority; /* of all that is sent; default NONE */
     /* "http://[user:password@]host[:port]": TURN over TCP and TLS, and the signalling of rooms,
