@@ -11,6 +11,13 @@
 #include <assert.h>
 #include <string.h>
 
+struct entry {
+    uint64_t hash;
+    void *value; /* NULL: free */
+    uint8_t key_len;
+    uint8_t key[];
+};
+
 #define ROTATE(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
 
 static void sip_round(uint64_t v[4])
@@ -77,14 +84,18 @@ void ln_map_deinit(struct ln_map *map)
     map->capacity = map->count = 0;
 }
 
+static struct entry *entry_at(const struct ln_map *map, size_t i)
+{
+    return (struct entry *)(void *)(map->entries + i * map->entry_len);
+}
+
 /* The entry with the key, or the free one where it would go. */
-static struct ln_map_entry *find(const struct ln_map *map, uint64_t hash, const void *key,
-                                 size_t key_len)
+static struct entry *find(const struct ln_map *map, uint64_t hash, const void *key, size_t key_len)
 {
     size_t at = (size_t)hash & (map->capacity - 1);
 
     for (;; at = (at + 1) & (map->capacity - 1)) {
-        struct ln_map_entry *e = &map->entries[at];
+        struct entry *e = entry_at(map, at);
 
         if (!e->value)
             return e;
@@ -95,26 +106,38 @@ static struct ln_map_entry *find(const struct ln_map *map, uint64_t hash, const 
 
 void *ln_map_get(const struct ln_map *map, const void *key, size_t key_len)
 {
-    if (map->count == 0 || key_len > LN_MAP_KEY_MAX)
+    if (map->count == 0)
         return NULL;
     return find(map, ln_siphash(map->secret, key, key_len), key, key_len)->value;
 }
 
-static int grow(struct ln_map *map)
+static size_t length_for(size_t key_len)
+{
+    return (offsetof(struct entry, key) + key_len + 7) / 8 * 8;
+}
+
+/* Makes room for one more, with a key of this length. */
+static int grow(struct ln_map *map, size_t key_len)
 {
     struct ln_map old = *map;
-    size_t i;
 
-    map->capacity = old.capacity ? old.capacity * 2 : 8;
-    map->entries = ln_alloc_array(map->allocator, map->capacity, sizeof *map->entries);
+    if (map->count + 1 > map->capacity / 4 * 3)
+        map->capacity = old.capacity ? old.capacity * 2 : 8;
+    if (map->entry_len < length_for(key_len))
+        map->entry_len = length_for(key_len);
+    if (map->capacity == old.capacity && map->entry_len == old.entry_len)
+        return 0;
+    map->entries = ln_alloc_array(map->allocator, map->capacity, map->entry_len);
     if (!map->entries) {
         *map = old;
         return LN_ERR_NOMEM;
     }
-    for (i = 0; i < old.capacity; i++)
-        if (old.entries[i].value)
-            *find(map, old.entries[i].hash, old.entries[i].key,
-                  old.entries[i].key_len) = old.entries[i];
+    for (size_t i = 0; i < old.capacity; i++) {
+        const struct entry *e = entry_at(&old, i);
+
+        if (e->value)
+            memcpy(find(map, e->hash, e->key, e->key_len), e, old.entry_len);
+    }
     ln_free(map->allocator, old.entries);
     return 0;
 }
@@ -122,7 +145,7 @@ static int grow(struct ln_map *map)
 int ln_map_set(struct ln_map *map, const void *key, size_t key_len, void *value)
 {
     uint64_t hash = ln_siphash(map->secret, key, key_len);
-    struct ln_map_entry *e;
+    struct entry *e;
     int error;
 
     assert(value && key_len <= LN_MAP_KEY_MAX);
@@ -135,11 +158,9 @@ int ln_map_set(struct ln_map *map, const void *key, size_t key_len, void *value)
     }
     if (map->count >= map->limit)
         return LN_ERR_LIMIT;
-    if (map->count + 1 > map->capacity / 4 * 3) {
-        error = grow(map);
-        if (error)
-            return error;
-    }
+    error = grow(map, key_len);
+    if (error)
+        return error;
     e = find(map, hash, key, key_len);
     e->hash = hash;
     e->key_len = (uint8_t)key_len;
@@ -152,26 +173,26 @@ int ln_map_set(struct ln_map *map, const void *key, size_t key_len, void *value)
 void *ln_map_remove(struct ln_map *map, const void *key, size_t key_len)
 {
     size_t mask = map->capacity - 1, hole, at;
-    struct ln_map_entry *e;
+    struct entry *e;
     void *value;
 
-    if (map->count == 0 || key_len > LN_MAP_KEY_MAX)
+    if (map->count == 0)
         return NULL;
     e = find(map, ln_siphash(map->secret, key, key_len), key, key_len);
     value = e->value;
     if (!value)
         return NULL;
-    hole = (size_t)(e - map->entries);
+    hole = (size_t)((uint8_t *)e - map->entries) / map->entry_len;
     /* Entries after the hole move back unless they stand between their home and the hole. */
-    for (at = (hole + 1) & mask; map->entries[at].value; at = (at + 1) & mask) {
-        size_t home = (size_t)map->entries[at].hash & mask;
+    for (at = (hole + 1) & mask; entry_at(map, at)->value; at = (at + 1) & mask) {
+        size_t home = (size_t)entry_at(map, at)->hash & mask;
 
         if (((at - home) & mask) >= ((at - hole) & mask)) {
-            map->entries[hole] = map->entries[at];
+            memcpy(entry_at(map, hole), entry_at(map, at), map->entry_len);
             hole = at;
         }
     }
-    memset(&map->entries[hole], 0, sizeof map->entries[hole]);
+    memset(entry_at(map, hole), 0, map->entry_len);
     map->count--;
     return value;
 }
@@ -208,7 +229,7 @@ void *ln_map_remove_u64(struct ln_map *map, uint64_t key)
 void *ln_map_next(const struct ln_map *map, size_t *cursor)
 {
     while (*cursor < map->capacity) {
-        void *value = map->entries[(*cursor)++].value;
+        void *value = entry_at(map, (*cursor)++)->value;
 
         if (value)
             return value;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A hash map from short byte strings (or 64-bit numbers) to pointers. Open addressing, keyed hash
  * (SipHash-1-3 with a key from the rng, so that a peer cannot choose collisions), a limit on
- * entries. Keys are copied; values are not owned. */
+ * entries. Keys are copied, each entry is as long as the longest of them; values are not owned. */
 #ifndef LN_BASE_MAP_H
 #define LN_BASE_MAP_H
 
@@ -10,18 +10,12 @@
 
 #define LN_MAP_KEY_MAX 64u
 
-struct ln_map_entry {
-    uint64_t hash;
-    void *value; /* NULL: free */
-    uint8_t key_len;
-    uint8_t key[LN_MAP_KEY_MAX];
-};
-
 struct ln_map {
     struct ln_allocator *allocator;
     uint64_t secret[2];
-    struct ln_map_entry *entries;
-    size_t capacity; /* 0 or a power of two */
+    uint8_t *entries;
+    size_t entry_len; /* bytes; 0 before the first */
+    size_t capacity;  /* 0 or a power of two */
     size_t count, limit;
 };
 

@@ -66,6 +66,33 @@ LN_TEST(map, agrees_with_a_model_under_random_use)
     ln_map_deinit(&map);
 }
 
+/* Keys of which each is the beginning of the next: the longer come while shorter ones are there. */
+LN_TEST(map, keys_of_all_lengths_are_told_apart)
+{
+    static const uint8_t zeros[LN_MAP_KEY_MAX];
+    static int values[LN_MAP_KEY_MAX + 1];
+    bool present[LN_MAP_KEY_MAX + 1] = { false };
+    struct ln_map map;
+
+    ln_map_init(&map, test_env(), LN_MAP_KEY_MAX + 1);
+    for (uint32_t i = 0; i < 5000; i++) {
+        uint32_t longest = i / 60 < LN_MAP_KEY_MAX ? i / 60 : LN_MAP_KEY_MAX;
+        uint32_t len = ln_rng_below(test_env()->rng, longest + 1);
+
+        bool set = ln_rng_below(test_env()->rng, 3) > 0;
+
+        if (set)
+            CHECK(ln_map_set(&map, zeros, len, &values[len]) == 0);
+        else
+            CHECK(ln_map_remove(&map, zeros, len) == (present[len] ? &values[len] : NULL));
+        present[len] = set;
+        for (uint32_t k = 0; k <= LN_MAP_KEY_MAX; k++)
+            CHECK(ln_map_get(&map, zeros, k) == (present[k] ? &values[k] : NULL));
+    }
+    CHECK(map.count > LN_MAP_KEY_MAX / 4);
+    ln_map_deinit(&map);
+}
+
 LN_TEST(map, siphash_1_3_matches_the_published_value)
 {
     uint64_t key[2] = { 0x0706050403020100u, 0x0f0e0d0c0b0a0908u };
