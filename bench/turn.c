@@ -5,10 +5,12 @@
  * Every flow is a client with an allocation and a channel to one and the same peer; half of the
  * packets go to the peer, half come back. How they come:
  *   single  one packet a flow, then the next flow
- *   four    four packets of each flow are queued: the server is stopped while they are sent
+ *   four    four packets of each flow are queued: the server runs when the load sleeps
  *   gso     trains of sixteen with UDP_SEGMENT, read with UDP_GRO
  * Latency is that of single packets, 10,000 a second, from client to peer; server and load have
- * cores of their own then, as the load waits by looking again and again.
+ * cores of their own then, as the load waits by looking again and again. Allocations are asked for
+ * fifty at a time, and the load sleeps until they are answered: to wake it with each answer would
+ * be the server's time, which clients on other machines do not take.
  *
  * Before the servers the same load runs through a forwarder (bench/forwarder.h) in both its ways:
  * what this machine takes at least. The better of the two is what the rows of servers are held
@@ -143,30 +145,49 @@ double server_cpu(pid_t pid)
     return sum / 1e9;
 }
 
-void server_apart(pid_t pid, bool apart)
+/* On which cores the load and the server may run. */
+static void choose_cores(enum placement placement, const cpu_set_t *all, cpu_set_t *own,
+                         cpu_set_t *its)
 {
+    size_t first = 0;
+
+    *own = *its = *all;
+    if (placement == ANYWHERE)
+        return;
+    while (!CPU_ISSET(first, all))
+        first++;
+    CPU_ZERO(own);
+    CPU_SET(first, own);
+    if (placement == BEHIND)
+        *its = *own;
+    else if (CPU_COUNT(all) > 1)
+        CPU_CLR(first, its);
+    else
+        *own = *all;
+}
+
+void server_place(pid_t pid, enum placement placement)
+{
+    static const struct sched_param param;
     static cpu_set_t all;
     cpu_set_t own, its;
     char path[300];
     DIR *tasks;
 
-    if (apart && (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2))
+    if (placement != ANYWHERE && sched_getaffinity(0, sizeof all, &all) != 0)
         return;
-    own = its = all;
-    if (apart) {
-        size_t first = 0;
-
-        while (!CPU_ISSET(first, &all))
-            first++;
-        CPU_ZERO(&own);
-        CPU_SET(first, &own);
-        CPU_CLR(first, &its);
-    }
+    choose_cores(placement, &all, &own, &its);
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     tasks = opendir(path);
-    for (struct dirent *e; tasks && (e = readdir(tasks)) != NULL;)
-        if (e->d_name[0] != '.')
-            sched_setaffinity((pid_t)strtol(e->d_name, NULL, 10), sizeof its, &its);
+    for (struct dirent *e; tasks && (e = readdir(tasks)) != NULL;) {
+        pid_t task = (pid_t)strtol(e->d_name, NULL, 10);
+
+        if (e->d_name[0] == '.')
+            continue;
+        sched_setaffinity(task, sizeof its, &its);
+        if (placement == BEHIND)
+            sched_setscheduler(task, SCHED_IDLE, &param);
+    }
     if (tasks)
         closedir(tasks);
     sched_setaffinity(0, sizeof own, &own);

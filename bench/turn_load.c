@@ -28,7 +28,8 @@
 #define LATENCY_PPS  10000
 #define LATENCIES    5000
 #define WAIT_SECONDS 5.0
-#define SILENT_MAX   40 /* half milliseconds */
+#define PAUSE_US     100
+#define SILENT_MAX   2000 /* pauses */
 #define TRIES        10
 #define AT_A_TIME    50u /* allocations under way */
 #define TRY_MS       200
@@ -53,17 +54,24 @@ int open_client(const struct load *load, bool gro)
     return fd;
 }
 
+/* What has come, if it is the answer with this id. */
+static bool take_answer(int fd, const struct ln_stun_id *id, uint8_t *answer,
+                        struct ln_stun_message *ret)
+{
+    ssize_t n = recv(fd, answer, READ_CAP, MSG_DONTWAIT);
+
+    return n > 0 && ln_stun_parse(answer, (size_t)n, ret) == 0 && ln_stun_id_equal(&ret->id, id);
+}
+
 /* The answer with this id, if it comes soon. */
 static bool await(int fd, const struct ln_stun_id *id, uint8_t *answer, struct ln_stun_message *ret)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
 
     while (poll(&p, 1, TRY_MS) > 0) {
-        ssize_t n = recv(fd, answer, READ_CAP, 0);
-
-        if (n > 0 && ln_stun_parse(answer, (size_t)n, ret) == 0 && ln_stun_id_equal(&ret->id, id))
+        if (take_answer(fd, id, answer, ret))
             return true;
-        if (n <= 0)
+        if (p.revents & POLLERR)
             usleep(10000); /* nobody is there yet */
     }
     return false;
@@ -139,21 +147,37 @@ static bool take_address(struct flow *flow, const struct ln_stun_message *m)
     return true;
 }
 
+/* The answers to what the flows asked for, while the load sleeps in between: a challenge before a
+ * flow has a nonce, an address after that. */
+static bool take_answers(const struct ln_stun_id *ids, struct flow *flows, size_t count)
+{
+    static uint8_t answer[READ_CAP];
+    struct ln_stun_message m;
+    size_t taken = 0, silent = 0;
+
+    while (taken < count && silent++ < SILENT_MAX) {
+        usleep(PAUSE_US);
+        for (; taken < count && take_answer(flows[taken].fd, &ids[taken], answer, &m); taken++) {
+            struct flow *flow = &flows[taken];
+
+            if (!(flow->nonce[0] ? take_address(flow, &m) : take_nonce(flow, &m)))
+                return false;
+        }
+    }
+    return taken == count;
+}
+
 /* One challenge and the signed request, as every client's first allocation takes; several clients
  * at a time. */
 static bool allocate(struct load *load, struct flow *flows, size_t count)
 {
-    static uint8_t answer[READ_CAP];
     struct ln_stun_id ids[AT_A_TIME];
-    struct ln_stun_message m;
 
     for (int step = 0; step < 2; step++) {
         for (size_t i = 0; i < count; i++)
             ids[i] = send_allocate(load, &flows[i]);
-        for (size_t i = 0; i < count; i++)
-            if (!await(flows[i].fd, &ids[i], answer, &m) ||
-                !(step == 0 ? take_nonce(&flows[i], &m) : take_address(&flows[i], &m)))
-                return false;
+        if (!take_answers(ids, flows, count))
+            return false;
     }
     return true;
 }
@@ -251,22 +275,20 @@ static size_t send_round(struct load *load, size_t payload, uint8_t *packet, uns
     return got;
 }
 
-/* The same with the server stopped, so that all of it is queued when it goes on; until as much as
- * was sent has come, or nothing more comes. */
+/* The same with a server that runs when nothing else does, so that all of it is queued by then;
+ * until as much as was sent has come, or nothing more comes. */
 static size_t send_queued(struct load *load, size_t payload, uint8_t *packet, unsigned burst)
 {
     size_t sent = 2 * burst * load->count, got = 0, silent = 0;
 
-    kill(load->server, SIGSTOP);
     (void)send_round(load, payload, packet, burst, false, false);
-    kill(load->server, SIGCONT);
     while (got < sent && silent < SILENT_MAX) {
         size_t more = drain_all(load, payload);
 
         silent = more > 0 ? 0 : silent + 1;
         got += more;
         if (more == 0)
-            usleep(500);
+            usleep(PAUSE_US);
     }
     return got;
 }
@@ -276,9 +298,13 @@ struct result run_load(struct load *load, size_t payload, enum batching batching
     unsigned burst = batching == SINGLE ? 1 : batching == FOUR ? 4 : TRAIN;
     size_t got = 0;
     uint8_t packet[2048] = { 0 };
-    double start = bench_wall_seconds(), cpu = server_cpu(load->server), took;
+    double start, cpu, took;
     struct result result;
 
+    if (batching == FOUR)
+        server_place(load->server, BEHIND);
+    start = bench_wall_seconds();
+    cpu = server_cpu(load->server);
     ln_channel_data_write_header(packet, 0x4000, payload);
     while (bench_wall_seconds() - start < RUN_SECONDS)
         got += batching == FOUR ? send_queued(load, payload, packet, burst)
@@ -287,6 +313,7 @@ struct result run_load(struct load *load, size_t payload, enum batching batching
     took = bench_wall_seconds() - start;
     got += drain_all(load, payload);
     cpu = server_cpu(load->server) - cpu;
+    server_place(load->server, ANYWHERE);
     result.packets_per_cpu_s = cpu > 0 ? (double)got / cpu : 0;
     result.mbit_per_s = (double)got * (double)payload * 8 / took / 1e6;
     return result;
@@ -375,10 +402,10 @@ void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret
 {
     double p50, p99;
 
-    server_apart(load->server, true);
+    server_place(load->server, APART);
     latency_pass(load, payload, ret_p50, ret_p99);
     latency_pass(load, payload, &p50, &p99);
-    server_apart(load->server, false);
+    server_place(load->server, ANYWHERE);
     if (p99 < *ret_p99) {
         *ret_p50 = p50;
         *ret_p99 = p99;

@@ -41,8 +41,12 @@ struct result {
 /* Of a process: nanoseconds that all its threads have run; bytes that are its own. */
 double server_cpu(pid_t pid);
 double server_memory(pid_t pid);
-/* From now on the load has a core of its own, if there are two, or no longer. */
-void server_apart(pid_t pid, bool apart);
+enum placement {
+    ANYWHERE,
+    APART, /* the load has a core of its own, if there are two */
+    BEHIND /* both on one core; the server runs when the load sleeps. For the rest of its life */
+};
+void server_place(pid_t pid, enum placement placement);
 
 bool wait_until_it_answers(struct load *load);
 bool open_peer(struct load *load, bool gro);
