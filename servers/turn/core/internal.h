@@ -116,6 +116,7 @@ struct turn_reservation {
 struct turn_permission {
     struct ln_address peer; /* port 0 */
     ln_time expires;
+    bool ours; /* for the sake of relays and residents: no other port of it is heard */
 };
 
 struct turn_channel {

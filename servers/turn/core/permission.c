@@ -190,6 +190,7 @@ static bool install_permission(const struct turn_request *request, const struct 
     p->peer.port = 0;
     if (!turn_claim_take(request->server, request->now, relay, peer))
         return false;
+    p->ours = !ln_turn_policy_check(request->server->config.policy, &p->peer).allowed;
     p->expires = request->now + LN_TURN_PERMISSION_LIFETIME;
     return true;
 }

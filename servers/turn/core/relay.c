@@ -59,12 +59,17 @@ static void to_client(struct ln_turn_server *server, ln_time now,
                       struct turn_allocation *allocation, const struct ln_address *peer,
                       const uint8_t *data, size_t len)
 {
+    const struct turn_permission *permission = turn_permission_find(allocation, now, peer);
     struct turn_client *client = allocation->client;
     const struct turn_channel *channel;
     struct ln_buffer *buffer;
 
-    if (!turn_permission_find(allocation, now, peer)) {
+    if (!permission) {
         server->counts.dropped_no_permission++;
+        return;
+    }
+    if (permission->ours && !turn_peer_port_allowed(server, peer, false)) {
+        server->counts.dropped_policy++; /* some other service of this machine */
         return;
     }
     if (!client) {

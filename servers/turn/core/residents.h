@@ -3,9 +3,10 @@
  * clients name them, each with the number of the box that takes its parcels (handover.c).
  *
  * A client's data to such an address never sees a socket; what the resident sends to a relayed
- * address does not either. Residents come and go while the workers run: who comes or goes writes
- * under a flag, and the workers, who ask for each datagram, read without one. A reader that met a
- * writer looks again. */
+ * address does not either. The policy has no say in it, as it has none in relays of other clients
+ * (but on loopback), and it has all the say in every other port of that IP address. Residents come
+ * and go while the workers run: who comes or goes writes under a flag, and the workers, who ask for
+ * each datagram, read without one. A reader that met a writer looks again. */
 #ifndef LN_TURN_RESIDENTS_H
 #define LN_TURN_RESIDENTS_H
 

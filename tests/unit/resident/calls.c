@@ -153,6 +153,7 @@ static void take_news(void *ctx, ln_time now)
 static void create_pc(struct calls_end *end, bool relay)
 {
     static const char *const loopback[] = { "127.0.0.0/8" };
+    static const char *const outside[] = { "127.0.0.9=127.0.0.1" };
     struct calls *calls = end->calls;
     struct ln_configuration configuration;
     struct ln_ice_server server = { .url_count = 1, .username = "u", .credential = "p" };
@@ -175,6 +176,9 @@ static void create_pc(struct calls_end *end, bool relay)
         configuration.ice_transport_policy = LN_ICE_TRANSPORT_POLICY_RELAY;
     } else {
         configuration.ice_lite = !calls->options.full;
+        configuration.network.external_addresses = outside;
+        configuration.network.external_address_count = calls->options.behind_nat;
+        configuration.network.external_replaces = calls->options.behind_nat;
     }
     CHECK(ln_peer_connection_create(&configuration,
                                     ln_environment_env(calls->environments[end->lives_here]),
@@ -237,6 +241,7 @@ static void start_service(struct calls *calls)
 {
     struct ln_address loopback = { LN_FAMILY_IPV4, { 127, 0, 0, 1 }, calls->port, 0 };
     struct ln_turn_listen listen[2] = { { loopback, false }, { loopback, true } };
+    struct ln_turn_relay relay = { loopback, { LN_FAMILY_IPV4, { 127, 0, 0, 9 }, 0, 0 } };
     static struct ln_turn_service_config config;
     struct ln_turn_credentials *credentials;
     char certificate[4096], key[4096];
@@ -246,6 +251,11 @@ static void start_service(struct calls *calls)
     config.turn.listen = listen;
     config.turn.listen_count = 2;
     config.workers = calls->options.workers;
+    if (calls->options.behind_nat) {
+        relay.bind.port = relay.external.port = 0;
+        config.turn.relays = &relay;
+        config.turn.relay_count = 1;
+    }
     CHECK(ln_turn_prefix_parse("127.0.0.0/8", &config.policy.allow[0]) == 0);
     config.policy.allow_count = 1;
     if (strchr(calls->options.transports, 's')) {

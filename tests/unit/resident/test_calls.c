@@ -80,6 +80,32 @@ LN_TEST(resident_calls, peers_that_check_their_clients_themselves_do_it_in_memor
     calls_end(&calls);
 }
 
+LN_TEST(resident_calls, behind_a_nat_all_meet_by_addresses_at_which_nobody_is)
+{
+    static const struct calls_options options = {
+        .count = 4, .workers = 2, .transports = "ut", .messages = 16, .behind_nat = true
+    };
+
+    call(&options);
+    calls_end(&calls);
+}
+
+/* The same calls where the peers are no residents: the counters tell. */
+LN_TEST(resident_calls, peers_that_are_no_residents_are_reached_by_sockets)
+{
+    static const struct calls_options options = {
+        .count = 2, .workers = 2, .transports = "ut", .messages = 4, .plain = true
+    };
+    struct ln_turn_counts counts;
+
+    calls_start(&calls, &options);
+    CHECK(calls_run(&calls));
+    counts = calls_counts(&calls);
+    CHECK_EQUAL(counts.handed_over, 0);
+    CHECK(sum(&counts, false) > 0 && sum(&counts, true) > 0);
+    calls_end(&calls);
+}
+
 LN_TEST(resident_calls, the_service_may_end_before_them)
 {
     static const struct calls_options options = {

@@ -435,6 +435,64 @@ LN_TEST(attack_18, of_a_residents_address_its_port_alone_is_reached)
     rig_end(&rig);
 }
 
+/* The other way round: a service of this machine may be made to answer to a relay by who forges a
+ * source. */
+LN_TEST(attack_18, what_other_ports_of_a_residents_or_relays_address_send_is_not_heard)
+{
+    struct rig rig;
+    struct rig_client alice, bob;
+    struct ln_address relayed, of_bob;
+    char text[LN_ADDRESS_TEXT_MAX];
+
+    start(&rig, &alice, &relayed);
+    bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    CHECK_EQUAL(rig_allocate(&bob, &of_bob), 0);
+    CHECK_EQUAL(rig_permit(&alice, "203.0.113.9"), 0);
+    CHECK_EQUAL(rig_permit(&alice, "203.0.113.1"), 0);
+    rig_from_peer(&rig, "203.0.113.9:53", &relayed, "a name server's answer");
+    CHECK_EQUAL(rig.packet_count, 0);
+    rig_from_peer(&rig, "203.0.113.1:53", &relayed, "the same at the relays' address");
+    CHECK_EQUAL(rig.packet_count, 0);
+    CHECK_EQUAL(rig_counts(&rig).dropped_policy, 2);
+    rig_from_peer(&rig, ln_address_format(&of_bob, text), &relayed, "by the kernel");
+    CHECK(got_indication(&rig, text, "by the kernel"));
+    CHECK_EQUAL(ln_turn_prefix_parse("203.0.113.9", &rig.policy.allow[rig.policy.allow_count++]),
+                0);
+    CHECK_EQUAL(rig_permit(&alice, "203.0.113.9"), 0); /* the operator wants it */
+    rig_from_peer(&rig, "203.0.113.9:53", &relayed, "an answer");
+    CHECK(got_indication(&rig, "203.0.113.9:53", "an answer"));
+    rig_end(&rig);
+}
+
+LN_TEST(residents, are_reached_by_ipv6_as_well)
+{
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_address relayed;
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    rig_init(&rig);
+    set_policy(&rig);
+    rig.policy.own[rig.policy.own_count++] = rig_address("2001:db8::9");
+    rig_start(&rig);
+    enter(&rig, "[2001:db8::9]:5000");
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    rig_begin(&call, &alice, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_ADDRESS_FAMILY, 2u << 24);
+    CHECK_EQUAL(rig_call(&call, &answer), 0);
+    CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, &relayed));
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, HOME), 443);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "[2001:db8::9]:5001"), 403);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "[2001:db8::9]:5000"), 0);
+    rig_send_channel(&alice, 0x4000, "six");
+    CHECK(arrives(&rig, &relayed, "[2001:db8::9]:5000", "six"));
+    say(&rig, NULL, "[2001:db8::9]:5000", &relayed, "and back");
+    CHECK(got_channel(&rig, &alice, 0x4000, "and back"));
+    rig_end(&rig);
+}
+
 /* What a client may do ends with the resident, not with the permission or the channel. */
 LN_TEST(attack_18, a_channel_to_a_resident_that_went_reaches_nobody_until_it_is_back)
 {
