@@ -114,7 +114,8 @@ static void give_up_silent(struct ln_ice *ice)
                 ln_ice_probe_failed(ice, probe, 701, LN_ICE_TEXT_TIMEOUT);
         }
     for (i = 0; another_gave(ice, true) && i < ice->relay_count; i++)
-        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done)
+        if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done &&
+            !ice->relays[i]->streams) /* untold it may connect to others still */
             ln_ice_relay_give_up(ice, ice->relays[i]);
 }
 

@@ -44,7 +44,7 @@
 #define LN_ICE_TCP_CLOSING_MAX    256u  /* closed, and the driver not told yet */
 #define LN_ICE_TCP_ACTIVE_PORT    9u    /* told for ports that nobody knows yet (RFC 6544, 4.5) */
 #define LN_ICE_TCP_ASKS_MAX       32u   /* streams to STUN servers */
-#define LN_ICE_TCP_SERVERS_MAX    4u    /* of one base */
+#define LN_ICE_TCP_SERVERS_MAX    2u    /* of one base */
 #define LN_ICE_TCP_AGAIN_MAX      20u   /* times that a server may end the stream */
 
 struct ln_ice;
@@ -127,6 +127,7 @@ struct ln_ice_tcp_ask {
     uint8_t server; /* index */
     uint8_t again;  /* times that the server ended it */
     bool done;      /* answered or given up: gathering does not wait for it */
+    bool failed;    /* another server may be asked instead */
     bool mapped;    /* there is a mapping to be kept */
     ln_time opened_at;
     ln_time give_up_at; /* unless it is answered */
@@ -141,6 +142,7 @@ struct ln_ice_tcp {
     size_t closing_count;
     struct ln_ice_tcp_ask *asks[LN_ICE_TCP_ASKS_MAX];
     size_t ask_count;
+    size_t relayed_count;               /* streams that pass a relay */
     struct ln_ice_tcp_stream *draining; /* it has more of the packet in hand, or NULL */
     uint32_t last_link, last_order;
 };

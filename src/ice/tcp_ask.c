@@ -7,7 +7,8 @@
  * takes no messages for that, for NATs keep one of a connection that stands for two hours (RFC
  * 5382, 5). Servers do not: one that ends the stream is asked anew, from the same port.
  *
- * Nobody waits for it beyond the grace of gathering, and only a server that was asked for streams
+ * A base asks few servers, and another when one has failed. Nobody waits for it beyond the grace of
+ * gathering, and only a server that was asked for streams
  * alone (`stuns:`) has an error told. */
 #include "ice/agent.h"
 
@@ -73,6 +74,7 @@ static void ask_failed(struct ln_ice *ice, struct ln_ice_tcp_ask *ask, uint16_t 
     if (!ask->done && !server->relays && server->transport != LN_ICE_OVER_UDP)
         ln_ice_push_error(ice, ask->server, &ask->way.base, code, (uint8_t)text);
     stop(ice, ask);
+    ask->failed = true;
     ice->wake = true;
 }
 
@@ -113,7 +115,7 @@ static void add_ask(struct ln_ice *ice, const struct ln_ice_tcp_base *base, uint
     ice->tcp->asks[ice->tcp->ask_count++] = ask;
 }
 
-/* How many servers the base has asked, and whether this one is among them. */
+/* How many servers the base has asked that have not failed, and whether this one is among all. */
 static size_t asked(const struct ln_ice *ice, const struct ln_ice_tcp_base *base, size_t server,
                     bool *ret_this)
 {
@@ -123,7 +125,7 @@ static size_t asked(const struct ln_ice *ice, const struct ln_ice_tcp_base *base
     for (size_t i = 0; i < ice->tcp->ask_count; i++)
         if (ice->tcp->asks[i]->base == base->link) {
             *ret_this = *ret_this || ice->tcp->asks[i]->server == server;
-            count++;
+            count += !ice->tcp->asks[i]->failed;
         }
     return count;
 }
@@ -216,11 +218,12 @@ static void answered(struct ln_ice *ice, struct ln_ice_tcp_ask *ask,
         return;
     }
     ask->give_up_at = LN_TIME_NEVER;
-    if (host && ln_ice_add_server_reflexive(ice, host, ask->server, &mapped))
+    if (ln_ice_is_gathering(ice->current) && host &&
+        ln_ice_add_server_reflexive(ice, host, ask->server, &mapped)) {
         ask->mapped = true;
-    if (ask->mapped)
         add_active(ice, ask, &mapped);
-    else if (!ask->done) /* no NAT, or another server said the same: nothing is to be kept */
+    }
+    if (!ask->mapped) /* no NAT, another server said the same, or it is too late to be told */
         stop(ice, ask);
     ask->done = true;
 }

@@ -71,6 +71,7 @@ void ln_ice_tcp_relayed_free(struct ln_ice *ice, struct ln_ice_tcp_stream *strea
     ln_turn_client_forget_connection(relayed->relay->turn, relayed->number);
     ln_ice_way_end(ice, &relayed->way);
     ln_free(ice->env->allocator, relayed);
+    ice->tcp->relayed_count--;
     stream->relayed = NULL;
 }
 
@@ -80,6 +81,7 @@ static bool attach(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, struct 
     stream->relayed = ln_alloc_zero(ice->env->allocator, sizeof *stream->relayed);
     if (!stream->relayed)
         return false;
+    ice->tcp->relayed_count++;
     stream->state = LN_ICE_TCP_STREAM_RELAYED;
     stream->relayed->relay = relay;
     stream->relayed->number = number;
@@ -166,7 +168,9 @@ void ln_ice_tcp_relayed_bind(struct ln_ice *ice, struct ln_ice_tcp_stream *strea
 
 int ln_ice_tcp_relayed_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
-    for (size_t i = 0; ice->tcp && i < LN_ICE_TCP_STREAMS_MAX; i++) {
+    bool none = !ice->tcp || ice->tcp->relayed_count == 0;
+
+    for (size_t i = 0; !none && i < LN_ICE_TCP_STREAMS_MAX; i++) {
         struct ln_ice_tcp_relayed *relayed = ice->tcp->streams[i].relayed;
         int len;
 

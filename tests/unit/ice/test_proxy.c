@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Relays reached through an HTTP proxy: tunnels to this tree's own TURN server, and what a proxy
  * may answer instead. */
+#include "base/address.h"
 #include "tests/unit/ice/agents.h"
 #include "tests/unit/ice/turn_host.h"
 
@@ -8,7 +9,7 @@
 
 #define PROXY      "198.51.100.8"
 #define PROXY_URL  "http://ann:secret@" PROXY ":3128"
-#define CLIENTS    2
+#define CLIENTS    8
 #define BUFFER_MAX 65536u
 
 /* ---- a proxy on the wire ---- */
@@ -184,6 +185,39 @@ LN_TEST(relay_proxy, carries_a_connection_to_a_server_whose_name_only_the_proxy_
         CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
         tear_down();
     }
+}
+
+/* The control connection and that of the peer's bytes are two tunnels (RFC 6062, 4.4). */
+LN_TEST(relay_proxy, a_relay_of_tcp_has_a_tunnel_for_each_connection)
+{
+    struct ln_ice_pair_info pair;
+    size_t tunnels = 0;
+
+    memset(&proxy, 0, sizeof proxy);
+    agents_init(&s);
+    s.wire.filter = wire_drop_all;
+    s.a.config.tcp = s.b.config.tcp = true;
+    s.a.config.servers = &turn_server;
+    s.a.config.server_count = 1;
+    s.a.config.policy = LN_ICE_TRANSPORT_POLICY_RELAY;
+    s.a.config.http_proxy = PROXY_URL;
+    CHECK(agents_create(&s));
+    turn_host_start_tcp(&host, &s.wire, test_env());
+    proxy.target = &host.listen[1].address;
+    wire_add(&s.wire, (struct ln_endpoint){ &proxy_ops, &proxy });
+    agents_run(&s, LN_MILLISECONDS(1)); /* they listen */
+    wire_interface(&s.wire, s.a.node, "10.0.0.2");
+    wire_set_nat(&s.wire, s.a.node, 1, WIRE_NAT_SYMMETRIC, "198.51.100.1");
+    CHECK(ln_address_parse(PROXY ":3128", &s.wire.nodes[s.a.node].only) == 0);
+    wire_interface(&s.wire, s.b.node, "198.51.100.2");
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(20)));
+    pair = side_selected(&s.a);
+    CHECK(ln_address_equal_ip(&pair.path.local, &host.listen[1].address));
+    for (size_t i = 0; i < CLIENTS; i++)
+        tunnels += proxy.tunnels[i].server.link != 0;
+    CHECK(tunnels >= 3); /* the allocations of UDP and of TCP, and the peer's */
+    tear_down();
 }
 
 LN_TEST(relay_proxy, whatever_it_answers_instead_is_told_in_words)

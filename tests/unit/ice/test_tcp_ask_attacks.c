@@ -232,6 +232,30 @@ LN_TEST(tcp_ask_attack, a_server_that_says_nothing_is_given_up)
     agents_free(&s);
 }
 
+LN_TEST(tcp_ask_attack, a_third_server_is_asked_when_two_have_failed)
+{
+    struct ln_ice_server_address three[3] = { { .url = "stun:203.0.113.7", .host = "203.0.113.7" },
+                                              { .url = "stun:203.0.113.8", .host = "203.0.113.8" },
+                                              stun };
+
+    memset(&server, 0, sizeof server);
+    server.address = "198.51.100.1:4711";
+    agents_init(&s);
+    s.wire.filter = wire_drop_all;
+    s.a.config.tcp = true;
+    s.a.config.servers = three;
+    s.a.config.server_count = 3;
+    CHECK(agents_create(&s));
+    wire_add(&s.wire, (struct ln_endpoint){ &ops, &server });
+    agents_run(&s, LN_MILLISECONDS(1));
+    wire_interface(&s.wire, s.a.node, "10.0.0.2");
+    wire_set_nat(&s.wire, s.a.node, 1, WIRE_NAT_PORT_RESTRICTED, "198.51.100.1");
+    ln_ice_gather(s.a.ice);
+    agents_run(&s, LN_SECONDS(1));
+    CHECK_EQUAL(reflexive_count(), 3);
+    agents_free(&s);
+}
+
 LN_TEST(tcp_ask_attack, gathering_does_not_wait_for_a_server_that_no_stream_reaches)
 {
     for (int hang = 0; hang < 2; hang++) {
