@@ -316,7 +316,7 @@ void ln_ice_add_relayed_tcp(struct ln_ice *ice, const struct ln_ice_tcp_base *ba
 /* The local candidate seen as `address` through a link; a peer-reflexive one is made if need be.
  * NULL at a limit. */
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
-                                          const struct ln_ice_local *base,
+                                          struct ln_ice_local *base,
                                           const struct ln_address *address);
 /* Tells a candidate that was held back. */
 void ln_ice_signal_local(struct ln_ice *ice, struct ln_ice_local *local);

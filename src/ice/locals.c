@@ -101,12 +101,15 @@ static struct ln_address related_to(const struct ln_ice_local *host)
 }
 
 struct ln_ice_local *ln_ice_local_seen_as(struct ln_ice *ice, struct ln_ice_generation *g,
-                                          const struct ln_ice_local *base,
+                                          struct ln_ice_local *base,
                                           const struct ln_address *address)
 {
     struct ln_address seen = *address;
     struct ln_ice_local *local, model = *base;
 
+    if (base->type == LN_CANDIDATE_RELAY && base->tcp_type == LN_CANDIDATE_TCP_ACTIVE &&
+        ln_address_equal_ip(&base->address, address))
+        return base;               /* but for a port that nobody knew before */
     seen.scope = base->base.scope; /* the wire carries none */
     local = find_local(g, base->link, &seen);
     if (local)

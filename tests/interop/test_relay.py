@@ -57,6 +57,39 @@ def both_ends(transport, *more):
                 assert (candidate["address"], str(candidate["port"])) in told, candidate
 
 
+class Untold:
+    """Pion takes a relayed candidate for one of UDP, whatever it says: of ours of TCP it is told nothing."""
+
+    @staticmethod
+    def carry(side, message):
+        if side == 0 and "tcptype" in (message.get("candidate") or ""):
+            return None
+        assert side == 1 or "tcptype" not in (message.get("sdp") or ""), message
+        return message
+
+
+def by_a_relay_of_tcp(offers):
+    """Pion has nothing but a TCP port that listens, and we nothing but the relay, which connects to it (RFC 6062)."""
+    with turn_server("--tcp-relay", "--allow-peer", f"{HOST}/32", host=HOST) as ports:
+        url = URLS["tcp"].format(HOST, ports["tcp"])
+        options = ("--ice-tcp", "--policy", "relay", "--ice-server", f"{url},u,p", "--video", "test", "--audio", "tone")
+        ours = peer(*(["--answer"] if offers else ["--offer", "--data", "chat"]), *options)
+        with Pair(ours, pion(*(["--offer", "--data"] if offers else ["--answer"]), "--media", "--tcp"), Untold) as pair:
+            local, remote = selected(passes(pair))
+            assert [(end["candidateType"], end["protocol"], end["tcpType"]) for end in (local, remote)] == [
+                ("relay", "tcp", "active"), ("host", "tcp", "passive")], (local, remote)
+            assert local["url"] == url and local["relayProtocol"] == "tcp", local
+            only_relayed(pair, pair.linnet)
+
+
+def test_pion_offers_over_tcp_to_a_relay_of_tcp():
+    by_a_relay_of_tcp(True)
+
+
+def test_pion_answers_over_tcp_to_a_relay_of_tcp():
+    by_a_relay_of_tcp(False)
+
+
 def at_shared_ports(start, hertz, ports, gives_up=False):
     """Both ends by relay alone, and their relays at so few ports: with one, they have the same address. An end that
     gathers for each section and gives up all but one may close a port; another is then opened and told."""

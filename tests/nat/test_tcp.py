@@ -128,6 +128,8 @@ def relayed(world, name, urls, kind, *ben_servers, firewall=None):
         times[name] = call.seconds
         expect(call, ACTIVE if firewall else PASSIVE, (("tcp", "passive"), ("tcp", "passive")) if firewall else ACTIVE)
         assert call.ben.selected()[1]["candidateType"] == "relay", call.ben.selected()
+        local = call.ada.selected()[0]
+        assert (local["candidateType"], local["relayProtocol"]) == ("relay", "tls"), local
         assert call.ada.selected()[1]["address"] == ben.public, call.ada.selected()
 
 

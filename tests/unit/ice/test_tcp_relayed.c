@@ -207,6 +207,8 @@ LN_TEST(tcp_relayed, from_where_only_the_server_is_reached_it_connects_to_a_pass
     agents_start(&s);
     CHECK(agents_connect(&s, LN_SECONDS(20)));
     CHECK_EQUAL(selected(&s.a, false).candidate.tcp_type, LN_CANDIDATE_TCP_ACTIVE);
+    CHECK_EQUAL(selected(&s.a, false).candidate.type, LN_CANDIDATE_RELAY);
+    CHECK_TEXT(selected(&s.a, false).relay_protocol, "tcp");
     CHECK_EQUAL(selected(&s.a, true).candidate.tcp_type, LN_CANDIDATE_TCP_PASSIVE);
     CHECK_EQUAL(selected(&s.a, true).candidate.type, LN_CANDIDATE_HOST);
     CHECK_EQUAL(selected(&s.b, false).candidate.tcp_type, LN_CANDIDATE_TCP_PASSIVE);
