@@ -48,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 struct fuzz {
     struct ln_pool pool;
+    bool buffered; /* what comes next */
     struct ln_rng rng;
     struct ln_env env;
     struct ln_turn_policy policy;
@@ -169,14 +170,20 @@ static void drive(struct fuzz *f)
         ;
 }
 
+/* One after the other in exact memory, for the sanitizer, and in a buffer that may be kept. */
 static void receive(struct fuzz *f, const struct ln_path *path, const uint8_t *data, size_t len)
 {
-    uint8_t *copy = malloc(len > 0 ? len : 1); /* exact, for the sanitizer */
-    struct ln_packet packet = { .data = copy, .len = len, .path = *path };
+    struct ln_buffer *buffer = f->buffered ? ln_buffer_copy(&f->pool, data, len) : NULL;
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    struct ln_packet packet = { .data = copy, .len = len, .path = *path, .buffer = buffer };
 
-    if (len > 0)
+    f->buffered = !f->buffered;
+    if (buffer)
+        packet.data = ln_buffer_bytes(buffer);
+    else if (len > 0)
         memcpy(copy, data, len);
     f->e.ops->receive(f->server, f->now, &packet);
+    ln_buffer_unref(buffer);
     free(copy);
 }
 

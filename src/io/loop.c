@@ -456,7 +456,7 @@ int ln_loop_create(struct ln_loop **ret_loop, const struct ln_loop_config *confi
     ln_map_init(&loop->links, loop->env, loop->config.links_max);
     loop->receive = ln_alloc(allocator, sizeof *loop->receive);
     if (loop->receive)
-        loop->receive->prepared = false;
+        ln_io_receive_init(loop->receive);
     loop->transmit_data = ln_alloc(allocator, LN_TRANSMIT_BYTES_MAX);
     loop->batch = ln_io_batch_create(allocator);
     error = loop->receive && loop->transmit_data && loop->batch ? open_descriptors(loop)
@@ -497,6 +497,7 @@ void ln_loop_free(struct ln_loop *loop)
     ln_heap_deinit(&loop->heap);
     ln_free(allocator, loop->transmit_data);
     ln_free(allocator, loop->batch);
+    ln_io_receive_deinit(loop->receive);
     ln_free(allocator, loop->receive);
     if (!loop->config.env)
         ln_pool_deinit(&loop->own_pool);

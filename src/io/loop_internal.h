@@ -134,13 +134,16 @@ struct ln_io_lookup {
     uint32_t id;
 };
 
-/* Memory for one recvmmsg call; one a loop, as no two calls overlap. The buffers are no power of
- * two apart: what lies at the same place of each would share few lines of the cache. */
+/* Memory for one recvmmsg call; one a loop, as no two calls overlap. Each message begins in a
+ * buffer of the pool, which its receiver may keep, and goes on in `data` behind as many bytes: a
+ * longer one is put together there. The pieces of `data` are no power of two apart: what lies at
+ * the same place of each would share few lines of the cache. */
 struct ln_io_receive {
     bool prepared;
     size_t used; /* messages that the last call wrote */
     struct mmsghdr messages[LN_IO_RECEIVE_BATCH];
-    struct iovec iov[LN_IO_RECEIVE_BATCH];
+    struct iovec iov[LN_IO_RECEIVE_BATCH][2];
+    struct ln_buffer *buffers[LN_IO_RECEIVE_BATCH]; /* NULL: there is none, all goes to `data` */
     struct sockaddr_storage names[LN_IO_RECEIVE_BATCH];
     _Alignas(8) uint8_t control[LN_IO_RECEIVE_BATCH][LN_IO_DATAGRAM_CONTROL];
     uint8_t data[LN_IO_RECEIVE_BATCH][LN_IO_RECEIVE_CAP + 1 + LN_IO_RECEIVE_SKEW];
@@ -229,6 +232,8 @@ void ln_io_bound_address(int fd, struct ln_address *ret_address);
 int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                    struct ln_io_link **ret_link);
 void ln_io_udp_errors(struct ln_io_link *link); /* reads what ICMP said */
+void ln_io_receive_init(struct ln_io_receive *receive);
+void ln_io_receive_deinit(struct ln_io_receive *receive); /* NULL is fine */
 /* Whether the system may cut what is too large for its path. */
 void ln_io_udp_allow_fragments(int fd, enum ln_family family, bool allow);
 

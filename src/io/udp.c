@@ -6,6 +6,7 @@
  * control message (RFC 3168; RFC 6679 needs it), and so does the local address when the socket is
  * bound to all of them. */
 #include "base/address.h"
+#include "base/pool.h"
 #include "io/loop_internal.h"
 #include "io/sockaddr.h"
 
@@ -210,34 +211,97 @@ static void read_notes(struct msghdr *message, struct notes *notes)
     }
 }
 
+void ln_io_receive_init(struct ln_io_receive *receive)
+{
+    receive->prepared = false;
+    memset(receive->buffers, 0, sizeof receive->buffers);
+}
+
+void ln_io_receive_deinit(struct ln_io_receive *receive)
+{
+    for (size_t i = 0; receive && i < LN_IO_RECEIVE_BATCH; i++)
+        ln_buffer_unref(receive->buffers[i]);
+}
+
+/* The buffer in which message i begins: the last one, unless its receiver has kept it. */
+static struct ln_buffer *buffer_for(struct ln_io_receive *receive, struct ln_pool *pool, size_t i)
+{
+    struct ln_buffer *buffer = receive->buffers[i];
+
+    if (buffer && buffer->references > 1) {
+        ln_buffer_unref(buffer);
+        buffer = NULL;
+    }
+    if (!buffer)
+        receive->buffers[i] = buffer = ln_buffer_create(pool, 0);
+    return buffer;
+}
+
+/* Bytes of a message that its buffer takes. */
+static size_t buffer_bytes(const struct ln_buffer *buffer)
+{
+    size_t bytes = buffer ? buffer->cap - LN_BUFFER_HEADROOM : 0;
+
+    return bytes < LN_IO_RECEIVE_CAP ? bytes : LN_IO_RECEIVE_CAP;
+}
+
+static void prepare_one(struct ln_io_receive *receive, struct ln_pool *pool, size_t i)
+{
+    struct ln_buffer *buffer = buffer_for(receive, pool, i);
+    struct msghdr *header = &receive->messages[i].msg_hdr;
+    struct iovec *iov = receive->iov[i];
+    size_t bytes = buffer_bytes(buffer);
+
+    if (buffer)
+        iov[0] = (struct iovec){ buffer->data + LN_BUFFER_HEADROOM, bytes };
+    iov[1] = (struct iovec){ receive->data[i] + bytes, LN_IO_RECEIVE_CAP - bytes };
+    memset(header, 0, sizeof *header);
+    header->msg_name = &receive->names[i];
+    header->msg_namelen = sizeof receive->names[i];
+    header->msg_iov = buffer ? iov : iov + 1;
+    header->msg_iovlen = buffer ? 2 : 1;
+    header->msg_control = receive->control[i];
+    header->msg_controllen = sizeof receive->control[i];
+}
+
 /* What the last call wrote is set again, nothing else: most calls bring few messages. */
-static void prepare(struct ln_io_receive *receive)
+static void prepare(struct ln_io_receive *receive, struct ln_pool *pool)
 {
     size_t stale = receive->prepared ? receive->used : LN_IO_RECEIVE_BATCH;
 
     receive->prepared = true;
     receive->used = 0;
-    for (size_t i = 0; i < stale; i++) {
-        struct msghdr *header = &receive->messages[i].msg_hdr;
-
-        receive->iov[i].iov_base = receive->data[i];
-        receive->iov[i].iov_len = LN_IO_RECEIVE_CAP;
-        memset(header, 0, sizeof *header);
-        header->msg_name = &receive->names[i];
-        header->msg_namelen = sizeof receive->names[i];
-        header->msg_iov = &receive->iov[i];
-        header->msg_iovlen = 1;
-        header->msg_control = receive->control[i];
-        header->msg_controllen = sizeof receive->control[i];
-    }
+    for (size_t i = 0; i < stale; i++)
+        prepare_one(receive, pool, i);
 }
 
-/* Hands one read up, datagram by datagram. Returns their number. */
-static size_t deliver(struct ln_io_link *link, ln_time now, struct mmsghdr *read, uint8_t *data)
+/* The bytes of message i in one piece; *ret_buffer NULL: not in a buffer. */
+static uint8_t *gather(struct ln_io_receive *receive, size_t i, struct ln_buffer **ret_buffer)
+{
+    struct ln_buffer *buffer = receive->buffers[i];
+    size_t bytes = buffer_bytes(buffer), len = receive->messages[i].msg_len;
+
+    *ret_buffer = NULL;
+    if (buffer && len <= bytes) {
+        buffer->offset = LN_BUFFER_HEADROOM;
+        buffer->len = (uint32_t)len;
+        *ret_buffer = buffer;
+        return ln_buffer_bytes(buffer);
+    }
+    if (buffer)
+        memcpy(receive->data[i], buffer->data + LN_BUFFER_HEADROOM, bytes);
+    return receive->data[i];
+}
+
+/* Hands message i up, datagram by datagram. Returns their number. */
+static size_t deliver(struct ln_io_link *link, ln_time now, struct ln_io_receive *receive, size_t i)
 {
     struct ln_loop_endpoint *endpoint = link->endpoint;
     struct ln_path path = { .link = link->id, .local = link->local };
+    struct mmsghdr *read = &receive->messages[i];
     size_t len = read->msg_len, at = 0, count = 0;
+    struct ln_buffer *buffer;
+    uint8_t *data = gather(receive, i, &buffer);
     union ln_sockaddr name;
     struct notes notes;
 
@@ -254,6 +318,7 @@ static size_t deliver(struct ln_io_link *link, ln_time now, struct mmsghdr *read
         struct ln_packet packet = { .data = data + at, .path = path, .ecn = notes.ecn };
 
         packet.len = notes.segment > 0 && notes.segment < left ? notes.segment : left;
+        packet.buffer = packet.len == len ? buffer : NULL;
         at += packet.len;
         count++;
         endpoint->endpoint.ops->receive(endpoint->endpoint.object, now, &packet);
@@ -271,7 +336,7 @@ static int receive_batch(struct ln_io_link *link)
     ln_time now;
     int n;
 
-    prepare(receive);
+    prepare(receive, loop->env->pool);
     do {
         n = recvmmsg(link->source.fd, receive->messages, LN_IO_RECEIVE_BATCH, MSG_DONTWAIT, NULL);
     } while (n < 0 && errno == EINTR);
@@ -283,7 +348,7 @@ static int receive_batch(struct ln_io_link *link)
     now = ln_loop_now(loop);
     loop->stats.receive_calls++;
     for (int i = 0; i < n && link->endpoint; i++) {
-        waiting += deliver(link, now, &receive->messages[i], receive->data[i]);
+        waiting += deliver(link, now, receive, (size_t)i);
         ln_io_touch(link->endpoint);
         if (waiting >= LN_IO_RECEIVED_PER_DRIVE) { /* objects' queues are not made for more */
             waiting = 0;

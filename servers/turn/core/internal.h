@@ -249,6 +249,7 @@ struct ln_turn_server {
     bool tickets;                /* there is a key for them */
 
     uint8_t *scratch;                /* TURN_SCRATCH bytes, once there is a session */
+    struct ln_buffer *arrived;       /* with the datagram that receive() has in hand; or NULL */
     struct ln_ring requests, events; /* struct ln_request, struct ln_turn_event */
     struct ln_ring parcels;          /* struct turn_outgoing */
     ln_link *closes; /* to be closed; room for every open link is made when it opens */
@@ -525,7 +526,12 @@ void turn_page_deinit(struct turn_connection *c);
 size_t turn_queued_for(const struct ln_turn_server *server, ln_link link);
 /* A buffer of len bytes for a message to this client; NULL is counted. */
 struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len);
-/* The same for a connection's data, which is bounded by windows instead of the queue's limit. */
+/* A buffer with these bytes behind `before` others: the one in which they came, if there is one, so
+ * that they stay where they are, else a copy. */
+struct ln_buffer *turn_buffer_of(struct ln_turn_server *server, const uint8_t *data, size_t len,
+                                 size_t before);
+/* An empty one for a connection's data, which is bounded by windows instead of the queue's limit.
+ */
 struct ln_buffer *turn_stream_buffer(struct ln_turn_server *server, size_t len);
 /* Takes the buffer. False when it was dropped. */
 bool turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,

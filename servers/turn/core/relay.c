@@ -2,8 +2,9 @@
  * The data path (RFC 8656, 11 and 12): from a client to a peer, from a peer to a client, and
  * without a socket in between where both are of this program (handover.c).
  *
- * Data that may not pass is dropped and counted, never answered. A payload is copied once, behind
- * its new header, into a buffer that the kernel then reads. */
+ * Data that may not pass is dropped and counted, never answered. A datagram stays in the buffer in
+ * which it came: a channel's header is taken off or put before it there. What came in a train, goes
+ * to a stream or a session or stands in an indication is copied once, behind its new header. */
 #include "base/rng.h"
 #include "servers/turn/core/internal.h"
 
@@ -18,9 +19,16 @@ static struct ln_buffer *channel_data(struct ln_turn_server *server,
                                       const uint8_t *data, size_t len)
 {
     size_t padding = turn_is_stream(client) ? ln_channel_data_padding(len) : 0;
-    struct ln_buffer *buffer = turn_buffer(server, LN_CHANNEL_HEADER_LEN + len + padding);
+    struct ln_buffer *buffer;
     uint8_t *at;
 
+    if (client->transport == LN_TURN_UDP) {
+        buffer = turn_buffer_of(server, data, len, LN_CHANNEL_HEADER_LEN);
+        if (buffer)
+            ln_channel_data_write_header(ln_buffer_bytes(buffer), number, len);
+        return buffer;
+    }
+    buffer = turn_buffer(server, LN_CHANNEL_HEADER_LEN + len + padding);
     if (!buffer)
         return NULL;
     at = ln_buffer_bytes(buffer);
@@ -165,13 +173,11 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     server->counts.transport[allocation->transport].bytes_in += len;
     if (turn_hand_over(server, now, relay, peer, data, len))
         return;
-    buffer = turn_buffer(server, len);
+    buffer = turn_buffer_of(server, data, len, 0);
     if (!buffer) {
         allocation->packets_dropped++;
         return;
     }
-    if (len > 0)
-        memcpy(ln_buffer_bytes(buffer), data, len);
     path = (struct ln_path){ .link = relay->link, .local = relay->local };
     path.remote = turn_peer_inner(server, peer); /* of another worker: not by the outside */
     turn_send(server, &path, false, buffer);

@@ -289,9 +289,8 @@ static void receive_datagram(struct ln_turn_server *server, ln_time now, struct 
     turn_client_message(server, now, client, packet->data, packet->len);
 }
 
-static void server_receive(void *object, ln_time now, struct ln_packet *packet)
+static void take_packet(struct ln_turn_server *server, ln_time now, struct ln_packet *packet)
 {
-    struct ln_turn_server *server = object;
     ln_link link = packet->path.link;
     enum turn_kind *kind;
 
@@ -323,6 +322,15 @@ static void server_receive(void *object, ln_time now, struct ln_packet *packet)
     server->last_relay = LN_CONTAINER(kind, struct turn_relay, kind);
     turn_from_peer(server, now, server->last_relay, &packet->path.remote, packet->data,
                    packet->len);
+}
+
+static void server_receive(void *object, ln_time now, struct ln_packet *packet)
+{
+    struct ln_turn_server *server = object;
+
+    server->arrived = packet->buffer;
+    take_packet(server, now, packet);
+    server->arrived = NULL;
 }
 
 static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer *timer)

@@ -27,6 +27,32 @@ struct ln_buffer *turn_buffer(struct ln_turn_server *server, size_t len)
     return buffer;
 }
 
+/* Whether the bytes are in a buffer that nobody has taken yet, with so much room before them. */
+static bool arrived_alone(const struct ln_buffer *arrived, const uint8_t *data, size_t len,
+                          size_t before)
+{
+    uintptr_t at = (uintptr_t)data, first = arrived ? (uintptr_t)arrived->data : 0;
+
+    return arrived && arrived->references == 1 && at >= first + before &&
+           at + len <= first + arrived->cap;
+}
+
+struct ln_buffer *turn_buffer_of(struct ln_turn_server *server, const uint8_t *data, size_t len,
+                                 size_t before)
+{
+    struct ln_buffer *buffer = server->arrived;
+
+    if (server->queued < LN_TURN_QUEUE_MAX && arrived_alone(buffer, data, len, before)) {
+        buffer->offset = (uint32_t)((size_t)(data - buffer->data) - before);
+        buffer->len = (uint32_t)(before + len);
+        return ln_buffer_ref(buffer);
+    }
+    buffer = turn_buffer(server, before + len);
+    if (buffer && len > 0)
+        memcpy(ln_buffer_bytes(buffer) + before, data, len);
+    return buffer;
+}
+
 struct ln_buffer *turn_stream_buffer(struct ln_turn_server *server, size_t len)
 {
     struct ln_buffer *buffer = ln_buffer_create(server->env->pool, len + LN_SESSION_OVERHEAD_MAX);

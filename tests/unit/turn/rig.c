@@ -132,6 +132,7 @@ static void take_packets(struct rig *rig)
                 p->path = out.path;
                 p->len = out.slices[i].len;
                 memcpy(p->data, out.slices[i].base, p->len);
+                p->stayed = rig->came && out.slices[i].buffer == rig->came;
             }
             ln_buffer_unref(out.slices[i].buffer);
         }
@@ -177,11 +178,31 @@ void rig_advance(struct rig *rig, ln_duration by)
     rig_drive(rig);
 }
 
+static void receive_buffered(struct rig *rig, const struct ln_path *path, const void *data,
+                             size_t len)
+{
+    struct ln_buffer *buffer = ln_buffer_copy(rig->env.pool, data, len);
+    struct ln_packet packet = { .len = len, .path = *path, .buffer = buffer };
+
+    CHECK(buffer != NULL);
+    packet.data = ln_buffer_bytes(buffer);
+    rig->came = buffer;
+    rig->e.ops->receive(rig->server, rig->now, &packet);
+    rig_drive(rig);
+    rig->came = NULL;
+    ln_buffer_unref(buffer);
+}
+
 void rig_receive(struct rig *rig, const struct ln_path *path, const void *data, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1); /* exact, for the sanitizer */
     struct ln_packet packet = { .data = copy, .len = len, .path = *path };
 
+    if (rig->buffered) {
+        free(copy);
+        receive_buffered(rig, path, data, len);
+        return;
+    }
     CHECK(copy != NULL);
     if (len > 0)
         memcpy(copy, data, len);

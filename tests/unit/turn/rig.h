@@ -18,6 +18,7 @@ struct rig_packet {
     struct ln_path path;
     size_t len;
     uint8_t data[RIG_PACKET_CAP];
+    bool stayed; /* in the buffer in which it came */
 };
 
 struct rig_socket {
@@ -52,6 +53,8 @@ struct rig {
     size_t held_count;
     struct rig_packet packets[RIG_PACKETS_MAX];
     size_t packet_count;
+    bool buffered;                /* what comes lies in a buffer that may be kept */
+    const struct ln_buffer *came; /* the last one */
     ln_link closed_stream;
     size_t
         windows[RIG_SOCKETS_MAX]; /* by link: what the server wants to read of it, and one more */

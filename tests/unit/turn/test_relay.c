@@ -74,6 +74,33 @@ LN_TEST(relay, channels_pass_both_ways_and_permit_their_peer)
 }
 
 /* ATTACKS 24 */
+LN_TEST(relay, a_datagram_leaves_in_the_buffer_in_which_it_came)
+{
+    struct rig rig;
+    struct rig_client alice, bob;
+    struct ln_address relayed, other;
+    char text[LN_ADDRESS_TEXT_MAX];
+
+    start_pair(&rig, &alice, &relayed);
+    bob = rig_client(&rig, "198.51.100.8:5000", "bob", "hunter2");
+    CHECK_EQUAL(rig_allocate(&bob, &other), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9000"), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4001, ln_address_format(&other, text)), 0);
+    CHECK_EQUAL(rig_bind(&bob, 0x4002, ln_address_format(&relayed, text)), 0);
+    rig.buffered = true;
+    rig_send_channel(&alice, 0x4000, "ping");
+    CHECK(rig_sent(&rig, 0, "198.51.100.99:9000", "ping") && rig.packets[0].stayed);
+    rig_from_peer(&rig, "198.51.100.99:9000", &relayed, "pong");
+    CHECK(is_channel_data(&rig, 0, 0x4000, "pong") && rig.packets[0].stayed);
+    rig_send_indication(&alice, "198.51.100.99:9000", "ping");
+    CHECK(rig_sent(&rig, 0, "198.51.100.99:9000", "ping") && rig.packets[0].stayed);
+    rig_from_peer(&rig, "198.51.100.99:9001", &relayed, "other port");
+    CHECK(is_indication(&rig, 0, "198.51.100.99:9001", "other port") && !rig.packets[0].stayed);
+    rig_send_channel(&alice, 0x4001, "to another client");
+    CHECK(is_channel_data(&rig, 0, 0x4002, "to another client") && rig.packets[0].stayed);
+    rig_end(&rig);
+}
+
 LN_TEST(attack_24, a_permission_ends_after_exactly_300_s)
 {
     struct rig rig;
