@@ -77,23 +77,24 @@ static void after(void *ctx, ln_time now)
     h->tell = -1;
 }
 
-static void parcels_wait(void *ctx, unsigned events)
+/* The endpoint is driven, as a resident or plainly. */
+static int start_echo(struct house *h, struct ln_env *env, bool memory)
 {
-    struct house *h = ctx;
+    struct ln_address loopback = { LN_FAMILY_IPV4, { 127, 0, 0, 1 }, 0, 0 };
+    int error;
 
-    (void)events;
-    ln_turn_resident_take(h->resident, ln_loop_now(h->loop));
-    ln_loop_touch(h->handle);
+    echo_init(&h->echo, &loopback, 1, env);
+    if (!memory)
+        return ln_loop_add_endpoint(h->loop, echo_endpoint(&h->echo), after, h, &h->handle);
+    error = ln_turn_resident_create(&h->resident, h->service, echo_endpoint(&h->echo), env);
+    return error ? error : ln_turn_resident_drive(h->resident, h->loop, after, h);
 }
 
 static _Noreturn void live(bool memory, int tell)
 {
     static struct house h; /* bench: of this process */
-    struct ln_address loopback = { LN_FAMILY_IPV4, { 127, 0, 0, 1 }, 0, 0 };
     struct ln_loop_config config = { .ignore_ecn = true };
     ln_environment *environment;
-    struct ln_endpoint endpoint;
-    struct ln_loop_watch *watch;
     int error = ln_environment_create(NULL, NULL, &environment);
 
     h.tell = tell;
@@ -103,20 +104,8 @@ static _Noreturn void live(bool memory, int tell)
     }
     if (!error)
         error = start_service(&h, config.env);
-    if (!error) {
-        echo_init(&h.echo, &loopback, 1, config.env);
-        endpoint = echo_endpoint(&h.echo);
-    }
-    if (!error && memory) {
-        error = ln_turn_resident_create(&h.resident, h.service, endpoint, config.env);
-        if (!error)
-            error = ln_loop_watch_fd(h.loop, ln_turn_resident_fd(h.resident), LN_LOOP_READABLE,
-                                     parcels_wait, &h, &watch);
-        if (!error)
-            endpoint = ln_turn_resident_endpoint(h.resident);
-    }
     if (!error)
-        error = ln_loop_add_endpoint(h.loop, endpoint, after, &h, &h.handle);
+        error = start_echo(&h, config.env, memory);
     if (!error)
         error = ln_loop_run(h.loop); /* until it is killed */
     _exit(error ? 1 : 0);

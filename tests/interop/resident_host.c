@@ -26,7 +26,6 @@ struct host {
     struct ln_loop *loop;
     struct ln_turn_service *service;
     struct ln_turn_resident *resident;
-    struct ln_loop_endpoint *handle;
     struct echo echo;
     bool is_peer, told, ended;
     /* the peer */
@@ -158,7 +157,7 @@ static void take_signal(struct host *h, json_t *line)
     else if (candidate)
         must(ln_peer_connection_add_ice_candidate(h->pc, &init, &op), "candidate");
     ln_shared_port_touch(h->port, h->pc);
-    ln_loop_touch(h->handle);
+    ln_turn_resident_touch(h->resident);
 }
 
 static struct ln_endpoint start_peer(struct host *h, char **words)
@@ -204,15 +203,6 @@ static void after(void *ctx, ln_time now)
         tell_ports(h);
 }
 
-static void parcels_wait(void *ctx, unsigned events)
-{
-    struct host *h = ctx;
-
-    (void)events;
-    ln_turn_resident_take(h->resident, ln_loop_now(h->loop));
-    ln_loop_touch(h->handle);
-}
-
 static void take_line(void *ctx, json_t *line)
 {
     struct host *h = ctx;
@@ -232,12 +222,36 @@ static void input_waits(void *ctx, unsigned events)
         h->ended = true;
 }
 
+static void start(struct host *h, int count, char **words)
+{
+    struct ln_env *env = ln_driver_env(h->driver);
+    struct ln_address addresses[2];
+    struct ln_endpoint inner;
+
+    start_service(h, count, words);
+    addresses[0] = addresses[1] = address_of(words[2], words[3]);
+    addresses[1].port++;
+    echo_init(&h->echo, addresses, h->is_peer ? 0 : 2, env);
+    inner = h->is_peer ? start_peer(h, words) : echo_endpoint(&h->echo);
+    must(ln_turn_resident_create(&h->resident, h->service, inner, env), "resident");
+    must(ln_turn_resident_drive(h->resident, h->loop, after, h), "resident");
+}
+
+static void end(struct host *h)
+{
+    ln_peer_connection_free(h->pc);
+    ln_turn_resident_free(h->resident);
+    ln_shared_port_free(h->port);
+    echo_deinit(&h->echo);
+    ln_turn_service_stop(h->service);
+    json_lines_deinit(&h->lines);
+    ln_driver_free(h->driver);
+}
+
 int main(int count, char **words)
 {
     static struct host h;
-    struct ln_loop_watch *parcels, *input;
-    struct ln_address addresses[2];
-    struct ln_endpoint inner;
+    struct ln_loop_watch *input;
 
     if (count < 4 || (strcmp(words[1], "echo") != 0 && strcmp(words[1], "peer") != 0)) {
         fprintf(stderr, "resident-host echo|peer HOST PORT [CERT KEY]\n");
@@ -247,30 +261,11 @@ int main(int count, char **words)
     must(ln_driver_create(&h.driver), "driver");
     h.loop = ln_driver_loop(h.driver);
     json_lines_init(&h.lines, take_line, &h);
-    start_service(&h, count, words);
-    addresses[0] = addresses[1] = address_of(words[2], words[3]);
-    addresses[1].port++;
-    echo_init(&h.echo, addresses, h.is_peer ? 0 : 2, ln_driver_env(h.driver));
-    inner = h.is_peer ? start_peer(&h, words) : echo_endpoint(&h.echo);
-    must(ln_turn_resident_create(&h.resident, h.service, inner, ln_driver_env(h.driver)),
-         "resident");
-    must(ln_loop_watch_fd(h.loop, ln_turn_resident_fd(h.resident), LN_LOOP_READABLE, parcels_wait,
-                          &h, &parcels),
-         "parcels");
+    start(&h, count, words);
     must(ln_loop_watch_fd(h.loop, 0, LN_LOOP_READABLE, input_waits, &h, &input), "input");
-    must(ln_loop_add_endpoint(h.loop, ln_turn_resident_endpoint(h.resident), after, &h, &h.handle),
-         "endpoint");
     while (!h.ended)
         must(ln_loop_run_once(h.loop, LN_SECONDS(1)), "loop");
-    ln_loop_watch_remove(parcels);
     ln_loop_watch_remove(input);
-    ln_loop_remove_endpoint(h.handle);
-    ln_peer_connection_free(h.pc);
-    ln_turn_resident_free(h.resident);
-    ln_shared_port_free(h.port);
-    echo_deinit(&h.echo);
-    ln_turn_service_stop(h.service);
-    json_lines_deinit(&h.lines);
-    ln_driver_free(h.driver);
+    end(&h);
     return 0;
 }

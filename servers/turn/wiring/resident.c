@@ -34,10 +34,13 @@ struct ln_turn_resident {
     size_t home_count;
     uint32_t asked[LN_TURN_RESIDENT_ASKED_MAX]; /* ids of requests for UDP sockets */
     size_t asked_count;
-    unsigned added; /* since the last flush */
-    bool more;      /* there is more to be sent than one call took */
-    bool alone;     /* the service has ended */
-    ln_time now;    /* while parcels are taken */
+    unsigned added;       /* since the last flush */
+    bool more;            /* there is more to be sent than one call took */
+    bool alone;           /* the service has ended */
+    ln_time now;          /* while parcels are taken */
+    struct ln_loop *loop; /* NULL: another driver */
+    struct ln_loop_endpoint *handle;
+    struct ln_loop_watch *watch;
     struct ln_turn_resident_counts counts;
 };
 
@@ -387,10 +390,44 @@ int ln_turn_resident_create(struct ln_turn_resident **ret_resident, struct ln_tu
     return turn_resident_create(ret_resident, turn_service_hall(service), inner, env);
 }
 
+static void parcels_wait(void *ctx, unsigned events)
+{
+    struct ln_turn_resident *r = ctx;
+
+    (void)events;
+    ln_turn_resident_take(r, ln_loop_now(r->loop));
+    ln_loop_touch(r->handle);
+}
+
+int ln_turn_resident_drive(struct ln_turn_resident *resident, struct ln_loop *loop,
+                           ln_loop_after_fn after, void *ctx)
+{
+    struct ln_turn_resident *r = resident;
+    int error = ln_loop_add_endpoint(loop, ln_turn_resident_endpoint(r), after, ctx, &r->handle);
+
+    if (error)
+        return error;
+    r->loop = loop;
+    error = ln_loop_watch_fd(loop, ln_turn_resident_fd(r), LN_LOOP_READABLE, parcels_wait, r,
+                             &r->watch);
+    if (error) {
+        ln_loop_remove_endpoint(r->handle);
+        r->handle = NULL;
+    }
+    return error;
+}
+
+void ln_turn_resident_touch(struct ln_turn_resident *resident)
+{
+    ln_loop_touch(resident->handle);
+}
+
 void ln_turn_resident_free(struct ln_turn_resident *resident)
 {
     if (!resident)
         return;
+    ln_loop_watch_remove(resident->watch);
+    ln_loop_remove_endpoint(resident->handle);
     while (resident->home_count > 0)
         move_out(resident, &resident->homes[0]);
     turn_hall_leave(resident->hall, resident->room);

@@ -23,8 +23,7 @@
 #ifndef LN_TURN_WIRING_RESIDENT_H
 #define LN_TURN_WIRING_RESIDENT_H
 
-#include <linnet/endpoint.h>
-#include <linnet/env.h>
+#include "io/loop.h"
 
 #define LN_TURN_RESIDENT_HOMES_MAX 32u /* sockets of one; what is above is an address like any */
 #define LN_TURN_RESIDENT_ASKED_MAX 64u /* of them not opened yet */
@@ -39,16 +38,27 @@ LN_NODISCARD int ln_turn_resident_create(struct ln_turn_resident **ret_resident,
                                          struct ln_turn_service *service, struct ln_endpoint inner,
                                          const struct ln_env *env);
 /* Its addresses are the machine's again, its buffers are back in their pool; waits for one turn of
- * each worker. The driver has let go of it before. NULL is fine. A service that was stopped before
- * is missed by nobody: all goes by the sockets then. */
+ * each worker. The driver lets go of it before; a loop does so here. NULL is fine. A service that
+ * was stopped before is missed by nobody: all goes by the sockets then. */
 void ln_turn_resident_free(struct ln_turn_resident *resident);
 
-/* What the driver drives in the place of `inner`. */
+/* Drives it on this loop from now on, in the place of ln_loop_add_endpoint() for `inner`; `after`
+ * as there. Returns 0, LN_ERR_NOMEM, LN_ERR_LIMIT or LN_ERR_SYSTEM. */
+LN_NODISCARD int ln_turn_resident_drive(struct ln_turn_resident *resident, struct ln_loop *loop,
+                                        ln_loop_after_fn after, void *ctx);
+/* The owner called into `inner`. */
+void ln_turn_resident_touch(struct ln_turn_resident *resident);
+
+/* ---- for another driver than a loop ---- */
+
+/* What it drives in the place of `inner`. */
 struct ln_endpoint ln_turn_resident_endpoint(struct ln_turn_resident *resident);
 /* Readable while parcels wait, to be watched by the driver; then they are to be taken, and the
  * endpoint is to be looked after as when a packet came. */
 int ln_turn_resident_fd(const struct ln_turn_resident *resident);
 void ln_turn_resident_take(struct ln_turn_resident *resident, ln_time now);
+
+/* ---- what happened ---- */
 
 /* X(NAME, "what it is"): datagrams. */
 #define LN_TURN_RESIDENT_COUNTER_TABLE(X)                                                          \

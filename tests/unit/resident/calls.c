@@ -33,7 +33,10 @@ static void touch(struct calls_end *end)
 {
     if (end->lives_here)
         ln_shared_port_touch(end->calls->shared, end->pc);
-    ln_loop_touch(end->lives_here ? end->calls->handle : end->handle);
+    if (end->lives_here && end->calls->resident)
+        ln_turn_resident_touch(end->calls->resident);
+    else
+        ln_loop_touch(end->lives_here ? end->calls->handle : end->handle);
 }
 
 static void take_note(void *ctx)
@@ -276,15 +279,6 @@ static void run_loop(void *ctx)
     (void)!ln_loop_run(ctx);
 }
 
-static void parcels_wait(void *ctx, unsigned events)
-{
-    struct calls *calls = ctx;
-
-    (void)events;
-    ln_turn_resident_take(calls->resident, ln_loop_now(calls->loops[1]));
-    ln_loop_touch(calls->handle);
-}
-
 static void start_residents(struct calls *calls)
 {
     struct ln_env *env = ln_environment_env(calls->environments[1]);
@@ -292,13 +286,13 @@ static void start_residents(struct calls *calls)
 
     CHECK(ln_shared_port_create(NULL, env, &calls->shared) == 0);
     endpoint = ln_shared_port_endpoint(calls->shared);
-    if (!calls->options.plain) {
+    if (calls->options.plain) {
+        CHECK(ln_loop_add_endpoint(calls->loops[1], endpoint, take_news, calls, &calls->handle) ==
+              0);
+    } else {
         CHECK(ln_turn_resident_create(&calls->resident, calls->service, endpoint, env) == 0);
-        endpoint = ln_turn_resident_endpoint(calls->resident);
-        CHECK(ln_loop_watch_fd(calls->loops[1], ln_turn_resident_fd(calls->resident),
-                               LN_LOOP_READABLE, parcels_wait, calls, &calls->watch) == 0);
+        CHECK(ln_turn_resident_drive(calls->resident, calls->loops[1], take_news, calls) == 0);
     }
-    CHECK(ln_loop_add_endpoint(calls->loops[1], endpoint, take_news, calls, &calls->handle) == 0);
     for (unsigned i = 0; i < calls->options.count; i++) {
         struct calls_end *end = &calls->ends[1][i];
 
@@ -392,16 +386,14 @@ void calls_pause(struct calls *calls)
 void calls_end_residents(struct calls *calls)
 {
     calls_pause(calls);
-    ln_loop_watch_remove(calls->watch);
-    ln_loop_remove_endpoint(calls->handle);
-    calls->watch = NULL;
-    calls->handle = NULL;
     for (unsigned i = 0; i < calls->options.count; i++) {
         ln_peer_connection_free(calls->ends[1][i].pc);
         calls->ends[1][i].pc = NULL;
     }
+    ln_loop_remove_endpoint(calls->handle);
     ln_turn_resident_free(calls->resident);
     ln_shared_port_free(calls->shared);
+    calls->handle = NULL;
     calls->resident = NULL;
     calls->shared = NULL;
 }

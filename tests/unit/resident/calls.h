@@ -51,8 +51,7 @@ struct calls {
     struct ln_loop *loops[2]; /* the clients', the resident's */
     ln_shared_port *shared;
     struct ln_turn_resident *resident;
-    struct ln_loop_endpoint *handle;
-    struct ln_loop_watch *watch;
+    struct ln_loop_endpoint *handle; /* where they are no residents */
     struct ln_thread thread;
     struct calls_end ends[2][CALLS_MAX];
 };
