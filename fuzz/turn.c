@@ -24,7 +24,8 @@
  *   0xfd   a Refresh of a client (one byte) with the newest ticket that was told; a second byte
  * says which of its bytes is changed 0xfe   a client of UDP (one byte) has another port
  *   0xff   a resident (one byte: 0 it comes or goes, 1 a client permits it, 2 sends to it, 3 it
- *          speaks to a relay), with a client or a relay's socket (one byte)
+ *          speaks to a relay), with a client or a relay's socket (one byte; from 16 on: to the
+ * relay that spoke last)
  *
  * What the server sends must be well-formed, and what it opens it must close. What reaches the
  * resident comes from a relay of ours, while it is there; what it says is at most one client's. */
@@ -69,7 +70,7 @@ struct fuzz {
     uint32_t connection_id; /* the newest that was told */
     uint8_t ticket[256];    /* the newest */
     size_t ticket_len;
-    struct ln_address home; /* of the resident */
+    struct ln_address home, heard; /* of the resident, and the relay that spoke to it last */
     bool at_home;
 };
 
@@ -140,6 +141,8 @@ static void take_parcels(struct fuzz *f)
         struct ln_turn_parcel parcel = ln_turn_parcel_read(buffer);
         bool ours = false;
 
+        f->heard = parcel.from;
+        parcel.from.scope = 0;
         for (size_t i = 2; i < SOCKETS_MAX; i++)
             ours |= f->sockets[i] && ln_address_equal(&f->locals[i], &parcel.from);
         if (!f->at_home || !ours || box != LN_TURN_WORKERS_MAX ||
@@ -324,7 +327,7 @@ static void resident(struct fuzz *f, const uint8_t *data, size_t len)
     if (what == 0)
         f->at_home = !f->at_home;
     else if (what == 3)
-        resident_speaks(f, &f->locals[whose % 16 + 2]);
+        resident_speaks(f, whose >= 16 ? &f->heard : &f->locals[whose + 2]);
     else
         to_ours(f, whose % 4, &f->home, what == 1);
 }

@@ -5,7 +5,9 @@
  *
  * A parcel is a buffer with both addresses, as clients know them, before the payload. Who may
  * receive it is decided by the worker that owns the receiver, as if it had come by the network; a
- * resident takes all, as a socket does. Headers are written and read by this program alone. */
+ * resident takes all, as a socket does. Between workers and residents the scope of a relayed
+ * address is the mark of a relay on a shared port (port.c). Headers are written and read by this
+ * program alone. */
 #include "base/pool.h"
 #include "servers/turn/core/internal.h"
 
@@ -24,24 +26,27 @@ struct resident_parcel {
 };
 
 /* The relay of this worker that takes what `from` sends to it; NULL with *ret_here, when it is this
- * worker's and nobody takes it. `sender` is the relay it comes from, if that is here as well. */
+ * worker's and nobody takes it. `sender` is the relay it comes from, if that is here as well. The
+ * scope of `to` is its mark, if a resident sends. */
 static struct turn_relay *receiver_of(const struct ln_turn_server *server, ln_time now,
                                       const struct turn_relay *sender,
                                       const struct ln_address *from, const struct ln_address *to,
                                       bool *ret_here)
 {
+    struct ln_address plain = *to;
     uint8_t key[LN_ADDRESS_KEY_LEN];
     struct turn_relay *relay;
     enum turn_kind *kind;
 
-    ln_address_key(to, key);
+    plain.scope = 0;
+    ln_address_key(&plain, key);
     kind = ln_map_get(&server->relayed, key, sizeof key);
     *ret_here = kind != NULL;
     if (kind && *kind == TURN_PORT)
         return turn_port_receiver(server, now, LN_CONTAINER(kind, struct turn_port, kind), sender,
-                                  from);
+                                  from, to->scope);
     relay = kind ? LN_CONTAINER(kind, struct turn_relay, kind) : NULL;
-    if (!relay || relay->allocation->tcp) {
+    if (!relay || relay->allocation->tcp || to->scope != 0) {
         *ret_here = false;
         return NULL;
     }
@@ -82,10 +87,10 @@ static void deliver(struct ln_turn_server *server, ln_time now, struct turn_rela
         server->counts.dropped_no_permission++;
 }
 
-static bool send_data(struct ln_turn_server *server, unsigned box, const struct turn_relay *from,
+static bool send_data(struct ln_turn_server *server, unsigned box, const struct ln_address *from,
                       const struct ln_address *peer, const uint8_t *data, size_t len)
 {
-    struct parcel parcel = { TURN_PARCEL_DATA, from->told, *peer };
+    struct parcel parcel = { TURN_PARCEL_DATA, *from, *peer };
 
     if (!turn_parcel_send(server, box, &parcel, sizeof parcel, data, len))
         return false;
@@ -97,6 +102,7 @@ bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_rela
                     const struct ln_address *peer, const uint8_t *data, size_t len)
 {
     struct ln_turn_residents *residents = ln_turn_shared_residents(server->config.shared);
+    struct ln_address marked;
     struct turn_relay *to;
     unsigned box;
     size_t place;
@@ -109,7 +115,9 @@ bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_rela
         return true; /* its answer would be another's */
     }
     if (resident) {
-        server->counts.handed_to_residents += send_data(server, box, from, peer, data, len);
+        marked = from->told;
+        marked.scope = turn_relay_mark(from);
+        server->counts.handed_to_residents += send_data(server, box, &marked, peer, data, len);
         return true;
     }
     to = receiver_of(server, now, from, &from->told, peer, &here);
@@ -121,7 +129,7 @@ bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_rela
     if (!ln_turn_port_worker(server->config.shared, place, peer->port, &box) ||
         box == server->config.worker)
         return false; /* no client's, or just being opened: by the kernel */
-    server->counts.handed_to_workers += send_data(server, box, from, peer, data, len);
+    server->counts.handed_to_workers += send_data(server, box, &from->told, peer, data, len);
     return true;
 }
 

@@ -384,10 +384,12 @@ bool turn_claim_free(const struct ln_turn_server *server, ln_time now,
 bool turn_claim_take(struct ln_turn_server *server, ln_time now, struct turn_relay *relay,
                      const struct ln_address *peer);
 /* Whose it is, what this peer sends to the port: not `from`'s, who is the sender where that is a
- * relay of this worker. NULL: nobody's. */
+ * relay of this worker; a resident sends to the one with this mark. NULL: nobody's. */
 struct turn_relay *turn_port_receiver(const struct ln_turn_server *server, ln_time now,
                                       const struct turn_port *port, const struct turn_relay *from,
-                                      const struct ln_address *peer);
+                                      const struct ln_address *peer, uint32_t mark);
+/* By what a resident tells it from others on its port; 0 where it has the port to itself. */
+uint32_t turn_relay_mark(const struct turn_relay *relay);
 
 /* refresh.c */
 void turn_refresh(struct turn_request *request);

@@ -8,11 +8,15 @@
  * permission and lasts as long; one that is another's already ends the request with 508. Of a
  * peer elsewhere the IP address is claimed, as permissions are of IP addresses (RFC 8656, 9).
  *
- * Clients of this server, and residents, stand behind few addresses, so that there the port is
- * claimed as well: by the permission if it names one, by the channel, or by the first datagram
- * sent. A pair of shared ports so serves one pair of clients, and neither takes for his partner's
- * what a third one sent. Two clients on the same port claim that port itself: this claim alone has
- * two holders, and what one sends goes to the other.
+ * Clients of this server stand behind few addresses, so that there the port is claimed as well: by
+ * the permission if it names one, by the channel, or by the first datagram sent. A pair of shared
+ * ports so serves one pair of clients, and neither takes for his partner's what a third one sent.
+ * Two clients on the same port claim that port itself: this claim alone has two holders, and what
+ * one sends goes to the other.
+ *
+ * Residents (residents.h) tell the relays of one port apart by a mark, which stands as the scope of
+ * the relayed address in parcels and nowhere else. So there the mark is claimed as well, and a
+ * resident is every relay's that permits him: many clients on one port reach one of them.
  *
  * Invariants: a port has at least one relay; a relay's claims are gone when it leaves its port;
  * `claims` finds all of them. */
@@ -66,15 +70,22 @@ static void drop_claim(struct ln_turn_server *server, struct turn_claim *claim)
     ln_free(server->env->allocator, claim);
 }
 
-/* What is claimed of this peer. */
+uint32_t turn_relay_mark(const struct turn_relay *relay)
+{
+    return relay->port ? (uint32_t)(relay->allocation->number % UINT32_MAX) + 1 : 0;
+}
+
+/* What is claimed of this peer, of a resident for the relay with this mark. */
 static struct ln_address claimed_address(const struct ln_turn_server *server,
-                                         const struct ln_address *peer)
+                                         const struct ln_address *peer, uint32_t mark)
 {
     struct ln_address address = *peer;
     size_t place;
 
     address.scope = 0;
-    if (!turn_peer_is_own(server, peer, &place) && !turn_peer_is_resident(server, peer))
+    if (peer->port != 0 && turn_peer_is_resident(server, peer))
+        address.scope = mark;
+    else if (!turn_peer_is_own(server, peer, &place))
         address.port = 0;
     return address;
 }
@@ -104,7 +115,7 @@ bool turn_claim_free(const struct ln_turn_server *server, ln_time now,
 
     if (!relay->port || is_unnamed(server, peer))
         return true;
-    address = claimed_address(server, peer);
+    address = claimed_address(server, peer, turn_relay_mark(relay));
     for (uint8_t i = 0; i < holders_of(relay->port, &address); i++) {
         const struct turn_claim *claim = find_claim(server, relay->port, &address, i);
 
@@ -177,7 +188,7 @@ bool turn_claim_take(struct ln_turn_server *server, ln_time now, struct turn_rel
         renew_all(relay, now, peer);
         return true;
     }
-    address = claimed_address(server, peer);
+    address = claimed_address(server, peer, turn_relay_mark(relay));
     holders = holders_of(relay->port, &address);
     for (uint8_t i = 0; i < holders; i++) {
         claims[i] = find_claim(server, relay->port, &address, i);
@@ -199,9 +210,9 @@ bool turn_claim_take(struct ln_turn_server *server, ln_time now, struct turn_rel
 
 struct turn_relay *turn_port_receiver(const struct ln_turn_server *server, ln_time now,
                                       const struct turn_port *port, const struct turn_relay *from,
-                                      const struct ln_address *peer)
+                                      const struct ln_address *peer, uint32_t mark)
 {
-    struct ln_address address = claimed_address(server, peer);
+    struct ln_address address = claimed_address(server, peer, mark);
     uint8_t holders = holders_of(port, &address);
 
     if (holders > 1 && !from)

@@ -141,7 +141,7 @@ void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct t
                             const struct ln_packet *packet)
 {
     struct ln_address told = turn_peer_outer(server, &packet->path.remote);
-    struct turn_relay *relay = turn_port_receiver(server, now, port, NULL, &told);
+    struct turn_relay *relay = turn_port_receiver(server, now, port, NULL, &told, 0);
 
     if (relay)
         to_client(server, now, relay->allocation, &told, packet->data, packet->len);

@@ -139,7 +139,8 @@ LN_NODISCARD int ln_turn_server_listening(const struct ln_turn_server *server, s
 /* ---- to clients of other workers, of this one's that are heard by others, and to residents ----
  *
  * Boxes below LN_TURN_WORKERS_MAX are those of workers by their numbers, the others of residents as
- * they were entered (residents.h). */
+ * they were entered (residents.h). The scope of a relayed address that a resident is told, or sends
+ * to, is a number that tells clients on one shared port apart; 0 for a port of one client. */
 
 /* A datagram for the box *ret_box, or NULL. The reference is the caller's, who returns it on this
  * object's thread; meanwhile another thread may have the buffer to itself. */

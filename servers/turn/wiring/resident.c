@@ -117,19 +117,23 @@ static void close_home(struct ln_turn_resident *r, ln_link link)
 
 /* ---- relays of the service ---- */
 
-/* Whether a client's relay is known by this address, and whose worker's it is. */
-static bool is_relay(const struct ln_turn_resident *r, const struct ln_address *address,
-                     unsigned *ret_worker)
+/* Whatever the scope, which is a relay's mark (servers/turn/core/port.c). */
+static bool is_same_ip(const struct ln_address *a, const struct ln_address *b)
 {
-    const struct turn_hall *hall = r->hall;
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
 
-    for (size_t i = 0; i < hall->relay_count; i++) {
-        const struct ln_turn_relay *relay = &hall->relays[i];
+/* Which of the relays' addresses clients know by this one; relay_count: none. */
+static size_t place_of(const struct turn_hall *hall, const struct ln_address *address)
+{
+    size_t i = 0;
 
-        if (ln_address_equal_ip(relay->external.family ? &relay->external : &relay->bind, address))
-            return ln_turn_port_worker(hall->shared, i, address->port, ret_worker);
-    }
-    return false;
+    while (i < hall->relay_count &&
+           !is_same_ip(hall->relays[i].external.family ? &hall->relays[i].external
+                                                       : &hall->relays[i].bind,
+                       address))
+        i++;
+    return i;
 }
 
 /* Whether the network has no business to bring something from there: by either name. */
@@ -139,8 +143,8 @@ static bool is_relays_own(const struct ln_turn_resident *r, const struct ln_addr
     unsigned worker;
 
     for (size_t i = 0; i < hall->relay_count; i++)
-        if ((ln_address_equal_ip(&hall->relays[i].bind, source) ||
-             ln_address_equal_ip(&hall->relays[i].external, source)) &&
+        if ((is_same_ip(&hall->relays[i].bind, source) ||
+             is_same_ip(&hall->relays[i].external, source)) &&
             ln_turn_port_worker(hall->shared, i, source->port, &worker))
             return true;
     return false;
@@ -204,19 +208,35 @@ static size_t datagrams_in(const struct ln_transmit *out)
     return out->segment > 0 ? (out->len + out->segment - 1) / out->segment : 1;
 }
 
+/* To one relay of several on a port that is open no more: no socket could tell it from them. */
+static void drop(struct ln_turn_resident *r, struct ln_transmit *out)
+{
+    r->counts.dropped_gone += datagrams_in(out);
+    for (size_t i = 0; i < out->slice_count; i++)
+        ln_buffer_unref(out->slices[i].buffer);
+}
+
+/* False when it is to leave by the socket. */
 static bool hand_out(struct ln_turn_resident *r, struct ln_transmit *out)
 {
+    const struct ln_address *remote = &out->path.remote;
     const struct home *home = home_of(r, out->path.link);
+    size_t place = place_of(r->hall, remote);
     unsigned worker;
 
     if (!home)
         return false;
-    if (r->alone || !is_relay(r, &out->path.remote, &worker)) {
-        r->counts.sent += datagrams_in(out);
-        return false;
+    if (!r->alone && place < r->hall->relay_count &&
+        ln_turn_port_worker(r->hall->shared, place, remote->port, &worker)) {
+        post_all(r, worker, home, out);
+        return true;
     }
-    post_all(r, worker, home, out);
-    return true;
+    if (place < r->hall->relay_count && remote->scope != 0) {
+        drop(r, out);
+        return true;
+    }
+    r->counts.sent += datagrams_in(out);
+    return false;
 }
 
 static int resident_poll_transmit(void *object, ln_time now, struct ln_transmit *out)

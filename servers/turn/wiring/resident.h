@@ -14,6 +14,9 @@
  * address that is bound and, where that is a relay's behind a 1:1 NAT, by the one outside. TCP is
  * passed through: there is nothing for allocations of RFC 6062.
  *
+ * Relays of several clients may share one port. The resident is told them apart by the scope of
+ * their address, which no socket ever says: each is a peer of its own, known by what it sends.
+ *
  * What arrives in memory is no more to be trusted than what a socket brings: only that the source
  * is the relay that it names is certain. So that this holds for all, a datagram of the network with
  * such a source is dropped. ECN and DSCP end here as they do at a relay, nothing is held back for
@@ -68,7 +71,7 @@ void ln_turn_resident_take(struct ln_turn_resident *resident, ln_time now);
     X(sent, "to the network")                                                                      \
     X(dropped_full, "to workers that take no more, or after the service ended")                    \
     X(dropped_memory, "to relays, without memory")                                                 \
-    X(dropped_gone, "from relays, to a socket that is closed")                                     \
+    X(dropped_gone, "from relays to a socket, or to one of many on a port, that is closed")        \
     X(dropped_spoofed, "from the network, as if from a relay of this service")                     \
     X(homeless, "sockets that are no address of the resident: too many, or not to be named")
 

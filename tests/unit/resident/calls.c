@@ -254,6 +254,7 @@ static void start_service(struct calls *calls)
     config.turn.listen = listen;
     config.turn.listen_count = 2;
     config.workers = calls->options.workers;
+    config.turn.relay_ports = calls->options.shared_ports;
     if (calls->options.behind_nat) {
         relay.bind.port = relay.external.port = 0;
         config.turn.relays = &relay;

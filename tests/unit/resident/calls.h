@@ -38,6 +38,7 @@ struct calls_options {
     const char *transports; /* of the clients in turn: "u", "t", "s" for TLS */
     bool full;              /* those who live here send checks as well */
     bool plain;             /* they do not live here: the same by the kernel */
+    uint16_t shared_ports;  /* 0: one port a relay */
     bool behind_nat;        /* all are told 127.0.0.9, where nobody is */
     unsigned messages;      /* of CALLS_MESSAGE bytes, each way */
 };

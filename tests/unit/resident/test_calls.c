@@ -90,6 +90,19 @@ LN_TEST(resident_calls, behind_a_nat_all_meet_by_addresses_at_which_nobody_is)
     calls_end(&calls);
 }
 
+LN_TEST(resident_calls, many_clients_on_one_relay_port_reach_many_peers_on_one_port)
+{
+    static const struct calls_options options = {
+        .count = 8, .workers = 1, .transports = "ut", .messages = 16, .shared_ports = 1
+    };
+    struct ln_turn_counts counts;
+
+    call(&options);
+    ln_turn_service_counts(calls.service, &counts);
+    CHECK(counts.shared_ports == 1 && counts.shared_relays == 8 && counts.collisions == 0);
+    calls_end(&calls);
+}
+
 /* The same calls where the peers are no residents: the counters tell. */
 LN_TEST(resident_calls, peers_that_are_no_residents_are_reached_by_sockets)
 {

@@ -36,6 +36,7 @@ struct inner {
     struct ln_path path; /* of the last packet */
     char text[256];
     uint8_t ecn;
+    uint32_t scope; /* of all that it sends to */
 };
 
 struct scene {
@@ -114,6 +115,7 @@ static int inner_poll_transmit(void *object, ln_time now, struct ln_transmit *ou
     ln_transmit_begin(out);
     out->path.link = send->link;
     out->path.remote = address(send->to);
+    out->path.remote.scope = s->inner.scope;
     out->ecn = LN_ECN_ECT0;
     if (send->slices) {
         lend(s, send, out);
@@ -417,6 +419,21 @@ LN_TEST(resident_attack, who_forges_a_relays_address_from_the_network_is_not_hea
     ln_turn_port_set_stream(s.hall->shared, 0, 50001); /* of TCP: no client sends from there */
     send(&s, HOME, "203.0.113.1:50001", "x", 0, false);
     CHECK_EQUAL(transmit(&s), 1);
+    finish(&s);
+}
+
+LN_TEST(resident, what_goes_to_one_of_many_on_a_port_leaves_by_no_socket_when_the_port_is_gone)
+{
+    static struct scene s;
+
+    start(&s, false);
+    open_socket(&s, 3, HOME, "203.0.113.9:5000");
+    s.inner.scope = 77;
+    send(&s, HOME, "203.0.113.1:50000", "there", 0, false);
+    send(&s, HOME, "203.0.113.1:50002", "gonegone", 4, true);
+    CHECK_EQUAL(transmit(&s), 0);
+    CHECK(strcmp(hear_all(&s, 0), "there|") == 0);
+    CHECK_EQUAL(ln_turn_resident_counts(s.r).dropped_gone, 2);
     finish(&s);
 }
 

@@ -9,6 +9,8 @@
 
 #include <linnet/error.h>
 
+#include <stdio.h>
+
 #define BOX  (LN_TURN_WORKERS_MAX + 3u)
 #define HOME "203.0.113.9:5000" /* where the resident lives */
 
@@ -322,11 +324,82 @@ LN_TEST(residents, are_reached_from_every_worker)
     rig_end(&one);
 }
 
-LN_TEST(residents, on_shared_ports_are_one_clients_as_any_peer)
+/* The address of the relay as the resident was told it, with its mark. */
+static struct ln_address heard_from(struct rig *rig, const char *text)
+{
+    struct ln_buffer *buffer;
+    struct ln_turn_parcel parcel;
+    unsigned box;
+
+    buffer = ln_turn_server_poll_parcel(rig->server, &box);
+    CHECK(buffer != NULL);
+    parcel = ln_turn_parcel_read(buffer);
+    CHECK(parcel.len == strlen(text) && memcmp(parcel.data, text, parcel.len) == 0);
+    ln_buffer_unref(buffer);
+    return parcel.from;
+}
+
+/* Of any other peer one of them could permit it, and the others were 508. */
+LN_TEST(residents, are_reached_by_many_clients_on_one_shared_port_and_tell_them_apart)
+{
+    struct rig_client clients[3];
+    struct ln_address relayed[3], told[3], wrong;
+    char text[32];
+    struct rig rig;
+
+    rig_init(&rig);
+    set_policy(&rig);
+    rig.config.relay_ports = 1;
+    rig_start(&rig);
+    enter(&rig, HOME);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "198.51.100.%u:4000", 7 + i);
+        clients[i] = rig_client(&rig, text, "alice", "secret");
+        CHECK_EQUAL(rig_allocate(&clients[i], &relayed[i]), 0);
+        CHECK(ln_address_equal(&relayed[i], &relayed[0]));
+        CHECK_EQUAL(i == 1 ? rig_permit(&clients[i], "203.0.113.9")
+                           : rig_bind(&clients[i], (uint16_t)(0x4000 + i), HOME),
+                    0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "of %u", i);
+        rig_send_indication(&clients[i], HOME, text);
+        told[i] = heard_from(&rig, text);
+        CHECK(told[i].port == relayed[0].port && told[i].scope != 0);
+        CHECK(i == 0 || told[i].scope != told[i - 1].scope);
+    }
+    say(&rig, NULL, HOME, &told[0], "to 0");
+    CHECK(got_channel(&rig, &clients[0], 0x4000, "to 0"));
+    say(&rig, NULL, HOME, &told[1], "to 1");
+    CHECK(got_indication(&rig, HOME, "to 1"));
+    CHECK(ln_address_equal(&rig.packets[0].path.remote, &clients[1].path.remote));
+    say(&rig, NULL, HOME, &told[2], "to 2");
+    CHECK(got_channel(&rig, &clients[2], 0x4002, "to 2"));
+    wrong = told[0];
+    wrong.scope = 0; /* to whom? */
+    say(&rig, NULL, HOME, &wrong, "to the port");
+    CHECK_EQUAL(rig.packet_count, 0);
+    wrong.scope = 12345;
+    say(&rig, NULL, HOME, &wrong, "to nobody");
+    CHECK_EQUAL(rig.packet_count, 0);
+    rig_from_peer(&rig, HOME, &relayed[0], "as if from the resident, by the network");
+    CHECK_EQUAL(rig.packet_count, 0);
+    CHECK_EQUAL(rig_counts(&rig).collisions, 0);
+    rig_advance(&rig, LN_SECONDS(300));
+    say(&rig, NULL, HOME, &told[0], "too late");
+    CHECK_EQUAL(rig.packet_count, 0);
+    CHECK_EQUAL(rig_refresh(&clients[0], 0), 0);
+    say(&rig, NULL, HOME, &told[0], "gone");
+    CHECK_EQUAL(rig.packet_count, 0);
+    rig_end(&rig);
+}
+
+/* Nor are two residents of one address one peer. */
+LN_TEST(residents, on_shared_ports_are_claimed_one_by_one)
 {
     struct rig rig;
     struct rig_client alice, bob;
-    struct ln_address of_alice, of_bob;
+    struct ln_address of_alice, of_bob, told;
 
     rig_init(&rig);
     set_policy(&rig);
@@ -338,24 +411,32 @@ LN_TEST(residents, on_shared_ports_are_one_clients_as_any_peer)
     bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     CHECK_EQUAL(rig_allocate(&alice, &of_alice), 0);
     CHECK_EQUAL(rig_allocate(&bob, &of_bob), 0);
-    CHECK(ln_address_equal(&of_alice, &of_bob));
     CHECK_EQUAL(rig_bind(&alice, 0x4000, HOME), 0);
-    CHECK_EQUAL(rig_permit(&bob, "203.0.113.9"), 0); /* any of those who live there */
-    rig_send_indication(&bob, HOME, "as if from alice");
-    CHECK(nothing_arrives(&rig));
-    CHECK_EQUAL(rig_bind(&bob, 0x4000, HOME), 508);
-    CHECK_EQUAL(rig_bind(&bob, 0x4000, "203.0.113.9:5001"), 0); /* another one: told apart */
-    CHECK_EQUAL(rig_counts(&rig).collisions, 2);
-    rig_send_channel(&bob, 0x4000, "to the other");
-    CHECK(arrives(&rig, &of_bob, "203.0.113.9:5001", "to the other"));
-    say(&rig, NULL, HOME, &of_alice, "to alice");
-    CHECK(got_channel(&rig, &alice, 0x4000, "to alice"));
-    say(&rig, NULL, "203.0.113.9:5001", &of_alice, "to bob");
-    CHECK(got_channel(&rig, &bob, 0x4000, "to bob"));
-    say(&rig, NULL, "203.0.113.9:5002", &of_alice, "to whom?");
+    CHECK_EQUAL(rig_bind(&bob, 0x4000, "203.0.113.9:5001"), 0);
+    rig_send_channel(&alice, 0x4000, "hers");
+    told = heard_from(&rig, "hers");
+    say(&rig, NULL, "203.0.113.9:5001", &told, "of his, to her"); /* she claimed the other one */
     CHECK_EQUAL(rig.packet_count, 0);
-    CHECK_EQUAL(rig_refresh(&alice, 0), 0);
-    CHECK_EQUAL(rig_bind(&bob, 0x4001, HOME), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4001, "203.0.113.9:5001"), 0);
+    say(&rig, NULL, "203.0.113.9:5001", &told, "of his, to her");
+    CHECK(got_channel(&rig, &alice, 0x4001, "of his, to her"));
+    rig_end(&rig);
+}
+
+LN_TEST(residents, on_a_port_of_one_client_nobody_has_a_mark)
+{
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_address relayed, told;
+
+    start(&rig, &alice, &relayed);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, HOME), 0);
+    rig_send_channel(&alice, 0x4000, "plain");
+    told = heard_from(&rig, "plain");
+    CHECK(ln_address_equal(&told, &relayed));
+    told.scope = 1; /* of who shared that port before */
+    say(&rig, NULL, HOME, &told, "late");
+    CHECK_EQUAL(rig.packet_count, 0);
     rig_end(&rig);
 }
 
