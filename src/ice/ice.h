@@ -78,8 +78,9 @@ struct ln_ice_config {
     const char *http_proxy; /* NULL; the way to servers over TCP and TLS (stun/proxy.h) */
     bool mdns_names;        /* false; true: host candidates are told by names that the
                                driver publishes, and addresses of this host by nobody */
-    bool tcp;               /* false; true: TCP candidates too (RFC 6544) */
-    bool consent;           /* true; false: a valid pair stays valid (RFC 7675 off) */
+    bool tcp; /* false; true: TCP candidates too (RFC 6544): of this host, as STUN servers over TCP
+                 and TLS see it, and of TURN servers over these that relay TCP (RFC 6062) */
+    bool consent; /* true; false: a valid pair stays valid (RFC 7675 off) */
     bool lite; /* false; true: for a host that everybody reaches: host candidates only, under their
                   external addresses if there are any, no servers, no names, no checks of ours; of
                   TCP candidates the passive ones (RFC 8445, 2.5; RFC 6544, 4.4). Not with RELAY */
@@ -116,8 +117,8 @@ LN_NODISCARD int ln_ice_set_servers(struct ln_ice *ice, const struct ln_ice_serv
                                     size_t count, enum ln_ice_transport_policy policy);
 
 /* The driver gives sockets that other agents share (ice/mux.h): allocations over UDP or DTLS, which
- * a server tells apart by address alone (RFC 8656, 2), get sockets of their own. Before gathering.
- */
+ * a server tells apart by address alone (RFC 8656, 2), get sockets of their own, and no STUN server
+ * is asked over TCP from a port that all share. Before gathering. */
 void ln_ice_share_port(struct ln_ice *ice);
 
 /* Starts gathering for the present generation; harmless twice. Interfaces are watched, a socket is

@@ -30,7 +30,7 @@
 #define LN_ICE_TCP_ADDRESSES_MAX  4u          /* local addresses that have TCP candidates */
 #define LN_ICE_TCP_BASES_MAX      32u         /* of three kinds and of relays, in two generations */
 #define LN_ICE_TCP_STREAMS_MAX    32u
-#define LN_ICE_TCP_CONNECTING_MAX 8u  /* connects under way */
+#define LN_ICE_TCP_CONNECTING_MAX 12u /* connects under way */
 #define LN_ICE_TCP_UNPROVEN_MAX   8u  /* accepted by one base, without an authentic check yet */
 #define LN_ICE_TCP_UNPROVEN_ALL   16u /* by all bases */
 #define LN_ICE_TCP_UNPROVEN_TIME  LN_SECONDS(10)
