@@ -73,7 +73,15 @@ static bool links_settled(const struct ln_ice *ice)
     return true;
 }
 
-static bool finished(const struct ln_ice *ice, bool late)
+/* When streams to STUN servers are not waited for any more: many servers know UDP alone. */
+static ln_time asks_until(const struct ln_ice *ice)
+{
+    return ice->current->gather_from +
+           (another_gave(ice, false) ? ln_time_min(LN_ICE_TCP_ASK_PATIENCE, ice->config.grace)
+                                     : ice->config.grace);
+}
+
+static bool finished(const struct ln_ice *ice, ln_time now, bool late)
 {
     const struct ln_ice_servers *set = ice->current->servers;
     size_t i;
@@ -97,7 +105,7 @@ static bool finished(const struct ln_ice *ice, bool late)
         if (ice->relays[i]->generation == ice->current && !ice->relays[i]->done &&
             !(late && ice->relays[i]->streams))
             return false;
-    return ln_ice_tcp_gathered(ice) && (late || ln_ice_tcp_asks_settled(ice));
+    return ln_ice_tcp_gathered(ice) && (ln_ice_tcp_asks_settled(ice) || now >= asks_until(ice));
 }
 
 /* Servers are raced: those that are silent when the grace is over are given up, if another of the
@@ -148,7 +156,7 @@ void ln_ice_gather_run(struct ln_ice *ice, ln_time now)
     late = now >= ice->current->gather_from + ice->config.grace;
     if (late)
         give_up_silent(ice);
-    if (finished(ice, late))
+    if (finished(ice, now, late))
         ln_ice_set_gathering(ice, LN_ICE_GATHERING_STATE_COMPLETE);
 }
 
@@ -160,6 +168,8 @@ ln_time ln_ice_gather_next_timeout(const struct ln_ice *ice)
     if (g->gathering == LN_ICE_GATHERING_STATE_GATHERING && g->gather_from != LN_TIME_NEVER &&
         ice->now < g->gather_from + ice->config.grace)
         next = g->gather_from + ice->config.grace;
+    if (next != LN_TIME_NEVER && !ln_ice_tcp_asks_settled(ice) && ice->now < asks_until(ice))
+        next = asks_until(ice);
     LN_LIST_EACH (at, &ice->current->probes) {
         const struct ln_ice_probe *probe = LN_CONTAINER(at, struct ln_ice_probe, in_generation);
 

@@ -45,7 +45,8 @@
 #define LN_ICE_TCP_ACTIVE_PORT    9u    /* told for ports that nobody knows yet (RFC 6544, 4.5) */
 #define LN_ICE_TCP_ASKS_MAX       32u   /* streams to STUN servers */
 #define LN_ICE_TCP_SERVERS_MAX    2u    /* of one base */
-#define LN_ICE_TCP_AGAIN_MAX      20u   /* times that a server may end the stream */
+#define LN_ICE_TCP_ASK_PATIENCE   LN_MILLISECONDS(500) /* of gathering, where UDP was answered */
+#define LN_ICE_TCP_AGAIN_MAX      20u                  /* times that a server may end the stream */
 
 struct ln_ice;
 struct ln_ice_generation;

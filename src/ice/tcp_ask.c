@@ -8,7 +8,7 @@
  * 5382, 5). Servers do not: one that ends the stream is asked anew, from the same port.
  *
  * A base asks few servers, and another when one has failed. Nobody waits for it beyond the grace of
- * gathering, and only a server that was asked for streams
+ * gathering, or half a second where UDP was answered, and only a server that was asked for streams
  * alone (`stuns:`) has an error told. */
 #include "ice/agent.h"
 

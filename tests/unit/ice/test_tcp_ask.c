@@ -227,6 +227,21 @@ LN_TEST(tcp_ask, with_names_in_use_no_related_address_is_told)
     tear_down();
 }
 
+LN_TEST(tcp_ask, a_server_that_answers_udp_alone_costs_half_a_second_at_most)
+{
+    set_up(&stun);
+    s.wire.filter = NULL;
+    begin();
+    s.wire.streams_hang = true;
+    ln_ice_gather(s.a.ice);
+    agents_run(&s, LN_MILLISECONDS(490));
+    CHECK(!s.a.gathered);
+    agents_run(&s, LN_MILLISECONDS(20));
+    CHECK(s.a.gathered);
+    CHECK_EQUAL(reflexive_count(&s.a), 0);
+    tear_down();
+}
+
 /* --- connections --------------------------------------------------------------------------- */
 
 LN_TEST(tcp_ask, two_sides_behind_nats_connect_by_simultaneous_open)
