@@ -119,6 +119,7 @@ static bool try_again(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_t
         return false;
     release(ice, stream);
     stream->state = LN_ICE_TCP_STREAM_WAITING;
+    stream->give_up_at = LN_TIME_NEVER;
     stream->retry_at = now + (LN_ICE_TCP_RETRY_AFTER << stream->again);
     stream->again++;
     ln_ice_begin_check(ice, pair, pair->nominating, now);
@@ -356,6 +357,9 @@ static void run_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_
             ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_CONNECT);
     } else if (pair && pair->state == LN_ICE_PAIR_FAILED && (stream->proven || !stream->accepted)) {
         close_stream(ice, stream);
+    } else if (ln_time_due(stream->retry_at, now) &&
+               (!pair || pair->state != LN_ICE_PAIR_IN_PROGRESS)) {
+        close_stream(ice, stream); /* nobody waits for it any more */
     } else if (ln_time_due(stream->retry_at, now)) {
         open_stream(ice, stream, ln_ice_tcp_base_of(ice, stream->path.link), now);
     } else if (!pair || needed(ice, pair)) {
