@@ -24,7 +24,7 @@ async function call(host, site, certificate, protocol) {
   const page = await host.newPage();
   const ports = {};
   const signals = [];
-  const peer = new LinnetPeer([HOST, PORT, ...(protocol === 'tls' ? [certificate.certificate, certificate.key] : [])],
+  const peer = new LinnetPeer([HOST, PORT, 0, ...(protocol === 'tls' ? [certificate.certificate, certificate.key] : [])],
     (object) => {
       if ('udp' in object) Object.assign(ports, object);
       if (isSignal(object)) page.evaluate((signal) => globalThis.end.fromPeer(signal), object).catch(() => {});

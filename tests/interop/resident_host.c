@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A TURN server whose clients' peer lives in the same program, for the clients of others:
  *
- *   resident-host echo HOST PORT [CERT KEY]   sends back what comes to the UDP ports PORT and the
- * next resident-host peer HOST PORT [CERT KEY]   a peer connection (ICE-lite) on the UDP port PORT
+ *   resident-host echo HOST PORT SHARED [CERT KEY]   an echo at the UDP ports PORT and the next
+ *   resident-host peer HOST PORT SHARED [CERT KEY]   a peer connection (ICE-lite) at PORT
  *
- * User "u", password "p", realm "ex"; nothing is allowed but what a policy allows by itself. The
- * first line tells {"udp":PORT,"tcp":PORT} of the server. Then lines as those of `linnet peer`: for
- * the peer descriptions and candidates, which answers and sends back all messages; {"cmd":"stats"}
- * is answered {"stats":{...}} with the counters of the server and of the resident. Ends with its
- * input. */
+ * SHARED: so many ports for all relays, or 0. User "u", password "p", realm "ex"; nothing is
+ * allowed but what a policy allows by itself. The first line tells {"udp":PORT,"tcp":PORT} of the
+ * server. Then lines as those of `linnet peer`: for the peer descriptions and candidates, which
+ * answers and sends back all messages; {"cmd":"stats"} is answered {"stats":{...}} with the
+ * counters of the server and of the resident. Ends with its input. */
 #include "bench/echo.h"
 #include "cli/json_lines.h"
 #include "client/loop_driver.h"
@@ -75,9 +75,10 @@ static void start_service(struct host *h, int count, char **words)
 
     config.turn.listen = listen;
     config.turn.listen_count = 2;
-    if (count > 5) {
-        config.certificate_pem = read_file(words[4], certificate, sizeof certificate);
-        config.key_pem = read_file(words[5], key, sizeof key);
+    config.turn.relay_ports = (uint16_t)atoi(words[4]);
+    if (count > 6) {
+        config.certificate_pem = read_file(words[5], certificate, sizeof certificate);
+        config.key_pem = read_file(words[6], key, sizeof key);
     }
     must(ln_turn_credentials_create(&credentials, "ex", ln_driver_env(h->driver)), "credentials");
     must(ln_turn_credentials_add_user(credentials, "u", "p"), "credentials");
@@ -253,8 +254,8 @@ int main(int count, char **words)
     static struct host h;
     struct ln_loop_watch *input;
 
-    if (count < 4 || (strcmp(words[1], "echo") != 0 && strcmp(words[1], "peer") != 0)) {
-        fprintf(stderr, "resident-host echo|peer HOST PORT [CERT KEY]\n");
+    if (count < 5 || (strcmp(words[1], "echo") != 0 && strcmp(words[1], "peer") != 0)) {
+        fprintf(stderr, "resident-host echo|peer HOST PORT SHARED [CERT KEY]\n");
         return 2;
     }
     h.is_peer = strcmp(words[1], "peer") == 0;

@@ -90,17 +90,30 @@ LN_TEST(resident_calls, behind_a_nat_all_meet_by_addresses_at_which_nobody_is)
     calls_end(&calls);
 }
 
-LN_TEST(resident_calls, many_clients_on_one_relay_port_reach_many_peers_on_one_port)
+static void call_by_one_port(bool full)
 {
-    static const struct calls_options options = {
-        .count = 8, .workers = 1, .transports = "ut", .messages = 16, .shared_ports = 1
-    };
+    const struct calls_options options = { .count = 8,
+                                           .workers = 1,
+                                           .transports = "ut",
+                                           .messages = 16,
+                                           .shared_ports = 1,
+                                           .full = full };
     struct ln_turn_counts counts;
 
     call(&options);
     ln_turn_service_counts(calls.service, &counts);
     CHECK(counts.shared_ports == 1 && counts.shared_relays == 8 && counts.collisions == 0);
     calls_end(&calls);
+}
+
+LN_TEST(resident_calls, many_clients_on_one_relay_port_reach_many_peers_on_one_port)
+{
+    call_by_one_port(false);
+}
+
+LN_TEST(resident_calls, and_so_they_do_where_the_peers_check_them_too)
+{
+    call_by_one_port(true);
 }
 
 /* The same calls where the peers are no residents: the counters tell. */
