@@ -27,6 +27,12 @@ static struct ln_ice_pair *pair_of(const struct ln_ice *ice, const struct ln_pat
 
 /* --- beginning and end --------------------------------------------------------------------- */
 
+static void begin_frames(const struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
+{
+    stream->frames = (struct ln_ice_tcp_frames){ .allocator = ice->env->allocator,
+                                                 .limit = LN_ICE_UNWRAP_MAX };
+}
+
 /* A stream for this path, not in any state yet; NULL at the limit. */
 static struct ln_ice_tcp_stream *new_stream(struct ln_ice *ice, const struct ln_path *path)
 {
@@ -42,8 +48,7 @@ static struct ln_ice_tcp_stream *new_stream(struct ln_ice *ice, const struct ln_
                                               .give_up_at = LN_TIME_NEVER,
                                               .retry_at = LN_TIME_NEVER,
                                               .idle_at = LN_TIME_NEVER };
-        stream->frames.allocator = ice->env->allocator;
-        stream->frames.limit = LN_ICE_UNWRAP_MAX;
+        begin_frames(ice, stream);
         return stream;
     }
     return NULL;
@@ -118,6 +123,7 @@ static bool try_again(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_t
         pair->state != LN_ICE_PAIR_IN_PROGRESS || stream->again == LN_ICE_TCP_RETRIES)
         return false;
     release(ice, stream);
+    begin_frames(ice, stream);
     stream->state = LN_ICE_TCP_STREAM_WAITING;
     stream->give_up_at = LN_TIME_NEVER;
     stream->retry_at = now + (LN_ICE_TCP_RETRY_AFTER << stream->again);
