@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "base/bytes.h"
 #include "ice/mux.h"
+#include "tests/support/stream_server.h"
 #include "tests/support/turn_double.h"
 #include "tests/support/wire.h"
 #include "tests/unit/ice/crowd.h"
@@ -334,5 +335,40 @@ LN_TEST(mux_relay, each_member_has_a_socket_of_its_own_to_a_relay)
     peers[1].member = NULL;
     run(LN_SECONDS(1));
     CHECK_EQUAL(open_links(false), PEERS);
+    end();
+}
+
+/* Streams to a server are each member's own, as it was; from the shared port none leaves. */
+LN_TEST(mux_relay, each_member_has_its_relay_of_tcp_and_the_streams_of_its_peers)
+{
+    static const struct ln_ice_server_address relay = { .url = "turn:" STREAM_SERVER_IP
+                                                               "?transport=tcp",
+                                                        .host = STREAM_SERVER_IP,
+                                                        .relays = true,
+                                                        .transport = LN_ICE_OVER_TCP,
+                                                        .username = "alice",
+                                                        .password = "secret" };
+    static struct stream_server server;
+    struct ln_address peer;
+    size_t relayed = 0;
+
+    set_up(true, &relay, 1);
+    stream_server_init(&server);
+    wire_add(&wire, stream_server_endpoint(&server));
+    run(LN_MILLISECONDS(500));
+    CHECK_EQUAL(stream_server_open(&server), 2 * PEERS);
+    for (size_t i = 0; i < PEERS; i++)
+        for (size_t k = 0; k < peers[i].candidate_count; k++)
+            relayed += peers[i].candidates[k].type == LN_CANDIDATE_RELAY &&
+                       peers[i].candidates[k].tcp_type != LN_CANDIDATE_TCP_NONE;
+    CHECK_EQUAL(relayed, 2 * PEERS);
+    CHECK(ln_address_parse("192.0.2.10:4000", &peer) == 0); /* the first one's other side */
+    stream_server_attempt(&server, &peer, 1);
+    run(LN_MILLISECONDS(100));
+    CHECK_EQUAL(stream_server_bound(&server), 1);
+    ln_ice_mux_remove(peers[0].member);
+    peers[0].member = NULL;
+    run(LN_SECONDS(1));
+    CHECK_EQUAL(stream_server_open(&server), 2 * (PEERS - 1));
     end();
 }
