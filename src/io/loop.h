@@ -55,7 +55,7 @@ struct ln_loop_config {
     size_t stream_queue_max;     /* unsent bytes of one stream; 1 MiB */
     size_t datagram_queue_max;   /* bytes of datagrams held back or waiting for room; 8 MiB */
     size_t posts_max;            /* messages of ln_loop_post() that wait; 1024 */
-    size_t socket_buffer;        /* SO_RCVBUF and SO_SNDBUF of UDP sockets, bytes; 4 MiB */
+    size_t socket_buffer;        /* SO_RCVBUF and SO_SNDBUF of UDP sockets in use, bytes; 4 MiB */
     ln_duration connect_timeout; /* of OPEN_TCP; 30 s */
     bool reuse_port;             /* several loops bind the same ports (a worker per core) */
     unsigned by_source; /* with it: so many loops, made one after another, listen; a source's

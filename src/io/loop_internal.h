@@ -86,6 +86,7 @@ struct ln_io_link {
 
     /* UDP */
     bool wildcard, segmentation, multicast;
+    bool receives_many, sends_many; /* its buffers have been set */
     unsigned segmentation_failures;
     struct ln_list blocked; /* struct ln_io_held, for when the socket is writable */
 
@@ -232,6 +233,8 @@ void ln_io_bound_address(int fd, struct ln_address *ret_address);
 int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                    struct ln_io_link **ret_link);
 void ln_io_udp_errors(struct ln_io_link *link); /* reads what ICMP said */
+/* Sets the send buffer, that was too small. Returns false when it had been set already. */
+bool ln_io_udp_widen(struct ln_io_link *link);
 void ln_io_receive_init(struct ln_io_receive *receive);
 void ln_io_receive_deinit(struct ln_io_receive *receive); /* NULL is fine */
 /* Whether the system may cut what is too large for its path. */

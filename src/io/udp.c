@@ -36,15 +36,33 @@ static void set_option(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
-/* The forced variants pass the system's limit, for those who may. */
-static void set_buffers(int fd, size_t bytes)
+/* The forced variant passes the system's limit, for those who may. */
+static void set_buffer(const struct ln_io_link *link, int forced, int name)
 {
+    size_t bytes = link->loop->config.socket_buffer;
     int size = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)bytes;
 
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
-        set_option(fd, SOL_SOCKET, SO_RCVBUF, size);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
-        set_option(fd, SOL_SOCKET, SO_SNDBUF, size);
+    if (setsockopt(link->source.fd, SOL_SOCKET, forced, &size, sizeof size) != 0)
+        set_option(link->source.fd, SOL_SOCKET, name, size);
+}
+
+/* With the first datagram: most sockets that relays and candidates open never see one. */
+static void prepare_for_many(struct ln_io_link *link)
+{
+    link->receives_many = true;
+    set_buffer(link, SO_RCVBUFFORCE, SO_RCVBUF);
+    if (!link->loop->config.no_offload)
+        set_option(link->source.fd, SOL_UDP, UDP_GRO, 1);
+}
+
+bool ln_io_udp_widen(struct ln_io_link *link)
+{
+    bool first = !link->sends_many;
+
+    link->sends_many = true;
+    if (first)
+        set_buffer(link, SO_SNDBUFFORCE, SO_SNDBUF);
+    return first;
 }
 
 static void set_options(int fd, const struct ln_request *request,
@@ -54,9 +72,6 @@ static void set_options(int fd, const struct ln_request *request,
     bool any = ln_address_is_unspecified(local) || ln_address_is_multicast(local);
     bool ecn = !config->ignore_ecn;
 
-    set_buffers(fd, config->socket_buffer);
-    if (!config->no_offload)
-        set_option(fd, SOL_UDP, UDP_GRO, 1);
     if (local->family == LN_FAMILY_IPV4) {
         if (ecn)
             set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
@@ -344,6 +359,8 @@ static int receive_batch(struct ln_io_link *link)
         ln_io_udp_errors(link); /* it was of an earlier send */
     if (n <= 0)
         return 0;
+    if (!link->receives_many)
+        prepare_for_many(link);
     receive->used = (size_t)n;
     now = ln_loop_now(loop);
     loop->stats.receive_calls++;

@@ -68,6 +68,8 @@ static int send_run(struct ln_io_link *link, const struct ln_io_run *run)
             return 0;
         number = send_message(link, &message);
     }
+    if (number == EAGAIN && ln_io_udp_widen(link))
+        number = send_message(link, &message);
     return number;
 }
 

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 /* A sender with a window: `sent` may be at most WINDOW ahead of what the receiver counted. */
-#define WINDOW 400u
+#define WINDOW    400u
+#define BEGINNING 16 /* before the first has come: until then a socket has a small buffer */
 
 struct stream {
     struct probe *other;
@@ -37,7 +38,8 @@ static void fill(uint8_t *data, size_t len, size_t number)
 static int send_train(struct probe *probe, ln_time now, struct ln_transmit *out)
 {
     struct stream *s = probe->ctx;
-    size_t count = s->total - s->next, window = WINDOW - (s->next - s->received);
+    size_t most = s->received > 0 ? WINDOW : BEGINNING;
+    size_t count = s->total - s->next, window = most - (s->next - s->received);
 
     (void)now;
     if (s->path.link == 0 || count == 0 || window == 0)
