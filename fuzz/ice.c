@@ -36,13 +36,6 @@ enum step {
 
 static struct agents s;
 static struct stream_server server;
-static const struct ln_ice_server_address relay = { .url = "turn:" STREAM_SERVER_IP
-                                                           "?transport=tcp",
-                                                    .host = STREAM_SERVER_IP,
-                                                    .relays = true,
-                                                    .transport = LN_ICE_OVER_TCP,
-                                                    .username = "alice",
-                                                    .password = "secret" };
 static struct ln_path paths[2];            /* of the last datagram to each side, as it sees them */
 static uint8_t last_id[2][LN_STUN_ID_LEN]; /* of the last check of each side */
 
@@ -76,7 +69,7 @@ static void begin(uint8_t how)
     s.wire.filter = note_path;
     if (how & 32) {
         s.a.config.tcp = true;
-        s.a.config.servers = &relay;
+        s.a.config.servers = &stream_server_relay;
         s.a.config.server_count = 1;
         s.wire.filter = wire_drop_all;
     }

@@ -11,6 +11,15 @@
 
 static const char user[] = "alice", password[] = "secret", realm[] = "example.org";
 
+const struct ln_ice_server_address stream_server_relay = {
+    .url = "turn:" STREAM_SERVER_IP "?transport=tcp",
+    .host = STREAM_SERVER_IP,
+    .relays = true,
+    .transport = LN_ICE_OVER_TCP,
+    .username = "alice",
+    .password = "secret",
+};
+
 void stream_server_init(struct stream_server *server)
 {
     memset(server, 0, sizeof *server);

@@ -7,6 +7,7 @@
 #define LN_TEST_STREAM_SERVER_H
 
 #include "base/endpoint.h"
+#include "ice/ice.h"
 #include "stun/message.h"
 
 #define STREAM_SERVER_IP      "203.0.113.9"
@@ -40,6 +41,9 @@ struct stream_server {
     } queue[STREAM_SERVER_QUEUE];
     size_t queued;
 };
+
+/* It as an agent's server: alice's relay over TCP. */
+extern const struct ln_ice_server_address stream_server_relay;
 
 void stream_server_init(struct stream_server *server);
 struct ln_endpoint stream_server_endpoint(struct stream_server *server);

@@ -694,6 +694,16 @@ static void timeouts(struct wire *wire)
     }
 }
 
+size_t wire_open_streams(const struct wire *wire, int node)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < wire->link_count; i++)
+        count += wire->links[i].open && wire->links[i].peer != 0 &&
+                 (node == WIRE_ALL_NODES || wire->links[i].node == node);
+    return count;
+}
+
 void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), void *context)
 {
     for (int round = 0; round < 2000000; round++) {

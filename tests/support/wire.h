@@ -115,6 +115,8 @@ struct wire {
     uint16_t refuse_below;
 };
 
+#define WIRE_ALL_NODES (-1)
+
 void wire_init(struct wire *wire, const struct ln_env *env);
 int wire_add(struct wire *wire, struct ln_endpoint endpoint);
 /* "10.0.0.2" or "127.0.0.1"; may be called later: watchers are told. */
@@ -125,6 +127,8 @@ bool wire_drop_all(struct wire *wire, int node, const struct ln_path *path, cons
                    size_t len);
 void wire_set_nat(struct wire *wire, int node, int realm, enum wire_nat nat, const char *public_ip);
 void wire_name(struct wire *wire, const char *name, const char *ip);
+/* Ends of streams that are open, of a node or of all. */
+size_t wire_open_streams(const struct wire *wire, int node);
 /* Runs until `deadline`, or until stop(context) is true. */
 void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), void *context);
 /* Node opens a stream, from "ip:port" (port 0: any), as if it had asked for it with id 0. Returns

@@ -341,18 +341,11 @@ LN_TEST(mux_relay, each_member_has_a_socket_of_its_own_to_a_relay)
 /* Streams to a server are each member's own, as it was; from the shared port none leaves. */
 LN_TEST(mux_relay, each_member_has_its_relay_of_tcp_and_the_streams_of_its_peers)
 {
-    static const struct ln_ice_server_address relay = { .url = "turn:" STREAM_SERVER_IP
-                                                               "?transport=tcp",
-                                                        .host = STREAM_SERVER_IP,
-                                                        .relays = true,
-                                                        .transport = LN_ICE_OVER_TCP,
-                                                        .username = "alice",
-                                                        .password = "secret" };
     static struct stream_server server;
     struct ln_address peer;
     size_t relayed = 0;
 
-    set_up(true, &relay, 1);
+    set_up(true, &stream_server_relay, 1);
     stream_server_init(&server);
     wire_add(&wire, stream_server_endpoint(&server));
     run(LN_MILLISECONDS(500));

@@ -35,15 +35,6 @@ static struct ln_ice_candidate_info candidate_of(const struct side *side, bool r
     return info;
 }
 
-static size_t open_streams(void)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < s.wire.link_count; i++)
-        count += s.wire.links[i].open && s.wire.links[i].peer != 0;
-    return count;
-}
-
 static size_t open_listeners(void)
 {
     size_t count = 0;
@@ -205,7 +196,7 @@ LN_TEST(tcp, is_passed_over_while_udp_works)
     CHECK(agents_complete(&s, LN_SECONDS(5)));
     CHECK_EQUAL(candidate_of(&s.a, false).candidate.protocol, LN_CANDIDATE_UDP);
     agents_run(&s, LN_SECONDS(30));
-    CHECK_EQUAL(open_streams(), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
     CHECK_EQUAL(candidate_of(&s.a, false).candidate.protocol, LN_CANDIDATE_UDP);
     agents_free(&s);
 }
@@ -221,7 +212,7 @@ LN_TEST(tcp, gives_way_to_udp_that_opens_in_the_call)
     CHECK_EQUAL(candidate_of(&s.a, false).candidate.protocol, LN_CANDIDATE_UDP);
     CHECK_EQUAL(candidate_of(&s.b, false).candidate.protocol, LN_CANDIDATE_UDP);
     agents_run(&s, LN_SECONDS(10));
-    CHECK_EQUAL(open_streams(), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
     agents_free(&s);
 }
 
@@ -233,10 +224,10 @@ LN_TEST(tcp, lets_go_on_the_controlled_side_too_what_was_nominated_before)
     s.wire.filter = NULL;
     agents_run(&s, LN_SECONDS(3));
     CHECK_EQUAL(candidate_of(&s.b, false).candidate.protocol, LN_CANDIDATE_UDP);
-    CHECK(open_streams() > 0);
+    CHECK(wire_open_streams(&s.wire, WIRE_ALL_NODES) > 0);
     s.wire.nodes[s.a.node].stopped = true; /* it says nothing, and closes nothing */
     agents_run(&s, LN_SECONDS(10));
-    CHECK_EQUAL(open_streams(), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
     agents_free(&s);
 }
 
@@ -317,8 +308,8 @@ LN_TEST(tcp, closes_the_streams_of_other_pairs_after_the_selection)
     without_udp();
     agents_start(&s);
     CHECK(agents_complete(&s, LN_SECONDS(5)));
-    agents_run(&s, LN_SECONDS(60)); /* consent goes on */
-    CHECK_EQUAL(open_streams(), 2); /* both ends of one */
+    agents_run(&s, LN_SECONDS(60));                             /* consent goes on */
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 2); /* both ends of one */
     CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
     CHECK_EQUAL(ln_ice_state(s.b.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
     agents_free(&s);
@@ -355,14 +346,14 @@ LN_TEST(tcp, keeps_the_stream_of_the_old_path_until_a_restart_has_a_new_one)
     CHECK_EQUAL(side_selected(&s.a).id, before);
     agents_run(&s, LN_SECONDS(1));
     CHECK_EQUAL(side_selected(&s.a).id, before);
-    CHECK_EQUAL(open_streams(), 2);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 2);
     s.a.candidate_count = s.a.signalled = s.b.candidate_count = s.b.signalled = 0;
     s.a.gathered = s.b.gathered = s.a.end_signalled = s.b.end_signalled = false;
     agents_start(&s);
     CHECK(agents_complete(&s, LN_SECONDS(10)));
     CHECK(side_selected(&s.a).id != before);
     agents_run(&s, LN_SECONDS(20));
-    CHECK_EQUAL(open_streams(), 2);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 2);
     CHECK_EQUAL(open_listeners(), 4);
     agents_free(&s);
 }
@@ -375,7 +366,7 @@ LN_TEST(tcp, closes_listeners_and_streams_with_the_agent)
     ln_ice_close(s.a.ice);
     ln_ice_close(s.b.ice);
     agents_run(&s, LN_SECONDS(1));
-    CHECK_EQUAL(open_streams(), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
     CHECK_EQUAL(open_listeners(), 0);
     agents_free(&s);
 }
@@ -387,7 +378,7 @@ LN_TEST(tcp, gives_up_what_belongs_to_an_address_that_is_gone)
     CHECK(agents_complete(&s, LN_SECONDS(5)));
     wire_remove_interface(&s.wire, s.a.node, "192.168.1.2");
     agents_run(&s, LN_SECONDS(1));
-    CHECK_EQUAL(open_streams(), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
     CHECK_EQUAL(open_listeners(), 2);
     agents_free(&s);
 }

@@ -75,16 +75,6 @@ static const struct ln_candidate *host_of(const struct side *side, enum ln_candi
     return NULL;
 }
 
-/* Streams of a node that are open. */
-static size_t open_streams(int node)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < s.wire.link_count; i++)
-        count += s.wire.links[i].open && s.wire.links[i].peer != 0 && s.wire.links[i].node == node;
-    return count;
-}
-
 static struct ln_ice_candidate_info selected_local(const struct side *side)
 {
     struct ln_ice_pair_info pair = side_selected(side);
@@ -160,7 +150,7 @@ LN_TEST(tcp_ask, a_turn_server_over_tcp_is_asked_as_well_and_one_over_udp_is_not
     ln_ice_gather(s.a.ice);
     agents_run(&s, LN_SECONDS(10));
     CHECK_EQUAL(reflexive_count(&s.a), 0);
-    CHECK_EQUAL(open_streams(s.a.node), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
     tear_down();
 }
 
@@ -191,7 +181,7 @@ LN_TEST(tcp_ask, where_there_is_no_nat_nothing_is_told_and_no_stream_kept)
     ln_ice_gather(s.a.ice);
     agents_run(&s, LN_MILLISECONDS(100));
     CHECK_EQUAL(reflexive_count(&s.a), 0);
-    CHECK_EQUAL(open_streams(s.a.node), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
     tear_down();
 }
 
@@ -205,7 +195,7 @@ LN_TEST(tcp_ask, two_servers_that_say_the_same_make_one_candidate_and_keep_one_s
     ln_ice_gather(s.a.ice);
     agents_run(&s, LN_SECONDS(1));
     CHECK_EQUAL(reflexive_count(&s.a), 3);
-    CHECK_EQUAL(open_streams(s.a.node), 2 + 1); /* passive, so; the relay's */
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 2 + 1); /* passive, so; the relay's */
     tear_down();
 }
 
@@ -259,8 +249,8 @@ LN_TEST(tcp_ask, two_sides_behind_nats_connect_by_simultaneous_open)
         CHECK_EQUAL(local.candidate.type, LN_CANDIDATE_SRFLX);
     }
     agents_run(&s, LN_SECONDS(60)); /* consent; what is not needed is closed */
-    CHECK_EQUAL(open_streams(s.a.node), 1);
-    CHECK_EQUAL(open_streams(s.b.node), 1);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 1);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.b.node), 1);
     CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
     tear_down();
 }
@@ -292,8 +282,8 @@ LN_TEST(tcp_ask, is_passed_over_while_udp_works)
     CHECK(agents_complete(&s, LN_SECONDS(5)));
     CHECK_EQUAL(selected_local(&s.a).candidate.protocol, LN_CANDIDATE_UDP);
     agents_run(&s, LN_SECONDS(1));
-    CHECK_EQUAL(open_streams(s.a.node), 0);
-    CHECK_EQUAL(open_streams(s.b.node), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.b.node), 0);
     tear_down();
 }
 
@@ -309,15 +299,15 @@ LN_TEST(tcp_ask, the_stream_is_kept_open_until_a_pair_is_selected)
     ln_ice_gather(s.b.ice);
     for (int i = 0; i < 20; i++) { /* six minutes: this server lets guests stay for 30 s */
         agents_run(&s, LN_SECONDS(17));
-        CHECK_EQUAL(open_streams(s.a.node), 2);
+        CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 2);
         CHECK_EQUAL(reflexive_count(&s.a), 3);
     }
-    CHECK_EQUAL(open_streams(s.a.node), 2);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 2);
     s.hold_candidates_of_a = s.hold_candidates_of_b = false;
     agents_exchange(&s);
     CHECK(agents_connect(&s, LN_SECONDS(10)));
     agents_run(&s, LN_SECONDS(10));
-    CHECK_EQUAL(open_streams(s.a.node), 1); /* the pair's */
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 1); /* the pair's */
     tear_down();
 }
 
@@ -331,9 +321,9 @@ LN_TEST(tcp_ask, a_server_that_ends_the_stream_is_asked_anew_but_not_at_once_or_
     agents_run(&s, LN_SECONDS(1));
     wire_break_streams(&s.wire);
     agents_run(&s, LN_SECONDS(13));
-    CHECK_EQUAL(open_streams(s.a.node), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
     agents_run(&s, LN_SECONDS(3));
-    CHECK_EQUAL(open_streams(s.a.node), 2);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 2);
     for (int i = 0; i < 60; i++) {
         agents_run(&s, LN_SECONDS(16));
         last = opened;
@@ -341,7 +331,7 @@ LN_TEST(tcp_ask, a_server_that_ends_the_stream_is_asked_anew_but_not_at_once_or_
         wire_break_streams(&s.wire);
     }
     CHECK_EQUAL(opened, last);
-    CHECK_EQUAL(open_streams(s.a.node), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
     CHECK_EQUAL(reflexive_count(&s.a), 3);
     tear_down();
 }
@@ -360,7 +350,7 @@ LN_TEST(tcp_ask, streams_end_with_the_agent_its_address_and_its_generation)
         else
             ln_ice_close(s.a.ice);
         agents_run(&s, LN_MILLISECONDS(100));
-        CHECK_EQUAL(open_streams(s.a.node), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
         tear_down();
     }
 }

@@ -145,15 +145,6 @@ static size_t reflexive_count(void)
     return count;
 }
 
-static size_t open_streams(void)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < s.wire.link_count; i++)
-        count += s.wire.links[i].open && s.wire.links[i].peer != 0;
-    return count;
-}
-
 static uint64_t dropped(void)
 {
     return ln_ice_dropped(s.a.ice, LN_ICE_DROP_MALFORMED) +
@@ -176,7 +167,7 @@ LN_TEST(tcp_ask_attack, an_address_that_cannot_be_ours_is_not_told)
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         gather(SAY_ADDRESS, strange[i], LN_SECONDS(1));
         CHECK_EQUAL(reflexive_count(), 0);
-        CHECK_EQUAL(open_streams(), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
         CHECK_EQUAL(s.a.error_events, 0); /* `stun:` may well mean UDP alone */
         agents_free(&s);
     }
@@ -187,7 +178,7 @@ LN_TEST(tcp_ask_attack, answers_without_an_address_and_refusals_end_the_stream)
     for (enum say say = SAY_NO_ADDRESS; say <= SAY_ERROR; say++) {
         gather(say, "198.51.100.1:4711", LN_SECONDS(1));
         CHECK_EQUAL(reflexive_count(), 0);
-        CHECK_EQUAL(open_streams(), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
         agents_free(&s);
     }
 }
@@ -199,7 +190,7 @@ LN_TEST(tcp_ask_attack, what_was_not_asked_is_dropped_and_counted)
         CHECK_EQUAL(reflexive_count(), 0);
         CHECK_EQUAL(dropped(), 2);
         agents_run(&s, LN_SECONDS(10));
-        CHECK_EQUAL(open_streams(), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
         agents_free(&s);
     }
 }
@@ -218,7 +209,7 @@ LN_TEST(tcp_ask_attack, a_stream_out_of_step_or_with_a_frame_too_long_is_closed)
     for (enum say say = SAY_RUBBISH; say <= SAY_TOO_LONG; say++) {
         gather(say, "198.51.100.1:4711", LN_SECONDS(1));
         CHECK_EQUAL(reflexive_count(), 0);
-        CHECK_EQUAL(open_streams(), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
         agents_free(&s);
     }
 }
@@ -226,9 +217,9 @@ LN_TEST(tcp_ask_attack, a_stream_out_of_step_or_with_a_frame_too_long_is_closed)
 LN_TEST(tcp_ask_attack, a_server_that_says_nothing_is_given_up)
 {
     gather(SAY_NOTHING, "198.51.100.1:4711", LN_SECONDS(9));
-    CHECK_EQUAL(open_streams(), 4);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 4);
     agents_run(&s, LN_SECONDS(1));
-    CHECK_EQUAL(open_streams(), 0);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
     agents_free(&s);
 }
 

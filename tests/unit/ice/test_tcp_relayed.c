@@ -79,16 +79,6 @@ static struct ln_ice_candidate_info selected(const struct side *side, bool remot
     return info;
 }
 
-/* Streams of a node that are open. */
-static size_t open_streams(int node)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < s.wire.link_count; i++)
-        count += s.wire.links[i].open && s.wire.links[i].peer != 0 && s.wire.links[i].node == node;
-    return count;
-}
-
 static uint64_t open_connections(void)
 {
     struct ln_turn_counts found;
@@ -195,7 +185,7 @@ LN_TEST(tcp_relayed, a_peer_with_nothing_but_tcp_connects_to_the_passive_candida
     agents_run(&s, LN_SECONDS(700)); /* consent, refreshes of the allocation */
     CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
     CHECK_EQUAL(ln_ice_state(s.b.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
-    CHECK_EQUAL(open_streams(s.b.node), 1);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.b.node), 1);
     tear_down();
 }
 
@@ -298,7 +288,7 @@ LN_TEST(tcp_relayed, relays_of_udp_are_preferred_and_the_allocation_is_then_give
     CHECK_EQUAL(ln_turn_server_allocations(host.server), 4);
     agents_run(&s, LN_SECONDS(60));
     CHECK_EQUAL(ln_turn_server_allocations(host.server), 2);
-    CHECK_EQUAL(open_streams(s.a.node), 1);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 1);
     CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
     tear_down();
 }
@@ -315,8 +305,8 @@ LN_TEST(tcp_relayed, all_is_given_back_when_the_agent_is_closed)
         ln_ice_close(s.a.ice);
         ln_ice_close(s.b.ice);
         agents_run(&s, LN_SECONDS(1));
-        CHECK_EQUAL(open_streams(s.a.node), 0);
-        CHECK_EQUAL(open_streams(s.b.node), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
+        CHECK_EQUAL(wire_open_streams(&s.wire, s.b.node), 0);
         CHECK_EQUAL(ln_turn_server_allocations(host.server), 0);
         CHECK_EQUAL(open_connections(), 0);
         tear_down();
@@ -342,7 +332,7 @@ LN_TEST(tcp_relayed, a_restart_keeps_the_old_path_until_it_has_a_new_one)
     agents_run(&s, LN_SECONDS(20));
     CHECK(side_selected(&s.a).id != before);
     CHECK_EQUAL(selected(&s.a, false).candidate.type, LN_CANDIDATE_RELAY);
-    CHECK_EQUAL(open_streams(s.b.node), 1);
+    CHECK_EQUAL(wire_open_streams(&s.wire, s.b.node), 1);
     tear_down();
 }
 

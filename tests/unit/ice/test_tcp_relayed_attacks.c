@@ -11,14 +11,6 @@
 static struct agents s;
 static struct stream_server server;
 
-static const struct ln_ice_server_address relay = { .url = "turn:" STREAM_SERVER_IP
-                                                           "?transport=tcp",
-                                                    .host = STREAM_SERVER_IP,
-                                                    .relays = true,
-                                                    .transport = LN_ICE_OVER_TCP,
-                                                    .username = "alice",
-                                                    .password = "secret" };
-
 /* a has its two allocations; of the other side it knows this candidate. */
 static void set_up(const char *candidate)
 {
@@ -27,7 +19,7 @@ static void set_up(const char *candidate)
     s.wire.filter = wire_drop_all;
     s.a.config.tcp = true;
     s.a.config.policy = LN_ICE_TRANSPORT_POLICY_RELAY;
-    s.a.config.servers = &relay;
+    s.a.config.servers = &stream_server_relay;
     s.a.config.server_count = 1;
     CHECK(agents_create(&s));
     wire_add(&s.wire, stream_server_endpoint(&server));
