@@ -47,8 +47,7 @@ ln_duration turn_lifetime_of(const struct turn_request *request, ln_duration lea
 }
 
 /* 0, or the code of the error. */
-static uint16_t read_families(const struct turn_request *request, bool reserved, bool even,
-                              struct wish *wish)
+static uint16_t read_families(const struct turn_request *request, bool reserved, struct wish *wish)
 {
     const struct ln_stun_message *m = request->message;
     uint32_t value;
@@ -67,7 +66,8 @@ static uint16_t read_families(const struct turn_request *request, bool reserved,
         return 440;
     if (ln_stun_find(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &any)) {
         if (!ln_stun_find_u32(m, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, &value) ||
-            !turn_family_index(value, &index) || index != 1 || requested || reserved || even)
+            !turn_family_index(value, &index) || index != 1 || requested || reserved ||
+            wish->even == TURN_EVEN_AND_NEXT)
             return 400; /* RFC 8656, 7.2: only IPv6, only beside the default */
         wish->families[1] = true;
         wish->dual = true;
@@ -125,7 +125,7 @@ static uint16_t read_wish(const struct turn_request *request, struct wish *wish)
         wish->token = ln_load64(token.data);
     }
     wish->lifetime = turn_lifetime_of(request, LN_TURN_LIFETIME_DEFAULT);
-    return read_families(request, has_token, has_even, wish);
+    return read_families(request, has_token, wish);
 }
 
 /* ---- life ---- */
@@ -250,6 +250,16 @@ static struct turn_allocation *allocation_create(struct turn_request *request,
 
 /* ---- the answer ---- */
 
+/* Why there is no IPv6: we have none, or no port is left (RFC 8656, 7.2 and 18.12). */
+static void add_address_error(const struct ln_turn_server *server, struct ln_stun_builder *b)
+{
+    bool none = turn_place_of(server, 1) == server->config.relay_count;
+    uint16_t code = none ? 440 : 508;
+    uint8_t value[4] = { FAMILY_IPV6, 0, (uint8_t)(code / 100), (uint8_t)(code % 100) };
+
+    ln_stun_add(b, LN_STUN_ADDRESS_ERROR_CODE, value, sizeof value);
+}
+
 static void answer_allocated(struct ln_turn_server *server, ln_time now,
                              const struct turn_allocation *a)
 {
@@ -273,11 +283,8 @@ static void answer_allocated(struct ln_turn_server *server, ln_time now,
     if (a->mobile)
         turn_ticket_add(&b, server, a);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &a->client->path.remote);
-    if (a->dual && a->relays[1].state != TURN_RELAY_OPEN) {
-        static const uint8_t value[4] = { FAMILY_IPV6, 0, 4, 40 }; /* 440 (RFC 8656, 18.12) */
-
-        ln_stun_add(&b, LN_STUN_ADDRESS_ERROR_CODE, value, sizeof value);
-    }
+    if (a->dual && a->relays[1].state != TURN_RELAY_OPEN)
+        add_address_error(server, &b);
     turn_answer_send(&b, &request);
 }
 

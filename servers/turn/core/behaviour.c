@@ -63,6 +63,7 @@ int turn_behaviour_answer(const struct turn_request *request, uint8_t *data, siz
     (void)ln_stun_find_u32(request->message, LN_STUN_CHANGE_REQUEST, &change);
     from = find(server, own, (change & CHANGE_IP) != 0, (change & CHANGE_PORT) != 0);
     ln_stun_begin(&b, data, cap, LN_STUN_SUCCESS, LN_STUN_BINDING, &request->message->id);
+    ln_stun_add_address(&b, LN_STUN_MAPPED_ADDRESS, &path->remote); /* both (RFC 5780, 6.1) */
     ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &path->remote);
     ln_stun_add_address(&b, LN_STUN_RESPONSE_ORIGIN, &from->what.address);
     ln_stun_add_address(&b, LN_STUN_OTHER_ADDRESS, &other->what.address);

@@ -244,7 +244,10 @@ bool ln_turn_credentials_name(const struct ln_turn_credentials *credentials, str
 
 /* ---- nonces ---- */
 
-/*   | seconds (48) | HMAC-SHA-256 (96, cut) |   in base64: 24 characters */
+/*   | seconds (32) | port (16) | HMAC-SHA-256 (96, cut) |   in base64: 24 characters
+ *
+ * The client's port makes nonces of one address differ (RFC 8489, 9.2.4), but they are good at any
+ * of its ports: a connection of RFC 6062, and a client that moves (RFC 8016), come from another. */
 static void nonce_mac(const uint8_t key[LN_TURN_NONCE_KEY_LEN], const uint8_t stamp[6],
                       const struct ln_address *client, uint8_t mac[LN_SHA256_LEN])
 {
@@ -273,35 +276,36 @@ void ln_turn_nonce_write(const struct ln_turn_credentials *credentials,
                          const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall,
                          const struct ln_address *client, char nonce[LN_TURN_NONCE_LEN])
 {
-    uint8_t stamp[8], mac[LN_SHA256_LEN];
+    uint8_t stamp[6], mac[LN_SHA256_LEN];
 
-    ln_store64(stamp, (uint64_t)wall);
-    nonce_mac(key, stamp + 2, client, mac);
+    ln_store32(stamp, (uint32_t)wall);
+    ln_store16(stamp + 4, client->port);
+    nonce_mac(key, stamp, client, mac);
     /* Who hides an ephemeral name behind its hash is nobody to us: we never saw the name. */
-    write_nonce(credentials->secret_count == 0, stamp + 2, mac, nonce);
+    write_nonce(credentials->secret_count == 0, stamp, mac, nonce);
 }
 
 bool ln_turn_nonce_valid(const uint8_t key[LN_TURN_NONCE_KEY_LEN], int64_t wall, int64_t lifetime,
                          const struct ln_address *client, struct ln_bytes nonce)
 {
     char expected[LN_TURN_NONCE_LEN];
-    uint8_t own[8 + MAC_LEN] = { 0 }, mac[LN_SHA256_LEN];
+    uint8_t own[6 + MAC_LEN], mac[LN_SHA256_LEN];
     int64_t made;
     bool same;
 
     if (nonce.len != LN_TURN_NONCE_LEN ||
-        ln_base64_decode((const char *)nonce.data + NONCE_COOKIE_LEN + 4, 24, own + 2,
-                         6 + MAC_LEN) != 6 + (int)MAC_LEN)
+        ln_base64_decode((const char *)nonce.data + NONCE_COOKIE_LEN + 4, 24, own, sizeof own) !=
+            6 + (int)MAC_LEN)
         return false;
     /* With either bit, as a reload may have brought or taken the secrets: who removed it from the
      * challenge has already read the name, and gains nothing more. */
-    nonce_mac(key, own + 2, client, mac);
-    write_nonce(true, own + 2, mac, expected);
+    nonce_mac(key, own, client, mac);
+    write_nonce(true, own, mac, expected);
     same = ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN);
-    write_nonce(false, own + 2, mac, expected);
+    write_nonce(false, own, mac, expected);
     same |= ln_equal_constant_time(expected, nonce.data, LN_TURN_NONCE_LEN);
     if (!same)
         return false;
-    made = (int64_t)ln_load64(own);
+    made = (int64_t)ln_load32(own); /* until 2106 */
     return made <= wall + SKEW_SECONDS && wall - made <= lifetime;
 }

@@ -228,29 +228,43 @@ static int next_peer(const struct ln_stun_message *message, size_t *cursor,
     return 1;
 }
 
+/* 0, or the code of the error. Those that are not in force now need a place each. */
+static uint16_t check_peers(const struct turn_request *request)
+{
+    struct turn_allocation *a = request->client->allocation;
+    size_t in_force = 0, wanted = 0, cursor = 0, count = 0;
+    struct ln_address peer;
+    int more;
+
+    while ((more = next_peer(request->message, &cursor, &peer)) > 0)
+        count++;
+    if (count == 0 || more < 0)
+        return 400;
+    for (cursor = 0; next_peer(request->message, &cursor, &peer) > 0;) {
+        uint16_t code = check_peer(request, &peer, true);
+
+        if (code)
+            return code;
+        wanted += turn_permission_find(a, request->now, &peer) == NULL;
+    }
+    for (size_t i = 0; i < a->permission_count; i++)
+        in_force += request->now < a->permissions[i].expires;
+    return wanted > 0 && in_force + wanted > request->server->config.permissions_max ? 508 : 0;
+}
+
 /* All the addresses of the request or none (RFC 8656, 10.2). */
 void turn_create_permission(struct turn_request *request)
 {
     struct ln_stun_builder b;
     uint8_t data[LN_TURN_ANSWER_MAX];
     struct ln_address peer;
-    size_t cursor = 0, count = 0;
-    int more;
+    size_t cursor = 0;
+    uint16_t code = check_peers(request);
 
-    while ((more = next_peer(request->message, &cursor, &peer)) > 0) {
-        uint16_t code = check_peer(request, &peer, true);
-
-        if (code) {
-            turn_refuse(request, code);
-            return;
-        }
-        count++;
-    }
-    if (count == 0 || more < 0) {
-        turn_refuse(request, 400);
+    if (code) {
+        turn_refuse(request, code);
         return;
     }
-    cursor = 0;
     while (next_peer(request->message, &cursor, &peer) > 0) {
         if (!install_permission(request, &peer)) {
             turn_refuse(request, 508);
@@ -301,14 +315,17 @@ void turn_channel_bind(struct turn_request *request)
         return;
     }
     code = check_peer(request, &peer, false);
-    if (!code && !install_permission(request, &peer))
-        code = 508;
-    if (!code && !channel)
+    if (!code && !channel) {
         channel = place_for(request, &a->channels, sizeof *channel,
                             offsetof(struct turn_channel, expires), &a->channel_count,
                             &a->channel_cap, request->server->config.channels_max);
-    if (code || !channel) {
-        turn_refuse(request, code ? code : 508);
+        if (channel)
+            *channel = (struct turn_channel){ .expires = request->now }; /* none yet */
+    }
+    if (!code && (!channel || !install_permission(request, &peer)))
+        code = 508;
+    if (code) {
+        turn_refuse(request, code);
         return;
     }
     channel->number = (uint16_t)(value >> 16);

@@ -25,6 +25,10 @@ static struct ln_bytes offered(const struct ln_turn_server *server)
 
 /* ---- answers ---- */
 
+/* In answers to who has proved himself; what others get stays short (RFC 8656, 5). No version: it
+ * is nobody's business (RFC 8489, 16.1.2). */
+#define SOFTWARE "linnet"
+
 void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct turn_request *request,
                        enum ln_stun_class kind)
 {
@@ -58,7 +62,10 @@ static void send_answer(struct ln_stun_builder *b, const struct turn_request *re
 void turn_answer_send(struct ln_stun_builder *b, const struct turn_request *request)
 {
     struct ln_bytes key = { request->key.bytes, request->key.len };
+    uint16_t method = request->message->method;
 
+    if (method == LN_STUN_ALLOCATE || method == LN_STUN_REFRESH)
+        ln_stun_add_text(b, LN_STUN_SOFTWARE, SOFTWARE);
     if (request->strong)
         ln_stun_add_integrity_sha256(b, key);
     else if (key.len > 0)
@@ -125,7 +132,10 @@ static unsigned algorithm_of(const struct ln_turn_server *server,
         memcmp(list.data, offer.data, offer.len) != 0 || one.len < 4)
         return 0;
     number = ln_load16(one.data);
-    return number == LN_TURN_MD5 || number == LN_TURN_SHA256 ? number : 0;
+    for (size_t i = 0; i + 4 <= offer.len; i += 4)
+        if (ln_load16(offer.data + i) == number)
+            return number;
+    return 0;
 }
 
 static bool find_name(const struct turn_request *request, struct ln_bytes *ret_name)
@@ -230,7 +240,8 @@ static bool authenticate(struct turn_request *request)
         challenge(request, 401);
         return false;
     }
-    request->strong = m->integrity256 != 0;
+    request->strong = m->integrity256 != 0 || /* whoever knows the list knows it too */
+                      ln_stun_find(m, LN_STUN_PASSWORD_ALGORITHMS, &nonce);
     server->counts.requests++;
     return true;
 }

@@ -96,6 +96,45 @@ LN_TEST(allocation, a_user_may_be_named_by_his_hash)
     rig_end(&rig);
 }
 
+/* An Allocate of alice with the list of algorithms, `number` of it, and the short integrity. */
+static int allocate_by(struct rig_client *alice, uint8_t number, struct ln_stun_message *ret_answer)
+{
+    static const uint8_t list[] = { 0, 2, 0, 0, 0, 1, 0, 0 };
+    const uint8_t one[] = { 0, number, 0, 0 };
+    struct rig_call call;
+    uint8_t key[16];
+
+    rig_begin(&call, alice, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    ln_stun_add_text(&call.b, LN_STUN_USERNAME, "alice");
+    ln_stun_add_text(&call.b, LN_STUN_REALM, "example.org");
+    ln_stun_add_text(&call.b, LN_STUN_NONCE, alice->nonce);
+    ln_stun_add(&call.b, LN_STUN_PASSWORD_ALGORITHMS, list, sizeof list);
+    ln_stun_add(&call.b, LN_STUN_PASSWORD_ALGORITHM, one, sizeof one);
+    ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)"alice", 5 },
+                          (struct ln_bytes){ (const uint8_t *)"example.org", 11 },
+                          (struct ln_bytes){ (const uint8_t *)"secret", 6 }, key);
+    ln_stun_add_integrity(&call.b, (struct ln_bytes){ key, sizeof key });
+    return rig_call_unsigned(&call, ret_answer);
+}
+
+/* RFC 8489, 9.2.4: whatever integrity the request had. */
+LN_TEST(allocation, who_knows_the_list_of_algorithms_is_answered_with_sha256)
+{
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_stun_message answer;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_refresh(&alice, 0), 437);          /* learns a nonce */
+    CHECK_EQUAL(allocate_by(&alice, 3, &answer), 400); /* which is not in the list */
+    CHECK_EQUAL(allocate_by(&alice, LN_TURN_MD5, &answer), 0);
+    CHECK(answer.integrity256 != 0 && answer.integrity == 0);
+    rig_end(&rig);
+}
+
 LN_TEST(allocation, ephemeral_credentials_go_on_after_their_expiry_during_a_call)
 {
     struct rig rig;
@@ -399,6 +438,80 @@ LN_TEST(allocation, a_second_family_that_is_not_there_is_told_beside_the_first)
     CHECK_EQUAL(allocate_with(&a, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, ipv6, 4, &answer), 0);
     CHECK(ln_stun_find(&answer, LN_STUN_ADDRESS_ERROR_CODE, &value) && value.len >= 4);
     CHECK(value.data[0] == 2 && value.data[2] == 4 && value.data[3] == 40);
+    rig_end(&rig);
+}
+
+/* RFC 8656, 7.2: 508 where the family is there and its ports are not. */
+LN_TEST(allocation, a_second_family_without_a_port_left_is_told_so)
+{
+    static const uint8_t ipv6[4] = { 2 };
+    struct rig rig;
+    struct rig_client a, b;
+    struct ln_stun_message answer;
+    struct ln_bytes value;
+
+    rig_init(&rig);
+    rig.config.port_min = rig.config.port_max = 50000;
+    rig_start(&rig);
+    a = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    b = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    CHECK_EQUAL(allocate_with(&a, LN_STUN_REQUESTED_ADDRESS_FAMILY, ipv6, 4, &answer), 0);
+    CHECK_EQUAL(allocate_with(&b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, ipv6, 4, &answer), 0);
+    CHECK(ln_stun_find(&answer, LN_STUN_ADDRESS_ERROR_CODE, &value) && value.len >= 4);
+    CHECK(value.data[0] == 2 && value.data[2] == 5 && value.data[3] == 8);
+    rig_end(&rig);
+}
+
+LN_TEST(allocation, an_even_port_may_be_had_in_both_families_but_none_beside_it)
+{
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_stun_message answer;
+    struct ln_address relayed;
+    struct rig_call call;
+    struct ln_bytes value;
+    size_t cursor = 0;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    for (uint8_t with_next = 0x80;; with_next = 0) {
+        rig_begin(&call, &alice, LN_STUN_ALLOCATE);
+        ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+        ln_stun_add_u32(&call.b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
+        ln_stun_add(&call.b, LN_STUN_EVEN_PORT, &with_next, 1);
+        CHECK_EQUAL(rig_call(&call, &answer), with_next ? 400 : 0);
+        if (!with_next)
+            break;
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK(ln_stun_find_next(&answer, LN_STUN_XOR_RELAYED_ADDRESS, &cursor, &value));
+        CHECK(ln_stun_read_xor_address(&answer, value, &relayed) && relayed.port % 2 == 0);
+    }
+    rig_end(&rig);
+}
+
+/* RFC 8656, 5. */
+LN_TEST(allocation, says_which_software_this_is_to_who_proved_himself_alone)
+{
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_stun_message answer;
+    struct rig_call call;
+    struct ln_bytes software;
+
+    rig_init(&rig);
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    rig_begin(&call, &alice, LN_STUN_ALLOCATE);
+    CHECK_EQUAL(rig_call_unsigned(&call, &answer), 401);
+    CHECK(!ln_stun_find(&answer, LN_STUN_SOFTWARE, &software));
+    CHECK_EQUAL(allocate_with(&alice, LN_STUN_LIFETIME, "\0\0\2", 4, &answer), 0);
+    CHECK(ln_stun_find(&answer, LN_STUN_SOFTWARE, &software));
+    CHECK(software.len == 6 && memcmp(software.data, "linnet", 6) == 0);
+    rig_begin(&call, &alice, LN_STUN_CREATE_PERMISSION);
+    CHECK_EQUAL(rig_call(&call, &answer), 400);
+    CHECK(!ln_stun_find(&answer, LN_STUN_SOFTWARE, &software));
     rig_end(&rig);
 }
 

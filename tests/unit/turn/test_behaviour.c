@@ -47,6 +47,10 @@ LN_TEST(behaviour, answers_come_from_where_they_are_wanted)
         CHECK_EQUAL(ask(&rig, &client, rows[i].change, 0, &answer), 0);
         CHECK(ln_address_equal(&rig.packets[0].path.local, &place));
         CHECK_EQUAL(rig.packets[0].path.link, rows[i].place + 1);
+        CHECK(ln_stun_find_address(&answer, LN_STUN_MAPPED_ADDRESS, &told));
+        CHECK(ln_address_equal(&told, &client.path.remote));
+        CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_MAPPED_ADDRESS, &told));
+        CHECK(ln_address_equal(&told, &client.path.remote));
         CHECK(ln_stun_find_address(&answer, LN_STUN_RESPONSE_ORIGIN, &told));
         CHECK(ln_address_equal(&told, &place));
         other = rig_address(places[3]);

@@ -113,7 +113,7 @@ LN_TEST(attack_20, nonces_are_bound_to_time_and_address)
     uint8_t key[LN_TURN_NONCE_KEY_LEN] = { 1 }, other_key[LN_TURN_NONCE_KEY_LEN] = { 2 };
     struct ln_address client = rig_address("198.51.100.7:4000");
     struct ln_address other = rig_address("198.51.100.8:4000");
-    char text[LN_TURN_NONCE_LEN];
+    char text[LN_TURN_NONCE_LEN], of_other_port[LN_TURN_NONCE_LEN];
     struct ln_turn_credentials *c;
     struct ln_bytes nonce = { (const uint8_t *)text, sizeof text };
 
@@ -127,8 +127,10 @@ LN_TEST(attack_20, nonces_are_bound_to_time_and_address)
     CHECK(!ln_turn_nonce_valid(key, 4000, 600, &client, nonce)); /* from the future */
     CHECK(!ln_turn_nonce_valid(key, 5000, 600, &other, nonce));
     CHECK(!ln_turn_nonce_valid(other_key, 5000, 600, &client, nonce));
-    client.port = 5; /* the port may change */
+    client.port = 5; /* the port may change, but it gives another nonce (RFC 8489, 9.2.4) */
     CHECK(ln_turn_nonce_valid(key, 5000, 600, &client, nonce));
+    ln_turn_nonce_write(c, key, 5000, &client, of_other_port);
+    CHECK(memcmp(of_other_port, text, sizeof text) != 0);
     for (size_t i = 0; i < sizeof text; i++) {
         text[i] ^= 1;
         CHECK(!ln_turn_nonce_valid(key, 5000, 600, &client, nonce));

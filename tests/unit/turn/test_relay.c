@@ -232,6 +232,49 @@ LN_TEST(attack_21, permissions_and_channels_have_a_limit)
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.93"), 0);
     rig_advance(&rig, LN_SECONDS(300)); /* all permissions ended: their places are free */
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.94"), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4002, "198.51.100.95:9"), 508);
+    rig_send_indication(&alice, "198.51.100.95:9", "x"); /* nor a permission by the way */
+    CHECK_EQUAL(rig.packet_count, 0);
+    rig_end(&rig);
+}
+
+static void add_peers(struct rig_call *call, const char *const *peers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct ln_address peer = rig_address(peers[i]);
+
+        ln_stun_add_xor_address(&call->b, LN_STUN_XOR_PEER_ADDRESS, &peer);
+    }
+}
+
+LN_TEST(relay, a_request_for_more_permissions_than_there_is_room_for_gives_none)
+{
+    static const char *const peers[] = { "198.51.100.92", "198.51.100.90", "198.51.100.93" };
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    rig_init(&rig);
+    rig.config.permissions_max = 2;
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    CHECK_EQUAL(rig_permit(&alice, "198.51.100.90"), 0);
+    rig_begin(&call, &alice, LN_STUN_CREATE_PERMISSION);
+    add_peers(&call, peers, 3);
+    CHECK_EQUAL(rig_call(&call, &answer), 508);
+    rig_send_indication(&alice, "198.51.100.92:9", "x");
+    CHECK_EQUAL(rig.packet_count, 0);
+    rig_begin(&call, &alice, LN_STUN_CREATE_PERMISSION);
+    add_peers(&call, peers, 2);
+    CHECK_EQUAL(rig_call(&call, &answer), 0);
+    rig_send_indication(&alice, "198.51.100.92:9", "x");
+    CHECK_EQUAL(rig.packet_count, 1);
+    rig_begin(&call, &alice, LN_STUN_CREATE_PERMISSION);
+    add_peers(&call, peers + 2, 1);
+    ln_stun_add_u32(&call.b, LN_STUN_XOR_PEER_ADDRESS, 0); /* no address: before all else */
+    CHECK_EQUAL(rig_call(&call, &answer), 400);
     rig_end(&rig);
 }
 
