@@ -298,19 +298,46 @@ static bool may_follow(const struct ln_ice_relay *relay, const struct ln_address
            ln_address_is_loopback(other) == ln_address_is_loopback(&relay->way.base);
 }
 
-/* 300: the same request to the server that was named, unless that was asked already (RFC 8489, 10).
- */
-static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+/* One that asks once more, with what this one knows. */
+static struct ln_ice_relay again(const struct ln_ice_relay *relay)
 {
     struct ln_ice_relay model = { .generation = relay->generation,
-                                  .way = { .link = relay->way.stream ? 0 : relay->way.link,
-                                           .over = relay->way.over,
-                                           .base = relay->way.base },
+                                  .way = { .over = relay->way.over,
+                                           .base = relay->way.base,
+                                           .server = relay->way.server,
+                                           .target = relay->way.target,
+                                           .domain = relay->way.domain }, /* is copied */
                                   .streams = relay->streams,
                                   .server_index = relay->server_index,
                                   .interface = relay->interface,
                                   .preference = relay->preference,
-                                  .redirects = (uint8_t)(relay->redirects + 1) };
+                                  .redirects = relay->redirects,
+                                  .renewals = relay->renewals,
+                                  .elsewhere = relay->elsewhere };
+
+    memcpy(model.tried, relay->tried, sizeof model.tried);
+    return model;
+}
+
+/* 437: the server takes us for somebody who had our port at the NAT before: from two other ports of
+ * ours, then not again (RFC 8656, 7.4). */
+static bool try_elsewhere(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    struct ln_ice_relay model = again(relay);
+
+    model.way.own = !ln_ice_way_is_stream(&relay->way);
+    if (relay->done || ++model.elsewhere > LN_ICE_ELSEWHERE_MAX ||
+        !ln_ice_relay_start(ice, &model, now))
+        return false;
+    ln_ice_relay_release(ice, relay);
+    return true;
+}
+
+/* 300: the same request to the server that was named, unless that was asked already (RFC 8489, 10).
+ */
+static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    struct ln_ice_relay model = again(relay);
     struct ln_address other;
     char domain[256];
     size_t i;
@@ -323,11 +350,16 @@ static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now
         ln_ice_relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
         return;
     }
-    memcpy(model.tried, relay->tried, sizeof model.tried);
-    model.way.server = relay->way.tunnel != LN_ICE_TUNNEL_NONE ? relay->way.server : other;
+    model.redirects++;
+    model.way.own = relay->way.own;
+    if (!relay->way.stream)
+        model.way.link = relay->way.link;
     if (relay->way.tunnel != LN_ICE_TUNNEL_NONE)
         model.way.target = other;
-    model.way.domain = domain[0] ? domain : relay->way.domain; /* copied by ln_ice_way_begin() */
+    else
+        model.way.server = other;
+    if (domain[0])
+        model.way.domain = domain;
     if (ln_ice_relay_start(ice, &model, now))
         ln_ice_relay_release(ice, relay);
     else
@@ -401,6 +433,8 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
     case LN_TURN_CLIENT_FAILED:
         if (relay->done)
             ln_ice_relay_renew(ice, relay, now);
+        else if (ln_turn_client_error_code(relay->turn) == 437 && try_elsewhere(ice, relay, now))
+            break;
         allocation_failed(ice, relay);
         break;
     default:

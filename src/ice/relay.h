@@ -22,6 +22,7 @@
 
 #define LN_ICE_RELAYS_MAX      16u
 #define LN_ICE_REDIRECTS_MAX   3u /* servers tried in place of the one that was asked for */
+#define LN_ICE_ELSEWHERE_MAX   2u /* ports more from which a server is asked that answers 437 */
 #define LN_ICE_TCP_RELAYS_MAX  2u /* allocations of TCP, of one generation */
 #define LN_ICE_VIRTUAL_LINK    0x80000000u
 #define LN_ICE_RELAY_RC        5u /* with Rm 4: a silent server costs 9.5 s */
@@ -50,7 +51,7 @@ struct ln_ice_relay {
     ln_time give_up_at; /* unless it is done */
     struct ln_address tried[LN_ICE_REDIRECTS_MAX + 1];
     bool streams; /* its allocation is one of TCP (tcp_relayed.c) */
-    uint8_t redirects, renewals;
+    uint8_t redirects, renewals, elsewhere;
     uint8_t server_index, send_failures;
     uint32_t interface;  /* index of the one that it is reached by */
     uint16_t preference; /* of its candidates */

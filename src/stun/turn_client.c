@@ -21,6 +21,7 @@
 #define REFRESH_AHEAD    LN_SECONDS(60)
 #define PROTOCOL_TCP     6u
 #define PROTOCOL_UDP     17u
+#define SOFTWARE         "linnet" /* RFC 8656, 5; no version (RFC 8489, 16.1.2) */
 
 static const char *const drop_names[] = {
 #define NAME(name, text) text,
@@ -135,16 +136,21 @@ static void stop(struct ln_turn_client *turn, enum ln_turn_client_state state, u
     ln_turn_client_connections_stop(turn);
 }
 
+/* Nothing runs any more but a Refresh that is sent once. */
+static void release(struct ln_turn_client *turn, ln_time now)
+{
+    ln_turn_client_begin(turn, &turn->request, LN_STUN_REFRESH, now);
+    turn->release_due = true;
+}
+
 void ln_turn_client_close(struct ln_turn_client *turn, ln_time now)
 {
     bool allocated = turn->state == LN_TURN_CLIENT_READY;
 
     turn->with_ticket = turn->with_ticket && ln_turn_client_moving(turn);
     stop(turn, LN_TURN_CLIENT_CLOSED, 0);
-    if (allocated) {
-        ln_turn_client_begin(turn, &turn->request, LN_STUN_REFRESH, now);
-        turn->release_due = true;
-    }
+    if (allocated)
+        release(turn, now);
 }
 
 enum ln_turn_client_state ln_turn_client_state(const struct ln_turn_client *turn)
@@ -227,8 +233,9 @@ static void allocated(struct ln_turn_client *turn, const struct ln_stun_message 
     struct ln_address mapped;
 
     take_relayed(turn, message);
-    if (turn->relayed_count == 0) {
+    if (turn->relayed_count == 0) { /* of no use to us (RFC 8656, 7.3) */
         stop(turn, LN_TURN_CLIENT_FAILED, LN_TURN_CLIENT_CODE_NONSENSE);
+        release(turn, now);
         return;
     }
     turn->mapped.family = LN_FAMILY_NONE;
@@ -416,9 +423,11 @@ int ln_turn_client_write(struct ln_turn_client *turn, const struct ln_turn_clien
         ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, protocol << 24);
         if (turn->config.both_families)
             ln_stun_add_u32(&b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
-    } else if (request->method == LN_STUN_REFRESH && turn->state == LN_TURN_CLIENT_CLOSED) {
+    } else if (request->method == LN_STUN_REFRESH && turn->state != LN_TURN_CLIENT_READY) {
         ln_stun_add_u32(&b, LN_STUN_LIFETIME, 0);
     }
+    if (request->method == LN_STUN_ALLOCATE || request->method == LN_STUN_REFRESH)
+        ln_stun_add_text(&b, LN_STUN_SOFTWARE, SOFTWARE);
     ln_turn_client_add_ticket(turn, &b, request->method);
     if (about.channel != 0)
         ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, (uint32_t)about.channel << 16);

@@ -354,6 +354,14 @@ int ln_turn_client_wrap(struct ln_turn_client *turn, ln_time now, const struct l
 
 /* --- data in ------------------------------------------------------------------------------- */
 
+/* Granted, or asked for and perhaps granted already: the answer may be behind the data. */
+static bool may_send(const struct ln_turn_client *turn, ln_time now, const struct ln_address *peer)
+{
+    const struct ln_turn_client_permission *p = find_permission(turn, peer);
+
+    return p && (p->granted ? now < p->expires_at : !idle(p));
+}
+
 int ln_turn_client_receive_channel(struct ln_turn_client *turn, ln_time now, uint8_t *data,
                                    size_t len, struct ln_address *ret_peer, uint8_t **ret_data,
                                    size_t *ret_len)
@@ -362,11 +370,12 @@ int ln_turn_client_receive_channel(struct ln_turn_client *turn, ln_time now, uin
     uint16_t number;
     size_t i;
 
-    (void)now;
     if (ln_channel_data_read(data, len, &number, &payload) != 0)
         return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
     for (i = 0; i < turn->channel_count && turn->state == LN_TURN_CLIENT_READY; i++)
         if (turn->channels[i].number == number && !turn->channels[i].refused) {
+            if (!may_send(turn, now, &turn->channels[i].peer)) /* RFC 8656, 12.6 */
+                return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_PERMISSION, LN_ERR_NOT_FOUND);
             *ret_peer = turn->channels[i].peer;
             *ret_data = data + LN_TURN_CLIENT_CHANNEL_HEAD;
             *ret_len = payload.len;

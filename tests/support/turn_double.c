@@ -182,7 +182,7 @@ static void allocate(struct turn_double *t, ln_time now, const struct ln_stun_me
     }
     if (t->alternate.family != LN_FAMILY_NONE)
         refuse(t, m, client, 300);
-    else if (t->refuse_allocate)
+    else if (t->refuse_allocate && (t->refusals == 0 || t->allocates <= t->refusals))
         refuse(t, m, client, t->refuse_allocate);
     else if (a && !ln_stun_id_equal(&a->id, &m->id))
         refuse(t, m, client, 437);

@@ -40,6 +40,7 @@ struct turn_double {
     bool cut_algorithms;      /* an attacker takes the list out */
     bool anonymous;           /* asks for USERHASH */
     uint16_t refuse_allocate; /* a code, 0: none */
+    unsigned refusals;        /* so many of the first Allocates; 0: all */
     bool unsigned_errors;
     bool wrong_integrity; /* its successes are signed with another key */
     bool silent;

@@ -200,6 +200,26 @@ LN_TEST(relay, reports_why_a_server_gave_no_address)
     }
 }
 
+/* RFC 8656, 7.4: somebody else had our port at the NAT. */
+LN_TEST(relay, is_asked_for_from_two_other_ports_when_ours_is_taken_for_anothers)
+{
+    for (unsigned refusals = 2; refusals < 4; refusals++) {
+        set_up(WIRE_NAT_SYMMETRIC, WIRE_NAT_SYMMETRIC, 1);
+        CHECK(ln_ice_set_servers(s.b.ice, addresses, 0, LN_ICE_TRANSPORT_POLICY_ALL) == 0);
+        servers[0].refuse_allocate = 437;
+        servers[0].refusals = refusals;
+        agents_start(&s);
+        agents_run(&s, LN_SECONDS(2));
+        CHECK(s.a.gathered);
+        CHECK_EQUAL(servers[0].allocates, 3);
+        CHECK_EQUAL(candidates_of_type(&s.a, LN_CANDIDATE_RELAY), refusals == 2);
+        CHECK_EQUAL(s.a.error_events, refusals - 2);
+        if (refusals == 3)
+            CHECK_EQUAL(s.a.last_error.error.code, 437);
+        agents_free(&s);
+    }
+}
+
 LN_TEST(relay, follows_to_another_server_but_not_in_circles)
 {
     set_up(WIRE_NAT_SYMMETRIC, WIRE_NAT_SYMMETRIC, 3);

@@ -411,6 +411,25 @@ LN_TEST(turn_client, keeps_alive_what_is_used_and_lets_go_what_is_not)
     tear_down();
 }
 
+/* RFC 8656, 12.6: the channel outlives the permission by five minutes. */
+LN_TEST(turn_attack, data_on_the_channel_of_a_peer_without_a_permission_is_dropped)
+{
+    uint8_t message[] = { 0x40, 0, 0, 1, 'x' }, *data;
+    struct ln_address from;
+    size_t len;
+
+    CHECK(permitted());
+    CHECK(ln_turn_client_bind(user.turn, wire.now, &peer.local) == 0);
+    run(LN_MILLISECONDS(10));
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, message, 5, &from, &data, &len), 1);
+    run(LN_SECONDS(301));
+    CHECK_EQUAL(ln_turn_client_head(user.turn, &peer.local), LN_TURN_CLIENT_CHANNEL_HEAD);
+    CHECK_EQUAL(ln_turn_client_receive(user.turn, wire.now, message, 5, &from, &data, &len),
+                LN_ERR_NOT_FOUND);
+    CHECK_EQUAL(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_PERMISSION), 1);
+    tear_down();
+}
+
 LN_TEST(turn_client, refreshes_a_short_lifetime_in_time_and_fails_when_the_server_is_gone)
 {
     set_up();
@@ -433,6 +452,9 @@ LN_TEST(attack_29, a_relayed_address_of_nowhere_is_no_allocation)
     run(LN_MILLISECONDS(10));
     CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_FAILED);
     CHECK_EQUAL(ln_turn_client_error_code(user.turn), LN_TURN_CLIENT_CODE_NONSENSE);
+    CHECK_EQUAL(server.releases, 1); /* it is given back (RFC 8656, 7.3) */
+    run(LN_SECONDS(60));
+    CHECK_EQUAL(server.releases, 1);
     tear_down();
 }
 
