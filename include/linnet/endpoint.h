@@ -70,6 +70,7 @@ struct ln_transmit {
     uint8_t ecn;
     uint8_t dscp;       /* RFC 2474, 3: 0..63; 0: what the socket is set to */
     bool may_fragment;  /* one datagram that is too large for its path else: without DF */
+    bool whole;         /* one datagram that is dropped where it is too large: with DF */
     ln_time not_before; /* LN_TIME_IMMEDIATE, or the earliest moment of sending */
     struct ln_slice
         slices[LN_TRANSMIT_SEGMENTS_MAX]; /* one a datagram; used when slice_count > 0 */
@@ -127,7 +128,15 @@ enum ln_answer_kind {
     LN_ANSWER_RESOLVED,  /* id, addresses (ports 0) */
     LN_ANSWER_PUBLISHED, /* id: the name can be asked for */
     LN_ANSWER_INTERFACES,  /* id, interfaces: the whole list */
-    LN_ANSWER_SEND_FAILED, /* path, error: the last send there failed, for instance unreachable */
+    LN_ANSWER_SEND_FAILED, /* path, error, icmp: a send there failed, for instance unreachable */
+};
+
+/* What a router or the host said about a datagram (RFC 792, RFC 4443), as the family of its
+ * destination tells; also for one that the first link did not take. All 0: there was no message (no
+ * error has type 0). */
+struct ln_icmp {
+    uint8_t type, code;
+    uint32_t mtu; /* bytes of an IP packet that the next link takes, where it was too big; or 0 */
 };
 
 /* Borrowed for the call. */
@@ -138,6 +147,7 @@ struct ln_answer {
     struct ln_address local, remote;
     struct ln_path path;
     int error;
+    struct ln_icmp icmp;
     size_t bytes;
     const struct ln_address *addresses;
     size_t address_count;

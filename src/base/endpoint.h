@@ -23,7 +23,7 @@ static inline void ln_transmit_begin(struct ln_transmit *out)
     out->segment = 0;
     out->ecn = LN_ECN_NOT_ECT;
     out->dscp = 0;
-    out->may_fragment = false;
+    out->may_fragment = out->whole = false;
     out->not_before = LN_TIME_IMMEDIATE;
     out->slice_count = 0;
     memset(&out->path, 0, sizeof out->path);

@@ -88,6 +88,8 @@ struct ln_io_link {
     bool wildcard, segmentation, multicast;
     bool receives_many, sends_many; /* its buffers have been set */
     unsigned segmentation_failures;
+    int discovery;          /* IP_MTU_DISCOVER as it was, while it is set for whole datagrams */
+    uint32_t first_mtu;     /* what the system said last of a datagram that was too big to leave */
     struct ln_list blocked; /* struct ln_io_held, for when the socket is writable */
 
     /* streams */
@@ -113,6 +115,7 @@ struct ln_io_held {
     struct ln_loop_timer timer;
     struct ln_path path;
     uint8_t ecn, dscp;
+    bool may_fragment, whole;
     size_t segment, len;
     uint8_t data[];
 };
@@ -239,6 +242,8 @@ void ln_io_receive_init(struct ln_io_receive *receive);
 void ln_io_receive_deinit(struct ln_io_receive *receive); /* NULL is fine */
 /* Whether the system may cut what is too large for its path. */
 void ln_io_udp_allow_fragments(int fd, enum ln_family family, bool allow);
+/* It may not, until it may do again what it did before. */
+void ln_io_udp_forbid_fragments(struct ln_io_link *link, bool forbid);
 
 /* udp_send.c */
 void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_transmit *transmit);

@@ -15,7 +15,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -138,6 +140,22 @@ void ln_io_udp_allow_fragments(int fd, enum ln_family family, bool allow)
     else
         set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
                    allow ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
+}
+
+void ln_io_udp_forbid_fragments(struct ln_io_link *link, bool forbid)
+{
+    bool ipv4 = link->local.family == LN_FAMILY_IPV4;
+    int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+    int name = ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
+    socklen_t len = sizeof link->discovery;
+
+    if (forbid) {
+        (void)getsockopt(link->source.fd, level, name, &link->discovery, &len);
+        ln_io_udp_allow_fragments(link->source.fd, (enum ln_family)link->local.family, false);
+    } else {
+        set_option(link->source.fd, level, name, link->discovery);
+    }
+    link->whole = forbid;
 }
 
 static void udp_ready(struct ln_io_source *source, uint32_t events);
@@ -391,6 +409,15 @@ static void udp_ready(struct ln_io_source *source, uint32_t events)
 
 /* ---- ICMP ---- */
 
+/* The MTU of IPv4's "fragmentation needed", or IPv6's "packet too big": of no other message has
+ * that word a meaning. */
+static bool tells_mtu(const struct ln_io_link *link, const struct ln_icmp *icmp)
+{
+    return link->local.family == LN_FAMILY_IPV4
+               ? icmp->type == ICMP_DEST_UNREACH && icmp->code == ICMP_FRAG_NEEDED
+               : icmp->type == ICMP6_PACKET_TOO_BIG;
+}
+
 static void report_error(struct ln_io_link *link, struct msghdr *message)
 {
     struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED,
@@ -410,6 +437,12 @@ static void report_error(struct ln_io_link *link, struct msghdr *message)
         from_network = error.ee_origin == SO_EE_ORIGIN_ICMP ||
                        error.ee_origin == SO_EE_ORIGIN_ICMP6;
         answer.error = ln_error_from_errno((int)error.ee_errno);
+        if (error.ee_origin == SO_EE_ORIGIN_LOCAL && error.ee_errno == EMSGSIZE)
+            link->first_mtu = error.ee_info;
+        if (!from_network)
+            continue;
+        answer.icmp = (struct ln_icmp){ .type = error.ee_type, .code = error.ee_code };
+        answer.icmp.mtu = tells_mtu(link, &answer.icmp) ? error.ee_info : 0;
     }
     if (!from_network || !link->endpoint)
         return; /* the send itself told of a local one */

@@ -69,8 +69,8 @@ static bool may_wait(const struct ln_io_link *link, ln_time now, const struct ln
         if (!transmit->slices[i].buffer)
             return false;
     return transmit->slice_count > 0 && transmit->not_before <= now && !transmit->may_fragment &&
-           transmit->path.remote.family == link->local.family && link->segmentation &&
-           link->whole_above == 0 && ln_list_empty(&link->blocked);
+           !transmit->whole && !link->whole && transmit->path.remote.family == link->local.family &&
+           link->segmentation && link->whole_above == 0 && ln_list_empty(&link->blocked);
 }
 
 /* The next run, begun at slice *at; its buffers are held. */

@@ -17,7 +17,7 @@
 struct ln_io_run {
     const struct ln_path *path;
     uint8_t ecn, dscp;
-    bool may_fragment;
+    bool may_fragment, whole;
     size_t segment; /* size of all but the last datagram */
     size_t count;   /* datagrams */
     size_t len;     /* bytes */

@@ -12,6 +12,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -39,13 +41,18 @@ static bool may_be_of_another_send(int number)
 }
 
 /* The system knows it by the socket, so that it is changed only where it matters: what is short
- * passes everywhere. */
+ * passes everywhere, and most sockets never send what must stay whole. */
 static void choose_fragmentation(struct ln_io_link *link, const struct ln_io_run *run)
 {
     size_t longest = run->count > 1 ? run->segment : run->len;
-    bool whole = longest > link->whole_above && !run->may_fragment;
+    bool whole = run->whole || (longest > link->whole_above && !run->may_fragment);
 
-    if (link->whole_above == 0 || whole == link->whole || (!whole && longest <= PASSES_EVERYWHERE))
+    if (link->whole_above == 0) {
+        if (run->whole != link->whole)
+            ln_io_udp_forbid_fragments(link, run->whole);
+        return;
+    }
+    if (whole == link->whole || (!whole && longest <= PASSES_EVERYWHERE))
         return;
     ln_io_udp_allow_fragments(link->source.fd, (enum ln_family)link->local.family, !whole);
     link->whole = whole;
@@ -112,6 +119,8 @@ static struct ln_io_held *hold(struct ln_io_link *link, const struct ln_io_run *
     held->path = *run->path;
     held->ecn = run->ecn;
     held->dscp = run->dscp;
+    held->may_fragment = run->may_fragment;
+    held->whole = run->whole;
     held->segment = run->count - first > 1 ? run->segment : 0;
     held->len = len;
     for (size_t i = 0; i < run->iov_count; i++) {
@@ -139,6 +148,20 @@ static void block(struct ln_io_link *link, const struct ln_io_run *run, size_t f
 
 /* ---- runs ---- */
 
+/* The first link did not take it: told as a router tells it (RFC 1191, 4; RFC 4443, 3.2). */
+static struct ln_icmp too_big(struct ln_io_link *link)
+{
+    bool ipv4 = link->local.family == LN_FAMILY_IPV4;
+
+    link->first_mtu = 0;
+    ln_io_udp_errors(link); /* where the system has put what it takes */
+    if (link->first_mtu == 0)
+        return (struct ln_icmp){ 0 }; /* no link would have */
+    return (struct ln_icmp){ .type = ipv4 ? ICMP_DEST_UNREACH : ICMP6_PACKET_TOO_BIG,
+                             .code = ipv4 ? ICMP_FRAG_NEEDED : 0,
+                             .mtu = link->first_mtu };
+}
+
 static void report_failure(struct ln_io_link *link, const struct ln_io_run *run, int number)
 {
     struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED,
@@ -147,6 +170,8 @@ static void report_failure(struct ln_io_link *link, const struct ln_io_run *run,
                                 .remote = run->path->remote,
                                 .error = ln_error_from_errno(number) };
 
+    if (number == EMSGSIZE)
+        answer.icmp = too_big(link);
     link->loop->stats.send_errors++;
     if (link->endpoint)
         ln_io_answer(link->endpoint, &answer);
@@ -191,6 +216,8 @@ static bool send_one_by_one(struct ln_io_link *link, const struct ln_io_run *who
         struct ln_io_run run = { .path = whole->path,
                                  .ecn = whole->ecn,
                                  .dscp = whole->dscp,
+                                 .may_fragment = whole->may_fragment,
+                                 .whole = whole->whole,
                                  .count = 1,
                                  .iov = &piece,
                                  .iov_count = 1 };
@@ -287,15 +314,23 @@ void ln_io_next_run_of_slices(struct ln_io_run *run, const struct ln_slice *slic
     run->iov_count = run->count;
 }
 
+static struct ln_io_run run_of_held(const struct ln_io_held *held, struct iovec *piece)
+{
+    return (struct ln_io_run){ .path = &held->path,
+                               .ecn = held->ecn,
+                               .dscp = held->dscp,
+                               .may_fragment = held->may_fragment,
+                               .whole = held->whole,
+                               .iov = piece };
+}
+
 static void held_is_due(void *ctx, ln_time now)
 {
     struct ln_io_held *held = ctx;
     struct ln_loop *loop = held->loop;
     struct ln_io_link *link = ln_io_link_get(loop, held->path.link);
     struct iovec piece;
-    struct ln_io_run run = {
-        .path = &held->path, .ecn = held->ecn, .dscp = held->dscp, .iov = &piece
-    };
+    struct ln_io_run run = run_of_held(held, &piece);
     size_t at = 0;
 
     (void)now;
@@ -331,6 +366,7 @@ void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_tr
                              .ecn = transmit->ecn,
                              .dscp = transmit->dscp & 63,
                              .may_fragment = transmit->may_fragment,
+                             .whole = transmit->whole,
                              .iov = pieces };
     size_t segment = transmit->segment ? transmit->segment : transmit->len, at = 0;
     bool go_on = true, wait = transmit->not_before > now;
@@ -367,9 +403,7 @@ void ln_io_udp_flush(struct ln_io_link *link)
     while (!ln_list_empty(&batch)) {
         struct ln_io_held *held = LN_CONTAINER(batch.next, struct ln_io_held, siblings);
         struct iovec piece;
-        struct ln_io_run run = {
-            .path = &held->path, .ecn = held->ecn, .dscp = held->dscp, .iov = &piece
-        };
+        struct ln_io_run run = run_of_held(held, &piece);
         size_t at = 0;
 
         if (link->endpoint && !ln_list_empty(&link->blocked)) {

@@ -206,6 +206,7 @@ LN_TEST(io_udp, a_datagram_that_is_kept_stays_as_it_came)
 struct scatter {
     struct ln_path to[RECEIVERS];
     size_t next, got[RECEIVERS], wrong;
+    size_t whole_every; /* 0: none */
     ln_link links[RECEIVERS];
 };
 
@@ -218,6 +219,7 @@ static int send_scattered(struct probe *probe, ln_time now, struct ln_transmit *
         return 0;
     out->path = s->to[s->next % RECEIVERS];
     out->segment = 100;
+    out->whole = s->whole_every > 0 && s->next % s->whole_every == 0;
     for (size_t i = 0; i < 3; i++) {
         struct ln_buffer *buffer = ln_buffer_create(test_env()->pool, 100);
 
@@ -255,9 +257,9 @@ static bool all_scattered(void *ctx)
     return sum == 3 * ROUNDS * RECEIVERS;
 }
 
-static void scatter(void)
+static void scatter(size_t whole_every)
 {
-    struct scatter s = { .next = ROUNDS * RECEIVERS };
+    struct scatter s = { .next = ROUNDS * RECEIVERS, .whole_every = whole_every };
     struct probe sender, receiver;
 
     probe_loop(NULL);
@@ -287,7 +289,7 @@ LN_TEST(io_udp, trains_for_many_leave_in_few_calls_and_in_order)
 {
     struct ln_loop_stats stats;
 
-    scatter();
+    scatter(0);
     ln_loop_stats(test_loop, &stats);
     TRY(stats.send_calls <= ROUNDS * RECEIVERS / 8);
     probe_loop_close();
@@ -297,7 +299,18 @@ LN_TEST(io_udp, trains_for_many_leave_in_few_calls_and_in_order)
 LN_TEST(io_udp, trains_for_many_stay_in_order_when_the_socket_is_full)
 {
     sendmsg_fault = (struct fault){ EAGAIN, 2, 3, false };
-    scatter();
+    scatter(0);
+    TRY_EQUAL(sendmsg_fault.times, 0);
+    probe_loop_close();
+    TRY_EQUAL(test_env()->pool->in_use, 0);
+}
+
+LN_TEST(io_udp, what_is_to_stay_whole_leaves_in_order_with_the_rest)
+{
+    scatter(7);
+    probe_loop_close();
+    sendmsg_fault = (struct fault){ EAGAIN, 2, 3, false };
+    scatter(7);
     TRY_EQUAL(sendmsg_fault.times, 0);
     probe_loop_close();
     TRY_EQUAL(test_env()->pool->in_use, 0);
@@ -361,6 +374,7 @@ static int fire(struct probe *probe, ln_time now, struct ln_transmit *out)
     out->not_before = shot->template.not_before;
     out->len = shot->template.len;
     out->segment = shot->template.segment;
+    out->whole = shot->template.whole;
     for (size_t i = 0; i < out->len; i++)
         out->data[i] = (uint8_t)i;
     return 1;
@@ -545,7 +559,7 @@ LN_TEST(io_udp, an_ipv6_socket_leaves_ipv4_alone)
     probe_loop_close();
 }
 
-static void check_unreachable(const char *ip)
+static void check_unreachable(const char *ip, struct ln_icmp icmp)
 {
     const struct ln_answer *failed;
     struct pair p;
@@ -557,6 +571,9 @@ static void check_unreachable(const char *ip)
     ln_loop_touch(p.a.handle);
     failed = wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0);
     TRY_EQUAL(failed->error, LN_ERR_REFUSED);
+    TRY_EQUAL(failed->icmp.type, icmp.type);
+    TRY_EQUAL(failed->icmp.code, icmp.code);
+    TRY_EQUAL(failed->icmp.mtu, 0);
     TRY(failed->path.link == p.path_a.link);
     TRY(ln_address_equal(&failed->path.remote, &p.path_a.remote));
     ln_loop_remove_endpoint(p.a.handle);
@@ -565,8 +582,8 @@ static void check_unreachable(const char *ip)
 LN_TEST(io_udp, a_port_where_nobody_listens_is_told)
 {
     probe_loop(NULL);
-    check_unreachable("127.0.0.1");
-    check_unreachable("[::1]:0");
+    check_unreachable("127.0.0.1", (struct ln_icmp){ .type = 3, .code = 3 });
+    check_unreachable("[::1]:0", (struct ln_icmp){ .type = 1, .code = 4 });
     probe_loop_close();
 }
 
@@ -606,7 +623,64 @@ LN_TEST(io_udp, no_route_is_told_at_once)
     p.shot.template.path.remote = address_of("[::1]:9"); /* the other family */
     p.shot.count = 1;
     ln_loop_touch(p.a.handle);
-    wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0);
+    TRY_EQUAL(wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0)->icmp.type, 0); /* nobody said so */
+    probe_loop_close();
+}
+
+static int discovery_of(const struct pair *p)
+{
+    const struct ln_io_link *link = ln_io_link_get(test_loop, p->path_a.link);
+    bool ipv4 = link->local.family == LN_FAMILY_IPV4;
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    TRY(getsockopt(link->source.fd, ipv4 ? IPPROTO_IP : IPPROTO_IPV6,
+                   ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, &len) == 0);
+    return value;
+}
+
+static void check_whole(const char *ip, int discovery)
+{
+    int before;
+    struct pair p;
+
+    pair_open(&p, ip, ip);
+    before = discovery_of(&p);
+    p.shot.template.len = 1000;
+    for (int i = 0; i < 6; i++) {
+        p.shot.template.whole = i % 3 != 0;
+        pair_shoot(&p, 1);
+        TRY_EQUAL(discovery_of(&p), p.shot.template.whole ? discovery : before);
+    }
+    TRY_EQUAL(p.b.packets, 6);
+    ln_loop_remove_endpoint(p.a.handle);
+    ln_loop_remove_endpoint(p.b.handle);
+}
+
+LN_TEST(io_udp, one_that_is_to_stay_whole_changes_nothing_for_those_after_it)
+{
+    probe_loop(NULL);
+    check_whole("127.0.0.1", IP_PMTUDISC_PROBE);
+    check_whole("[::1]:0", IPV6_PMTUDISC_PROBE);
+    probe_loop_close();
+}
+
+/* As it is of no link's, there is no MTU to be told. */
+LN_TEST(io_udp, one_that_no_link_takes_is_told_without_icmp)
+{
+    const struct ln_answer *failed;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "127.0.0.1", "127.0.0.1");
+    p.shot.template.len = 5;
+    p.shot.template.whole = true;
+    sendmsg_fault = (struct fault){ EMSGSIZE, 2, 0, false };
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    failed = wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0);
+    TRY_EQUAL(failed->error, LN_ERR_TOO_BIG);
+    TRY_EQUAL(failed->icmp.type, 0);
     probe_loop_close();
 }
 
