@@ -6,7 +6,8 @@
  *   3..5   a request of that client: method (one byte), attributes; signed here with the right key
  *   6      a datagram of a peer to the first relay
  *   7      time: so many seconds
- *   8      the driver's answer: kind, id, link
+ *   8      the driver's answer: kind, id, link, and of a send that failed ICMP's type, code, MTU
+ * (two bytes) and the peer: at most one client is told, of IPv4 what may be told
  *
  * and from 0xf0 on, for TCP relays (RFC 6062), on a second stream and a peer's, and shared ports:
  *
@@ -65,6 +66,7 @@ struct fuzz {
     uint32_t next_id;
     bool refuses;           /* connects fail */
     unsigned to_clients;    /* datagrams and pieces, of the last step */
+    unsigned icmp;          /* of them, what may say that nothing arrived */
     uint32_t relay_ask;     /* the request of the newest TCP relay */
     struct ln_path peer;    /* the newest stream to or from a peer */
     uint32_t connection_id; /* the newest that was told */
@@ -114,6 +116,8 @@ static void check_sent(struct fuzz *f, const struct ln_transmit *out)
         struct ln_bytes payload;
         uint16_t channel;
 
+        if (out->whole && (out->slice_count > 1 || out->path.link <= f->clients[2].link))
+            abort(); /* a datagram to a peer, alone */
         for (unsigned c = 0; c < 4; c++)
             f->to_clients += ln_address_equal(&out->path.remote, &f->clients[c].remote);
         if (out->path.link == f->clients[0].link && ln_stun_parse(s->base, s->len, &m) != 0 &&
@@ -121,6 +125,8 @@ static void check_sent(struct fuzz *f, const struct ln_transmit *out)
             abort();
         if (ln_stun_parse(s->base, s->len, &m) != 0)
             memset(&m, 0, sizeof m);
+        else if (ln_stun_find(&m, LN_STUN_ICMP, &payload))
+            f->icmp += payload.len == 8 && (payload.data[2] == 3 || payload.data[2] == 11);
         else if (out->path.link == f->clients[2].link)
             (void)ln_stun_find_u32(&m, LN_STUN_CONNECTION_ID, &f->connection_id);
         if (m.data && ln_stun_find(&m, LN_STUN_MOBILITY_TICKET, &payload) &&
@@ -335,15 +341,38 @@ static void resident(struct fuzz *f, const uint8_t *data, size_t len)
 static void start(struct fuzz *f, uint16_t shared_ports);
 static void end(struct fuzz *f);
 
+static void send_failed(struct fuzz *f, ln_link link, const uint8_t *data, size_t len)
+{
+    struct ln_answer a = { .kind = LN_ANSWER_SEND_FAILED, .link = link };
+
+    a.path.link = link;
+    a.path.remote = (struct ln_address){ .family = LN_FAMILY_IPV4, .ip = { 198, 51, 100, 9 } };
+    a.path.remote.port = 9;
+    if (len >= 5) {
+        a.icmp = (struct ln_icmp){ data[0], data[1], ln_load16(data + 2) };
+        a.path.remote.ip[3] = (uint8_t)(9 + data[4] % 16);
+    }
+    drive(f);
+    f->to_clients = f->icmp = 0;
+    f->e.ops->answer(f->server, f->now, &a);
+    drive(f);
+    if (f->to_clients > 1 || f->icmp != f->to_clients)
+        abort();
+}
+
 static void answer(struct fuzz *f, const uint8_t *data, size_t len)
 {
     struct ln_answer a = { .kind = LN_ANSWER_CLOSED };
 
     if (len < 3)
         return;
-    a.kind = (enum ln_answer_kind)(data[0] % 7);
+    a.kind = (enum ln_answer_kind)(data[0] % 8);
     a.id = data[1];
     a.link = data[2];
+    if (a.kind == LN_ANSWER_SEND_FAILED) {
+        send_failed(f, a.link, data + 3, len - 3);
+        return;
+    }
     if (a.kind != LN_ANSWER_OPENED && a.kind != LN_ANSWER_FAILED) {
         f->e.ops->answer(f->server, f->now, &a);
         if (a.kind == LN_ANSWER_CLOSED)

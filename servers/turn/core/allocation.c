@@ -418,7 +418,6 @@ static uint16_t allocate(struct turn_request *request, const struct wish *wish)
 void turn_allocate(struct turn_request *request)
 {
     struct turn_allocation *allocation = request->client->allocation;
-    struct ln_bytes none;
     struct wish wish;
     uint16_t code;
 
@@ -427,15 +426,6 @@ void turn_allocate(struct turn_request *request)
             turn_refuse(request, 437);
         else if (!allocation->opening)
             answer_allocated(request->server, request->now, allocation); /* it was lost */
-        return;
-    }
-    if (!asks_for_tcp(request) && ln_stun_find(request->message, LN_STUN_DONT_FRAGMENT, &none)) {
-        struct ln_stun_message message = *request->message;
-
-        message.unknown[0] = LN_STUN_DONT_FRAGMENT; /* not offered (RFC 8656, 7.2) */
-        message.unknown_count = 1;
-        request->message = &message;
-        turn_refuse(request, 420);
         return;
     }
     code = read_wish(request, &wish);

@@ -410,7 +410,7 @@ bool turn_connection_from_client(struct ln_turn_server *server, ln_time now,
         server->counts.transport[client->transport].bytes_in += piece.len;
     }
     charge(server, now, c, piece.len);
-    return turn_send(server, &c->path, true, buffer);
+    return turn_send(server, &c->path, TURN_STREAM, buffer);
 }
 
 static bool to_client(struct ln_turn_server *server, ln_time now, struct turn_connection *c,

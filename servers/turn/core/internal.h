@@ -168,6 +168,7 @@ struct turn_allocation {
     size_t last_channel, last_permission; /* where the last look-up ended */
     ln_time born;
     uint64_t bytes_from_client, bytes_to_client, packets_dropped;
+    ln_time icmp_spent; /* when the bucket is full again (icmp.c) */
 
     /* the request that made it, to answer it (again) */
     struct ln_stun_id id;
@@ -197,12 +198,16 @@ struct turn_request {
     bool strong; /* MESSAGE-INTEGRITY-SHA256 */
 };
 
+/* Datagrams, one that is not to be cut (DONT-FRAGMENT), or pieces of a stream. */
+enum turn_load { TURN_DATAGRAM, TURN_WHOLE, TURN_STREAM };
+
 /* Datagrams of one size for one path, or pieces of one stream, that wait to be sent. */
 struct turn_train {
     struct ln_path path;
     struct ln_buffer *first, *last;
     size_t segment, len, count;
-    bool stream, closed;
+    enum turn_load load;
+    bool closed;
 };
 
 /* A datagram for another worker or a resident. */
@@ -453,6 +458,10 @@ void turn_from_peer(struct ln_turn_server *server, ln_time now, struct turn_rela
 void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct turn_port *port,
                             const struct ln_packet *packet);
 
+/* icmp.c */
+/* What was said about a packet to a peer. */
+void turn_icmp(struct ln_turn_server *server, ln_time now, const struct ln_answer *answer);
+
 /* handover.c */
 /* True when the peer is a relay of another client, or a resident: then it has been dealt with. */
 bool turn_hand_over(struct ln_turn_server *server, ln_time now, struct turn_relay *from,
@@ -536,7 +545,7 @@ struct ln_buffer *turn_buffer_of(struct ln_turn_server *server, const uint8_t *d
  */
 struct ln_buffer *turn_stream_buffer(struct ln_turn_server *server, size_t len);
 /* Takes the buffer. False when it was dropped. */
-bool turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
+bool turn_send(struct ln_turn_server *server, const struct ln_path *path, enum turn_load load,
                struct ln_buffer *buffer);
 /* Sends a message to the client by its transport; takes the buffer. False when it was dropped. */
 bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,

@@ -88,7 +88,7 @@ static bool send_early(struct ln_turn_server *server, struct turn_connection *c)
             return false;
         c->early = buffer->next;
         c->room -= buffer->len;
-        if (!turn_send(server, &c->path, true, buffer))
+        if (!turn_send(server, &c->path, TURN_STREAM, buffer))
             return false;
     }
     return true;

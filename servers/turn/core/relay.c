@@ -152,7 +152,8 @@ void turn_from_peer_to_port(struct ln_turn_server *server, ln_time now, struct t
 /* ---- to a peer ---- */
 
 static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allocation *allocation,
-                    const struct ln_address *peer, const uint8_t *data, size_t len)
+                    const struct ln_address *peer, enum turn_load load, const uint8_t *data,
+                    size_t len)
 {
     struct turn_relay *relay = turn_relay_of(allocation, peer->family);
     struct ln_path path;
@@ -180,7 +181,7 @@ static void to_peer(struct ln_turn_server *server, ln_time now, struct turn_allo
     }
     path = (struct ln_path){ .link = relay->link, .local = relay->local };
     path.remote = turn_peer_inner(server, peer); /* of another worker: not by the outside */
-    turn_send(server, &path, false, buffer);
+    server->counts.whole += turn_send(server, &path, load, buffer) && load == TURN_WHOLE;
 }
 
 void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
@@ -210,7 +211,21 @@ void turn_from_client_channel(struct ln_turn_server *server, ln_time now,
         client->allocation->packets_dropped++;
         return;
     }
-    to_peer(server, now, client->allocation, &channel->peer, payload.data, payload.len);
+    to_peer(server, now, client->allocation, &channel->peer, TURN_DATAGRAM, payload.data,
+            payload.len);
+}
+
+/* DONT-FRAGMENT is for datagrams of IPv4 to IPv4 (RFC 8656, 14) and for those that come by a stream
+ * (15); else it is to be ignored (13.1 to 13.3). */
+static enum turn_load load_of(const struct turn_client *client,
+                              const struct ln_stun_message *message, const struct ln_address *peer)
+{
+    bool heeded = turn_is_stream(client) ||
+                  (client->path.remote.family == LN_FAMILY_IPV4 && peer->family == LN_FAMILY_IPV4);
+    struct ln_bytes none;
+
+    return heeded && ln_stun_find(message, LN_STUN_DONT_FRAGMENT, &none) ? TURN_WHOLE
+                                                                         : TURN_DATAGRAM;
 }
 
 void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct turn_client *client,
@@ -219,14 +234,13 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
     struct turn_allocation *allocation = client->allocation;
     const struct turn_permission *permission;
     struct ln_address peer;
-    struct ln_bytes data, none;
+    struct ln_bytes data;
 
     if (!allocation || allocation->opening) {
         server->counts.dropped_no_allocation++;
         return;
     }
-    /* DONT-FRAGMENT is not offered: an indication with it is one with an unknown attribute. */
-    if (message->unknown_count > 0 || ln_stun_find(message, LN_STUN_DONT_FRAGMENT, &none) ||
+    if (message->unknown_count > 0 ||
         !ln_stun_find_xor_address(message, LN_STUN_XOR_PEER_ADDRESS, &peer) ||
         !ln_stun_find(message, LN_STUN_DATA_VALUE, &data)) {
         server->counts.dropped_malformed++;
@@ -244,5 +258,5 @@ void turn_from_client_send(struct ln_turn_server *server, ln_time now, struct tu
         allocation->packets_dropped++;
         return;
     }
-    to_peer(server, now, allocation, &peer, data.data, data.len);
+    to_peer(server, now, allocation, &peer, load_of(client, message, &peer), data.data, data.len);
 }

@@ -295,7 +295,7 @@ static void binding(const struct turn_request *request)
     if (elsewhere) {
         server->counts.answers++;
         server->counts.answer_bytes += buffer->len;
-        turn_send(server, &path, false, buffer);
+        turn_send(server, &path, TURN_DATAGRAM, buffer);
     } else {
         send_counted(request, buffer);
     }

@@ -207,7 +207,7 @@ static void ask_for_cookie(struct ln_turn_server *server, ln_time now, const str
     if (!buffer)
         return;
     memcpy(ln_buffer_bytes(buffer), answer, LN_DTLS_VERIFY_LEN);
-    turn_send(server, path, false, buffer);
+    turn_send(server, path, TURN_DATAGRAM, buffer);
 }
 
 /* A session for a client that has shown its address. NULL is counted. */

@@ -546,6 +546,7 @@ static void server_answer(void *object, ln_time now, const struct ln_answer *ans
         break;
     case LN_ANSWER_SEND_FAILED:
         server->counts.send_failed++;
+        turn_icmp(server, now, answer);
         break;
     case LN_ANSWER_RESOLVED:
     case LN_ANSWER_PUBLISHED:

@@ -89,11 +89,11 @@ static struct turn_train *open_train(struct ln_turn_server *server, size_t slot,
     if (train->closed || !ln_path_equal(&train->path, path) ||
         train->count == LN_TRANSMIT_SEGMENTS_MAX || train->len + len > LN_TRANSMIT_BYTES_MAX)
         return NULL;
-    return train->stream || (len <= train->segment && len > 0) ? train : NULL;
+    return train->load == TURN_STREAM || (len <= train->segment && len > 0) ? train : NULL;
 }
 
 static struct turn_train *begin_train(struct ln_turn_server *server, size_t slot,
-                                      const struct ln_path *path, bool stream)
+                                      const struct ln_path *path, enum turn_load load)
 {
     struct turn_train *train;
 
@@ -102,20 +102,20 @@ static struct turn_train *begin_train(struct ln_turn_server *server, size_t slot
     train = train_at(server, server->train_count);
     memset(train, 0, sizeof *train);
     train->path = *path;
-    train->stream = stream;
+    train->load = load;
     server->slots[slot] = server->first_train + (uint32_t)server->train_count + 1;
     server->train_count++;
     return train;
 }
 
-bool turn_send(struct ln_turn_server *server, const struct ln_path *path, bool stream,
+bool turn_send(struct ln_turn_server *server, const struct ln_path *path, enum turn_load load,
                struct ln_buffer *buffer)
 {
     size_t slot = slot_of(path), len = buffer->len;
-    struct turn_train *train = open_train(server, slot, path, len);
+    struct turn_train *train = load == TURN_WHOLE ? NULL : open_train(server, slot, path, len);
 
     if (!train) {
-        train = begin_train(server, slot, path, stream);
+        train = begin_train(server, slot, path, load);
         if (!train) {
             server->counts.dropped_queue++;
             ln_buffer_unref(buffer);
@@ -131,7 +131,8 @@ bool turn_send(struct ln_turn_server *server, const struct ln_path *path, bool s
     train->last = buffer;
     train->count++;
     train->len += len;
-    train->closed = !stream && len < train->segment; /* a shorter one is the last */
+    /* A shorter one is the last, and each that is not to be cut has its own fate. */
+    train->closed = load == TURN_WHOLE || (load == TURN_DATAGRAM && len < train->segment);
     server->queued++;
     return true;
 }
@@ -148,7 +149,7 @@ bool turn_send_plain(struct ln_turn_server *server, struct turn_client *client,
     }
     if (stream)
         client->room -= buffer->len;
-    return turn_send(server, &client->path, stream, buffer);
+    return turn_send(server, &client->path, stream ? TURN_STREAM : TURN_DATAGRAM, buffer);
 }
 
 bool turn_send_to_client(struct ln_turn_server *server, ln_time now, struct turn_client *client,
@@ -170,7 +171,8 @@ int turn_poll_transmit(struct ln_turn_server *server, struct ln_transmit *out)
     ln_transmit_begin(out);
     out->path = train->path;
     out->len = train->len;
-    out->segment = !train->stream && train->count > 1 ? train->segment : 0;
+    out->segment = train->load != TURN_STREAM && train->count > 1 ? train->segment : 0;
+    out->whole = train->load == TURN_WHOLE;
     for (buffer = train->first; buffer; buffer = buffer->next) {
         out->slices[out->slice_count++] = (struct ln_slice){ ln_buffer_bytes(buffer), buffer->len,
                                                              buffer };
@@ -190,7 +192,7 @@ size_t turn_queued_for(const struct ln_turn_server *server, ln_link link)
         const struct turn_train *train =
             &server->trains[(server->train_head + i) % LN_TURN_TRAINS_MAX];
 
-        if (train->stream && train->path.link == link)
+        if (train->load == TURN_STREAM && train->path.link == link)
             bytes += train->len;
     }
     return bytes;

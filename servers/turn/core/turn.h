@@ -46,6 +46,8 @@
 #define LN_TURN_CONNECTION_PATIENCE  LN_SECONDS(30)  /* RFC 6062, 5.2 and 5.3 */
 #define LN_TURN_CONNECTIONS_MAX      256u            /* of one allocation, whatever is configured */
 #define LN_TURN_TICKET_KEY_LEN       32u
+#define LN_TURN_ICMP_BURST           20u /* told to a client of one allocation: see core/icmp.c */
+#define LN_TURN_ICMP_INTERVAL        LN_MILLISECONDS(50)
 #define LN_TURN_ADRIFT               LN_SECONDS(30) /* an allocation whose stream broke may be moved */
 
 enum ln_turn_transport {
@@ -205,6 +207,11 @@ LN_NODISCARD struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool,
     X(handed_from_residents, "Of them, from such a peer to a client that permits it.")             \
     X(dropped_exchange, "Dropped: the other worker, or the peer in this program, takes no more.")  \
     X(send_failed, "Sends that the network refused.")                                              \
+    X(icmp_told, "ICMP messages about packets to peers, told to the client who sent them.")        \
+    X(icmp_ignored, "ICMP messages not told: about clients, of no use to one, or about a peer he " \
+                    "may not reach.")                                                              \
+    X(icmp_limited, "ICMP messages not told: more than a client is told.")                         \
+    X(whole, "Packets sent to peers with DF, as their clients asked.")                             \
     X(streams_refused, "Streams and sessions refused: too many without an allocation.")            \
     X(streams_timed_out, "Streams closed: no allocation, or half a frame, for too long.")          \
     X(streams_broken, "Streams closed: out of step, or their handshake failed.")                   \

@@ -132,6 +132,7 @@ static void take_packets(struct rig *rig)
                 p->path = out.path;
                 p->len = out.slices[i].len;
                 memcpy(p->data, out.slices[i].base, p->len);
+                p->whole = out.whole;
                 p->stayed = rig->came && out.slices[i].buffer == rig->came;
             }
             ln_buffer_unref(out.slices[i].buffer);
@@ -209,6 +210,40 @@ void rig_receive(struct rig *rig, const struct ln_path *path, const void *data, 
     rig->e.ops->receive(rig->server, rig->now, &packet);
     free(copy);
     rig_drive(rig);
+}
+
+void rig_icmp(struct rig *rig, const struct ln_address *relayed, const char *peer,
+              struct ln_icmp icmp)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED, .icmp = icmp };
+
+    answer.link = answer.path.link = rig_link_of(rig, relayed);
+    answer.path.local = *relayed;
+    answer.remote = answer.path.remote = rig_address(peer);
+    rig->e.ops->answer(rig->server, rig->now, &answer);
+    rig_drive(rig);
+}
+
+bool rig_is_icmp(const uint8_t *data, size_t len, const char *peer, struct ln_icmp icmp)
+{
+    const uint8_t value[8] = { 0,
+                               0,
+                               icmp.type,
+                               icmp.code,
+                               (uint8_t)(icmp.mtu >> 24),
+                               (uint8_t)(icmp.mtu >> 16),
+                               (uint8_t)(icmp.mtu >> 8),
+                               (uint8_t)icmp.mtu };
+    struct ln_address expected = rig_address(peer), told;
+    struct ln_stun_message m;
+    struct ln_bytes found;
+
+    return ln_stun_parse(data, len, &m) == 0 && m.kind == LN_STUN_INDICATION &&
+           m.method == LN_STUN_DATA &&
+           ln_stun_find_xor_address(&m, LN_STUN_XOR_PEER_ADDRESS, &told) &&
+           ln_address_equal(&told, &expected) && !ln_stun_find(&m, LN_STUN_DATA_VALUE, &found) &&
+           ln_stun_find(&m, LN_STUN_ICMP, &found) && found.len == sizeof value &&
+           memcmp(found.data, value, sizeof value) == 0;
 }
 
 /* ---- clients ---- */

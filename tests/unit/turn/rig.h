@@ -19,6 +19,7 @@ struct rig_packet {
     size_t len;
     uint8_t data[RIG_PACKET_CAP];
     bool stayed; /* in the buffer in which it came */
+    bool whole;  /* with DF */
 };
 
 struct rig_socket {
@@ -111,6 +112,11 @@ void rig_send_channel(struct rig_client *client, uint16_t channel, const char *t
 /* A datagram of a peer to a relay's address. */
 void rig_from_peer(struct rig *rig, const char *peer, const struct ln_address *relayed,
                    const char *text);
+/* What ICMP says about a datagram from the relay's address to the peer. */
+void rig_icmp(struct rig *rig, const struct ln_address *relayed, const char *peer,
+              struct ln_icmp icmp);
+/* Whether these bytes tell a client just that. */
+bool rig_is_icmp(const uint8_t *data, size_t len, const char *peer, struct ln_icmp icmp);
 void rig_receive(struct rig *rig, const struct ln_path *path, const void *data, size_t len);
 struct ln_address rig_address(const char *text);
 ln_link rig_link_of(const struct rig *rig, const struct ln_address *relayed);

@@ -177,6 +177,25 @@ LN_TEST(forward, an_allocation_is_moved_to_where_another_worker_hears_its_client
     end(&p);
 }
 
+LN_TEST(forward, what_icmp_says_about_a_peer_is_told_by_way_of_the_front)
+{
+    struct ln_icmp nobody_listens = { .type = 3, .code = 3 };
+    struct pair p;
+
+    start(&p);
+    allocate(&p);
+    CHECK_EQUAL(move(&p, &p.away), 0);
+    say(&p, &p.away, "hello");
+    rig_icmp(&p.home, &p.relayed, "198.51.100.99:9", nobody_listens);
+    CHECK_EQUAL(p.home.packet_count, 0);
+    carry(&p);
+    CHECK(p.front.packet_count == 1 &&
+          ln_address_equal(&p.front.packets[0].path.remote, &p.away.path.remote) &&
+          rig_is_icmp(p.front.packets[0].data, p.front.packets[0].len, "198.51.100.99:9",
+                      nobody_listens));
+    end(&p);
+}
+
 LN_TEST(forward, data_takes_the_old_way_until_the_new_one_has_sent_some)
 {
     struct pair p;

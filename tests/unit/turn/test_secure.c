@@ -75,9 +75,10 @@ static void say(struct secure_client *c, const void *data, size_t data_len)
     take(c);
 }
 
-/* A request within the session, signed after the challenge. With a ticket, which may be empty. */
-static void ask(struct secure_client *c, uint16_t method, const struct ln_bytes *ticket,
-                struct ln_stun_message *ret_answer)
+/* A request within the session, signed after the challenge. With a ticket, which may be empty, or a
+ * peer. */
+static void ask_about(struct secure_client *c, uint16_t method, const struct ln_bytes *ticket,
+                      const struct ln_address *peer, struct ln_stun_message *ret_answer)
 {
     struct ln_stun_id id = { { 7 } };
     struct ln_stun_builder b;
@@ -91,6 +92,8 @@ static void ask(struct secure_client *c, uint16_t method, const struct ln_bytes 
             ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
         if (ticket)
             ln_stun_add(&b, LN_STUN_MOBILITY_TICKET, ticket->data, ticket->len);
+        if (peer)
+            ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
         if (i == 1) {
             ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
             ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
@@ -107,6 +110,12 @@ static void ask(struct secure_client *c, uint16_t method, const struct ln_bytes 
         CHECK(i == 1 || ln_stun_find(ret_answer, LN_STUN_NONCE, &nonce));
     }
     CHECK(ret_answer->kind == LN_STUN_SUCCESS);
+}
+
+static void ask(struct secure_client *c, uint16_t method, const struct ln_bytes *ticket,
+                struct ln_stun_message *ret_answer)
+{
+    ask_about(c, method, ticket, NULL, ret_answer);
 }
 
 /* The relayed address. */
@@ -164,6 +173,36 @@ LN_TEST(secure, an_allocation_over_dtls)
     CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 0);
     ln_session_free(c.session);
     rig_end(&rig);
+}
+
+/* The session's client hears of a peer that he permitted. */
+static void check_icmp(struct secure_client *c)
+{
+    struct ln_icmp too_big = { .type = 3, .code = 4, .mtu = 1400 };
+    struct ln_address peer = rig_address("198.51.100.99:9"), relayed = allocate(c);
+    struct ln_stun_message answer;
+
+    ask_about(c, LN_STUN_CREATE_PERMISSION, NULL, &peer, &answer);
+    c->inbox_len = 0;
+    rig_icmp(c->rig, &relayed, "198.51.100.99:9", too_big);
+    take(c);
+    CHECK(rig_is_icmp(c->inbox, c->inbox_len, "198.51.100.99:9", too_big));
+}
+
+LN_TEST(secure, what_icmp_says_about_a_peer_is_told_over_tls_and_dtls)
+{
+    struct secure_client c;
+    struct rig rig;
+
+    for (int datagram = 0; datagram < 2; datagram++) {
+        start(&rig);
+        open_client(&c, &rig, datagram, "198.51.100.7:4000",
+                    datagram ? RIG_LISTENER : open_stream(&rig, "198.51.100.7:4000"));
+        pump(&c);
+        check_icmp(&c);
+        ln_session_free(c.session);
+        rig_end(&rig);
+    }
 }
 
 LN_TEST(secure, an_allocation_over_tls)

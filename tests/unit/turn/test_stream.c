@@ -55,6 +55,23 @@ LN_TEST(stream, an_allocation_over_tcp_relays_padded_channel_data)
     rig_end(&rig);
 }
 
+LN_TEST(stream, what_icmp_says_about_a_peer_is_told_over_tcp)
+{
+    struct ln_icmp nobody_listens = { .type = 3, .code = 3 };
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_address relayed;
+
+    start(&rig);
+    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
+    rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
+    CHECK(rig.packet_count == 1 && rig.packets[0].path.link == alice.path.link &&
+          rig_is_icmp(rig.packets[0].data, rig.packets[0].len, "198.51.100.99:9", nobody_listens));
+    rig_end(&rig);
+}
+
 /* ATTACKS 23 */
 LN_TEST(attack_23, pieces_of_any_size_make_the_same_messages)
 {
