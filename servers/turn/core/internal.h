@@ -228,6 +228,9 @@ struct ln_turn_server {
     struct ln_turn_config config; /* its arrays are not kept */
     struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
     struct turn_listener listeners[LN_TURN_LISTEN_MAX];
+    struct ln_turn_policy policy; /* the config's, with what the driver told beside it */
+    size_t own_given;             /* of its own addresses, those of the config */
+    bool watch_due;               /* the driver is to be asked for them */
     ln_duration wall_offset;
     bool draining;
     struct ln_stun_rate_limit limit;

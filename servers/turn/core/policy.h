@@ -14,9 +14,9 @@
 
 #include <stdio.h>
 
-#define LN_TURN_RULES_MAX     64u /* prefixes of each list */
-#define LN_TURN_OWN_MAX       64u /* addresses of the machine */
-#define LN_TURN_LISTENING_MAX 16u /* addresses with ports */
+#define LN_TURN_RULES_MAX     64u  /* prefixes of each list */
+#define LN_TURN_OWN_MAX       512u /* addresses of the machine */
+#define LN_TURN_LISTENING_MAX 16u  /* addresses with ports */
 
 /* X(NAME, "what it is") */
 #define LN_TURN_CLASS_TABLE(X)                                                                     \

@@ -2,6 +2,7 @@
  * The server as an endpoint: what arrives goes by its link to a relay, a stream or the messages of
  * a UDP client; deadlines of all kinds lie in one heap; sockets are asked for and given back here.
  */
+#include "base/address.h"
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -127,7 +128,10 @@ static void set_limits(struct ln_turn_server *server, const struct ln_turn_confi
     if (c->connections_max > LN_TURN_CONNECTIONS_MAX)
         c->connections_max = LN_TURN_CONNECTIONS_MAX;
     c->credentials = config->credentials;
-    c->policy = config->policy;
+    server->policy = *config->policy;
+    server->own_given = server->policy.own_count;
+    server->watch_due = c->watch_own;
+    c->policy = &server->policy;
     c->certificate = config->certificate;
     c->no_mobility = config->no_mobility;
 }
@@ -418,6 +422,11 @@ static int server_poll_request(void *object, struct ln_request *ret_request)
 
     if (ask_for_listener(server, ret_request))
         return 1;
+    if (server->watch_due) {
+        server->watch_due = false;
+        *ret_request = (struct ln_request){ .kind = LN_REQUEST_WATCH_INTERFACES };
+        return 1;
+    }
     if (turn_connection_poll_window(server, ret_request))
         return 1;
     if (server->close_count > 0 && !still_sends(server)) {
@@ -527,6 +536,22 @@ static void writable(struct ln_turn_server *server, const struct ln_answer *answ
         turn_connection_writable(server, connection);
 }
 
+/* What the machine has now, beside what the config named. */
+static void take_interfaces(struct ln_turn_policy *policy, size_t given,
+                            const struct ln_answer *answer)
+{
+    policy->own_count = given;
+    for (size_t i = 0; i < answer->interface_count; i++) {
+        const struct ln_interface *interface = &answer->interfaces[i];
+        bool known = false;
+
+        for (size_t at = 0; at < given && !known; at++)
+            known = ln_address_equal_ip(&policy->own[at], &interface->address);
+        if (!known && interface->up && policy->own_count < LN_TURN_OWN_MAX)
+            policy->own[policy->own_count++] = interface->address;
+    }
+}
+
 static void server_answer(void *object, ln_time now, const struct ln_answer *answer)
 {
     struct ln_turn_server *server = object;
@@ -548,9 +573,11 @@ static void server_answer(void *object, ln_time now, const struct ln_answer *ans
         server->counts.send_failed++;
         turn_icmp(server, now, answer);
         break;
+    case LN_ANSWER_INTERFACES:
+        take_interfaces(&server->policy, server->own_given, answer);
+        break;
     case LN_ANSWER_RESOLVED:
     case LN_ANSWER_PUBLISHED:
-    case LN_ANSWER_INTERFACES:
         break; /* never asked for */
     }
 }

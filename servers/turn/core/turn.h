@@ -91,8 +91,10 @@ struct ln_turn_config {
     ln_duration stream_patience; /* until an allocation, or the rest of a frame, is there; 30 s */
     bool tcp_relay;              /* TCP allocations (RFC 6062); else 442 */
     uint32_t connections_max;    /* of one of them; 16 */
-    bool shared_port;            /* HTTP comes to the same streams: see ln_turn_is_http() */
-    bool no_mobility;            /* no tickets (RFC 8016): 405. They need env->crypto */
+    bool watch_own; /* asks the driver for the machine's addresses: they are own ones as well, from
+                       when they come until they go */
+    bool shared_port; /* HTTP comes to the same streams: see ln_turn_is_http() */
+    bool no_mobility; /* no tickets (RFC 8016): 405. They need env->crypto */
     uint8_t ticket_key[LN_TURN_TICKET_KEY_LEN]; /* all zero: one by chance */
     uint32_t per_second, burst; /* unauthenticated answers a source prefix: see stun/server.h */
 
@@ -100,7 +102,7 @@ struct ln_turn_config {
     struct ln_certificate *certificate; /* for TLS and DTLS; NULL: neither. Borrowed as well */
     struct ln_turn_shared *shared;      /* borrowed, as the next two */
     const struct ln_turn_credentials *credentials; /* see ln_turn_server_reload() */
-    const struct ln_turn_policy *policy;
+    const struct ln_turn_policy *policy;           /* copied */
 };
 
 /* Whether a stream that begins so, or whose plain bytes do, is HTTP's: a method's first letter
@@ -126,8 +128,9 @@ struct ln_endpoint ln_turn_server_endpoint(struct ln_turn_server *server);
 void ln_turn_server_set_wall_offset(struct ln_turn_server *server, ln_duration offset);
 
 /* Takes other credentials and another policy, also limits of the config; the old ones may be freed
- * afterwards. Allocations stay; what is no longer allowed ends when its permission does. Listeners,
- * relays, realm and nonce key stay as they are. */
+ * afterwards. With watch_own the driver is asked once more. Allocations stay; what is no longer
+ * allowed ends when its permission does. Listeners, relays, realm and nonce key stay as they are.
+ */
 void ln_turn_server_reload(struct ln_turn_server *server, const struct ln_turn_config *config);
 
 /* Draining: no new allocation (508), what is there goes on. Reversible. */

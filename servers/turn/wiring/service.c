@@ -251,6 +251,15 @@ static int take_certificate(struct worker *w)
     return 0;
 }
 
+/* What the service has now; the server keeps copies of all but the credentials. */
+static void take_config(struct worker *w)
+{
+    struct ln_turn_config turn = w->service->config.turn;
+
+    turn.certificate = w->certificate;
+    ln_turn_server_reload(w->server, &turn);
+}
+
 static bool wants(void *ctx, uint8_t first)
 {
     const struct ln_turn_service *s = ctx;
@@ -298,6 +307,7 @@ static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *re
     turn = s->config.turn;
     turn.certificate = w->certificate;
     turn.worker = (uint8_t)w->index;
+    turn.watch_own = true;
     turn.shared_port = s->config.take != NULL;
     if (turn.shared_port)
         ln_loop_set_taker(w->loop, &taker, s);
@@ -344,21 +354,17 @@ static void order_followed(struct ln_turn_service *s)
 static void follow_reload(void *ctx)
 {
     struct worker *w = ctx;
-    struct ln_turn_config turn = w->service->config.turn;
 
     (void)!take_certificate(w); /* it was tried before */
-    turn.certificate = w->certificate;
-    ln_turn_server_reload(w->server, &turn);
+    take_config(w);
     order_followed(w->service);
 }
 
 static void follow_users(void *ctx)
 {
     struct worker *w = ctx;
-    struct ln_turn_config turn = w->service->config.turn;
 
-    turn.certificate = w->certificate;
-    ln_turn_server_reload(w->server, &turn);
+    take_config(w);
     order_followed(w->service);
 }
 
@@ -439,18 +445,6 @@ static int try_certificate(const struct ln_turn_service_config *config)
     return error;
 }
 
-/* Moves the workers to a copy of the old policy, so that the own one may be written. */
-static struct ln_turn_policy *lend_policy(struct ln_turn_service *s)
-{
-    struct ln_turn_policy *copy = ln_alloc_copy(ln_allocator_libc(), &s->policy, sizeof s->policy);
-
-    if (!copy)
-        return NULL;
-    s->config.turn.policy = copy;
-    give_order(s, follow_reload);
-    return copy;
-}
-
 int ln_turn_service_reload(struct ln_turn_service *service,
                            const struct ln_turn_service_config *config,
                            struct ln_turn_credentials *credentials)
@@ -458,20 +452,13 @@ int ln_turn_service_reload(struct ln_turn_service *service,
     struct ln_turn_service *s = service;
     struct ln_turn_credentials *old = s->credentials;
     struct ln_turn_config next = config->turn;
-    struct ln_turn_policy *lent = NULL;
     int error = try_certificate(config);
 
-    if (!error && !(lent = lend_policy(s)))
-        error = LN_ERR_NOMEM;
     if (!error)
         error = copy_pem(&s->certificate_pem, config->certificate_pem);
     if (!error)
         error = copy_pem(&s->key_pem, config->key_pem);
     if (error) {
-        s->config.turn.policy = &s->policy;
-        if (lent)
-            give_order(s, follow_reload);
-        ln_free(ln_allocator_libc(), lent);
         ln_turn_credentials_free(credentials);
         return error;
     }
@@ -489,7 +476,6 @@ int ln_turn_service_reload(struct ln_turn_service *service,
     s->config.limits = config->limits;
     ln_turn_shared_set_limits(s->shared, &config->limits);
     give_order(s, follow_reload);
-    ln_free(ln_allocator_libc(), lent);
     ln_turn_credentials_free(old);
     return 0;
 }
@@ -601,6 +587,8 @@ int ln_turn_service_start(struct ln_turn_service **ret_service,
         error = create_worker(s, &s->workers[i], ret_failed);
     if (!error)
         complete_policy(s, &s->config.policy); /* now with the ports that were bound */
+    for (unsigned i = 0; i < s->worker_count && !error; i++)
+        take_config(&s->workers[i]);
     for (unsigned i = 0; i < s->worker_count && !error; i++)
         error = ln_thread_start(&s->workers[i].thread, "turn", run, &s->workers[i]);
     if (error) {

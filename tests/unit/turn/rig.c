@@ -97,6 +97,8 @@ static void fulfil(struct rig *rig, const struct ln_request *r)
     if (r->kind == LN_REQUEST_WINDOW) {
         CHECK(r->link < RIG_SOCKETS_MAX);
         rig->windows[r->link] = r->bytes + 1;
+    } else if (r->kind == LN_REQUEST_WATCH_INTERFACES) {
+        rig->watches++;
     } else if (r->kind == LN_REQUEST_CLOSE && r->link == 0) {
         rig->cancelled = r->id;
     } else if (r->kind == LN_REQUEST_CLOSE) {

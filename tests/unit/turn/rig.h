@@ -60,6 +60,7 @@ struct rig {
     size_t
         windows[RIG_SOCKETS_MAX]; /* by link: what the server wants to read of it, and one more */
     uint32_t cancelled;           /* the id of the last request taken back */
+    unsigned watches;             /* of interfaces, asked for */
     size_t room;                  /* of a stream that it opens; 65536 */
 };
 

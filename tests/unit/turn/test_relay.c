@@ -278,6 +278,48 @@ LN_TEST(relay, a_request_for_more_permissions_than_there_is_room_for_gives_none)
     rig_end(&rig);
 }
 
+static void tell_interfaces(struct rig *rig, const char *const *addresses, size_t count)
+{
+    struct ln_interface list[2] = { { .up = true }, { .up = true } };
+    struct ln_answer answer = { .kind = LN_ANSWER_INTERFACES,
+                                .interfaces = list,
+                                .interface_count = count };
+
+    for (size_t i = 0; i < count; i++)
+        list[i].address = rig_address(addresses[i]);
+    rig->e.ops->answer(rig->server, rig->now, &answer);
+    rig_drive(rig);
+}
+
+/* ATTACKS 17: temporary IPv6 addresses come and go while the server runs. */
+LN_TEST(attack_17, an_address_that_the_machine_gets_later_is_refused_from_then_on)
+{
+    static const char *const addresses[] = { "198.51.100.60", "198.51.100.61" };
+    struct rig rig;
+    struct rig_client alice;
+
+    rig_init(&rig);
+    rig.config.watch_own = true;
+    rig.policy.own[0] = rig_address(addresses[0]);
+    rig.policy.own_count = 1;
+    rig_start(&rig);
+    CHECK_EQUAL(rig.watches, 1);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    CHECK_EQUAL(rig_permit(&alice, addresses[0]), 403);
+    CHECK_EQUAL(rig_permit(&alice, addresses[1]), 0);
+    tell_interfaces(&rig, addresses, 2);
+    CHECK_EQUAL(rig_permit(&alice, addresses[1]), 403);
+    CHECK_EQUAL(rig_counts(&rig).refused_class[LN_TURN_CLASS_OWN], 2);
+    ln_turn_server_reload(rig.server, &rig.config); /* what it had heard is asked for again */
+    rig_drive(&rig);
+    CHECK_EQUAL(rig.watches, 2);
+    tell_interfaces(&rig, addresses, 1);
+    CHECK_EQUAL(rig_permit(&alice, addresses[1]), 0);
+    CHECK_EQUAL(rig_permit(&alice, addresses[0]), 403);
+    rig_end(&rig);
+}
+
 LN_TEST(relay, several_peers_in_one_request_are_permitted_together_or_not_at_all)
 {
     struct ln_address good, bad;

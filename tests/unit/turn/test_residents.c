@@ -539,6 +539,7 @@ LN_TEST(attack_18, what_other_ports_of_a_residents_or_relays_address_send_is_not
     CHECK(got_indication(&rig, text, "by the kernel"));
     CHECK_EQUAL(ln_turn_prefix_parse("203.0.113.9", &rig.policy.allow[rig.policy.allow_count++]),
                 0);
+    ln_turn_server_reload(rig.server, &rig.config);
     CHECK_EQUAL(rig_permit(&alice, "203.0.113.9"), 0); /* the operator wants it */
     rig_from_peer(&rig, "203.0.113.9:53", &relayed, "an answer");
     CHECK(got_indication(&rig, "203.0.113.9:53", "an answer"));
@@ -630,6 +631,7 @@ LN_TEST(attack_18, a_resident_on_loopback_needs_the_operators_word)
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "127.0.0.1:5000"), 403);
     CHECK_EQUAL(ln_turn_prefix_parse("127.0.0.0/8", &rig.policy.allow[rig.policy.allow_count++]),
                 0);
+    ln_turn_server_reload(rig.server, &rig.config);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "127.0.0.1:5000"), 0);
     rig_send_channel(&alice, 0x4000, "try");
     CHECK(arrives(&rig, &relayed, "127.0.0.1:5000", "try"));
