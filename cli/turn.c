@@ -201,6 +201,7 @@ static int mint(const struct turning *t)
 static int explain(struct turning *t)
 {
     struct ln_turn_policy *policy = &t->plan.config.policy;
+    const struct ln_turn_config *turn = &t->plan.config.turn;
     struct ln_turn_verdict verdict;
     struct ln_address peer;
     char text[LN_ADDRESS_TEXT_MAX];
@@ -211,6 +212,9 @@ static int explain(struct turning *t)
         return CLI_EXIT_USAGE;
     }
     policy->own_count = ln_turn_own_addresses(policy->own);
+    for (size_t i = 0; i < turn->relay_count && policy->own_count < LN_TURN_OWN_MAX; i++)
+        if (turn->relays[i].external.family)
+            policy->own[policy->own_count++] = turn->relays[i].external;
     policy->listening_count = t->plan.config.turn.listen_count;
     for (size_t i = 0; i < policy->listening_count; i++)
         policy->listening[i] = t->plan.listen[i].address;

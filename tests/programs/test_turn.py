@@ -371,6 +371,36 @@ def test_turn_reads_its_configuration_again_and_keeps_what_is_right():
             assert Client(server.port, "dave", "two").allocate()[0] == 0
 
 
+def test_turn_reads_its_limits_again():
+    with folder() as place:
+        path = write(os.path.join(place, "linnet.yaml"), "turn:\n  permissions: 128\n")
+        with turn("--config", path) as server:
+            client = Client(server.port)
+            assert client.allocate()[0] == 0
+            write(path, "turn:\n  user_allocations: 2\n  permissions: 1\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.expect("read again", stream="err")
+            peers = [attribute(0x12, peer_value((f"198.51.100.{last}", 80))) for last in (60, 61)]
+            assert client.request(PERMISSION, *peers)[0] == 508
+            assert client.request(PERMISSION, peers[0])[0] == 0
+            assert Client(server.port).allocate()[0] == 0
+            assert Client(server.port).allocate()[0] == 486
+
+
+def test_turn_nonces_of_a_fleet_with_one_key_are_good_at_each_server_and_after_a_restart():
+    with folder() as place:
+        same = write(os.path.join(place, "same.yaml"), "turn:\n  nonce_key: one for all\n")
+        client = None
+        for path, taken in ((same, True), (same, True), (None, False)):
+            with turn(*(("--config", path) if path else ())) as server:
+                if client is None:
+                    client = Client(server.port)
+                    assert client.allocate()[0] == 0
+                    continue
+                client.socket.connect(("127.0.0.1", server.port))
+                assert client.allocate()[0] == (0 if taken else 438)
+
+
 def users_database(place, *users):
     """The table as coturn's turnadmin makes it."""
     path = os.path.join(place, "users.sqlite")
@@ -696,6 +726,19 @@ def test_turn_drains_and_takes_it_back():
         assert server.process.wait(SECONDS) == 0
 
 
+def test_turn_ends_a_drain_at_its_deadline_or_at_once_when_told_twice():
+    with folder() as place:
+        for seconds, more in ((1, 0), (3600, 1)):
+            path = write(os.path.join(place, "linnet.yaml"), f"turn:\n  drain_seconds: {seconds}\n")
+            with turn("--config", path) as server:
+                assert Client(server.port).allocate()[0] == 0
+                server.process.send_signal(signal.SIGTERM)
+                server.expect(f"drains: 1 allocations are left, at most {seconds} s", stream="err")
+                for _ in range(more):
+                    server.process.send_signal(signal.SIGTERM)
+                assert server.process.wait(SECONDS) == 0
+
+
 def test_serve_gives_participants_a_turn_server_that_takes_them():
     with Server() as server:
         name, password = re.search(r"turn +turn:\S+, also over TCP at port \d+; user (\S+) password (\S+)",
@@ -865,6 +908,8 @@ def test_turn_explains_its_policy_and_checks_its_configuration():
     assert code == 0 and "allowed" in out and "10.1.0.0/16" in out, out
     code, out, _ = run("turn", "--user", "a:secret-word", "--print-config")
     assert code == 0 and "a:***" in out and "secret-word" not in out, out
+    code, out, _ = run("turn", "--relay", "10.0.0.5=192.0.2.77", "--explain-policy", "192.0.2.77")
+    assert code == 0 and "refused: an address of this machine" in out, out
     assert run("turn", "--user", "a:b", "--check-config")[0] == 0
     code, out, _ = run("turn", "--users-redis", "[::1]:6380/2", "--redis-password", "sesame", "--print-config")
     assert code == 0 and "users_redis: [::1]:6380/2" in out and "***" in out and "sesame" not in out, out
