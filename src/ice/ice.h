@@ -310,6 +310,7 @@ uint32_t ln_ice_selected_pair_changes(const struct ln_ice *ice);
     X(MALFORMED, "malformed_stun")                                                                 \
     X(NOT_A_CHECK, "stun_of_another_kind")                                                         \
     X(UNKNOWN_UFRAG, "unknown_ufrag")                                                              \
+    X(HIDDEN, "check_past_the_relay")                                                              \
     X(INTEGRITY, "wrong_integrity")                                                                \
     X(NO_TRANSACTION, "answer_without_request")                                                    \
     X(LIMIT, "table_full")                                                                         \

@@ -183,6 +183,14 @@ void ln_ice_process_early(struct ln_ice *ice, ln_time now)
     ice->early_count = ice->early_capacity = 0;
 }
 
+/* Under the relay policy nobody is to know where we are: a peer who guesses it and checks there
+ * gets no answer that would tell him that he is right (RFC 8828, 5.2, mode 4). */
+static bool is_hidden(const struct ln_ice_generation *g, const struct ln_path *path)
+{
+    return g->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY && !ln_ice_is_virtual(path->link) &&
+           !ln_ice_is_tcp(path->link);
+}
+
 static int receive_request(struct ln_ice *ice, ln_time now, const struct ln_path *path,
                            const struct ln_stun_message *message)
 {
@@ -195,6 +203,8 @@ static int receive_request(struct ln_ice *ice, ln_time now, const struct ln_path
         return ln_ice_drop(ice, LN_ICE_DROP_UNKNOWN_UFRAG, LN_ERR_NOT_FOUND);
     if (!ln_stun_check_integrity(message, text_bytes(g->pwd)))
         return ln_ice_drop(ice, LN_ICE_DROP_INTEGRITY, LN_ERR_INTEGRITY);
+    if (is_hidden(g, path))
+        return ln_ice_drop(ice, LN_ICE_DROP_HIDDEN, LN_ERR_NOT_FOUND);
     if (message->unknown_count > 0) {
         queue_answer(ice, g, path, message, 420);
         return 0;

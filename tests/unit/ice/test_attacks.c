@@ -96,6 +96,37 @@ LN_TEST(attack_1, short_and_garbled_datagrams_get_no_answer)
     agents_free(&s);
 }
 
+/* Who knows the credentials, as the peer does, and guesses the address. */
+LN_TEST(attack_6, under_the_relay_policy_a_check_past_the_relay_gets_no_answer)
+{
+    static const struct ln_ice_server_address server = { .url = "turn:203.0.113.1",
+                                                         .host = "203.0.113.1",
+                                                         .relays = true,
+                                                         .username = "user",
+                                                         .password = "secret" };
+    struct ln_path path;
+    uint8_t data[256];
+    size_t len;
+
+    agents_init(&s);
+    s.a.config.policy = LN_ICE_TRANSPORT_POLICY_RELAY;
+    s.a.config.servers = &server;
+    s.a.config.server_count = 1;
+    CHECK(agents_create(&s));
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    wire_interface(&s.wire, s.b.node, "192.168.1.3");
+    agents_start(&s);
+    agents_run(&s, LN_SECONDS(1));
+    path = path_from("192.168.1.3:40001");
+    (void)transmits();
+    len = build_check(data, sizeof data, ln_ice_local_ufrag(s.a.ice), ln_ice_local_pwd(s.a.ice),
+                      false);
+    CHECK_EQUAL(feed(&path, data, len), LN_ERR_NOT_FOUND);
+    CHECK_EQUAL(ln_ice_dropped(s.a.ice, LN_ICE_DROP_HIDDEN), 1);
+    CHECK_EQUAL(transmits(), 0);
+    agents_free(&s);
+}
+
 LN_TEST(attack_4, missing_and_wrong_integrity_are_ignored)
 {
     struct ln_path path;
