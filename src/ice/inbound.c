@@ -184,7 +184,7 @@ void ln_ice_process_early(struct ln_ice *ice, ln_time now)
 }
 
 /* Under the relay policy nobody is to know where we are: a peer who guesses it and checks there
- * gets no answer that would tell him that he is right (RFC 8828, 5.2, mode 4). */
+ * gets no answer that would tell him that he is right. */
 static bool is_hidden(const struct ln_ice_generation *g, const struct ln_path *path)
 {
     return g->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY && !ln_ice_is_virtual(path->link) &&
