@@ -305,6 +305,7 @@ static void act(uint8_t which)
     case 6:
         tell(&(struct ln_answer){ .kind = LN_ANSWER_SEND_FAILED,
                                   .path = { 1, address(1, 3478), agent->asked_at },
+                                  .icmp = { .type = which & 3, .code = which >> 2 & 7 },
                                   .error = LN_ERR_UNREACHABLE });
         break;
     default:

@@ -14,8 +14,8 @@
  * Before it stands a byte: bit 0 a stream, bit 1 tickets are asked for, bit 2 the allocation is
  * moved after each step, bit 3 an allocation of TCP, whose connections are bound at once.
  *
- * Data that comes out lies within what went in; after each step the deadline lies ahead; the
- * numbers of connections differ. */
+ * Data that comes out lies within what went in; what ICMP says is of a peer with a permission;
+ * after each step the deadline lies ahead; the numbers of connections differ. */
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/rng.h"
@@ -95,11 +95,15 @@ static size_t build(struct ln_bytes bytes, bool signed_, uint8_t *out, size_t ca
 static void hand_in(uint8_t *message, size_t len)
 {
     struct ln_address peer;
+    struct ln_icmp icmp;
     uint8_t *data;
     size_t data_len;
 
     if (ln_turn_client_receive(turn, now, message, len, &peer, &data, &data_len) == 1)
         check(data >= message && data_len <= len && data + data_len <= message + len);
+    if (ln_turn_client_next_icmp(turn, &peer, &icmp))
+        check(icmp.type != 0 &&
+              ln_turn_client_permitted(turn, &peer) == LN_TURN_CLIENT_PERMIT_GRANTED);
 }
 
 static void step(uint8_t flags, struct ln_bytes bytes)

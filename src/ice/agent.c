@@ -257,7 +257,7 @@ void ln_ice_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answ
 {
     ice->now = now;
     if (answer->kind == LN_ANSWER_SEND_FAILED)
-        ln_ice_send_failed(ice, &answer->path);
+        ln_ice_send_failed(ice, &answer->path, &answer->icmp);
     else if (!ln_ice_gather_answer(ice, now, answer) && !ln_ice_tcp_answer(ice, now, answer) &&
              !ln_ice_relays_answer(ice, now, answer) && !ln_ice_names_answer(ice, answer) &&
              !ln_ice_remote_answer(ice, answer))

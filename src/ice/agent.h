@@ -44,7 +44,7 @@
 #define LN_ICE_KEEPALIVE      LN_SECONDS(15) /* of server-reflexive bindings (RFC 8445, 11) */
 #define LN_ICE_NAMES_MAX      16u            /* remote names looked up at once */
 #define LN_ICE_PORT_TRIES_MAX 64u
-#define LN_ICE_SEND_FAILURES  3u /* local send errors that fail a pair never heard of */
+#define LN_ICE_SEND_FAILURES  3u /* sends that fail, and so fail a pair never heard of */
 #define LN_ICE_LITE_SILENCE                                                                        \
     LN_SECONDS(15) /* LN_ICE_SILENCE where the other side asks, every 5 s                          \
                       or so, and one of three may be lost */
@@ -467,6 +467,7 @@ bool ln_ice_link_is_ours(const struct ln_ice *ice, const struct ln_ice_link *lin
 /* True if the response belongs to a probe. */
 bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_path *path,
                             const struct ln_stun_message *message);
-void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path);
+/* What was sent there did not leave, or ICMP says so: of our own host's or of a relay's. */
+void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path, const struct ln_icmp *icmp);
 
 #endif

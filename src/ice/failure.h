@@ -18,7 +18,9 @@
     X(ADDRESS_GONE, "address_gone", "the local address is gone")                                   \
     X(CONNECT, "connect_failed", "no TCP connection could be made")                                \
     X(STREAM_CLOSED, "stream_closed", "the TCP connection was closed")                             \
-    X(NOT_NEEDED, "not_needed", "another pair was selected, and the TCP connection closed")
+    X(NOT_NEEDED, "not_needed", "another pair was selected, and the TCP connection closed")        \
+    X(NOBODY_LISTENS, "nobody_listens", "the host there says that nobody listens at that port")    \
+    X(NO_WAY, "no_way", "the network says that no way leads there")
 
 enum ln_ice_failure {
 #define LN_ICE_FAILURE_ENUM(name, text, sentence) LN_ICE_FAILURE_##name,

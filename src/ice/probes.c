@@ -126,10 +126,45 @@ bool ln_ice_gather_response(struct ln_ice *ice, ln_time now, const struct ln_pat
     return false;
 }
 
-void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path)
+/* Type and code (RFC 792, RFC 4443) of the port that is closed, and of the packet that was too big:
+ * it was no check, then. */
+static bool is_icmp(const struct ln_path *path, const struct ln_icmp *icmp, struct ln_icmp v4,
+                    struct ln_icmp v6)
+{
+    struct ln_icmp wanted = path->remote.family == LN_FAMILY_IPV4 ? v4 : v6;
+
+    return icmp->type == wanted.type && icmp->code == wanted.code;
+}
+
+static bool is_port_closed(const struct ln_path *path, const struct ln_icmp *icmp)
+{
+    return is_icmp(path, icmp, (struct ln_icmp){ .type = 3, .code = 3 },
+                   (struct ln_icmp){ .type = 1, .code = 4 });
+}
+
+static bool is_too_big(const struct ln_path *path, const struct ln_icmp *icmp)
+{
+    return is_icmp(path, icmp, (struct ln_icmp){ .type = 3, .code = 4 },
+                   (struct ln_icmp){ .type = 2 });
+}
+
+/* Anybody can forge it: a pair that was heard of, or has consent, stays. */
+static void fail_pair(struct ln_ice *ice, const struct ln_path *path, const struct ln_icmp *icmp)
 {
     struct ln_ice_pair *pair = ln_ice_check_list_find(&ice->current->list, path);
+    enum ln_ice_failure failure = LN_ICE_FAILURE_UNREACHABLE;
 
+    if (!pair || pair->authenticated || pair->state != LN_ICE_PAIR_IN_PROGRESS ||
+        is_too_big(path, icmp) || ++pair->send_failures < LN_ICE_SEND_FAILURES)
+        return;
+    if (icmp->type != 0)
+        failure = is_port_closed(path, icmp) ? LN_ICE_FAILURE_NOBODY_LISTENS
+                                             : LN_ICE_FAILURE_NO_WAY;
+    ln_ice_pair_fail(ice, pair, failure);
+}
+
+void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path, const struct ln_icmp *icmp)
+{
     ln_ice_relays_send_failed(ice, path);
     LN_LIST_EACH (at, &ice->current->probes) {
         struct ln_ice_probe *probe = LN_CONTAINER(at, struct ln_ice_probe, in_generation);
@@ -138,7 +173,5 @@ void ln_ice_send_failed(struct ln_ice *ice, const struct ln_path *path)
             !probe->done && ++probe->send_failures >= 2)
             ln_ice_probe_failed(ice, probe, 701, LN_ICE_TEXT_UNREACHABLE);
     }
-    if (pair && !pair->authenticated && pair->state == LN_ICE_PAIR_IN_PROGRESS &&
-        ++pair->send_failures >= LN_ICE_SEND_FAILURES)
-        ln_ice_pair_fail(ice, pair, LN_ICE_FAILURE_UNREACHABLE);
+    fail_pair(ice, path, icmp);
 }

@@ -168,31 +168,43 @@ static bool is_binding(const struct ln_packet *packet)
            (ln_load16(packet->data) & 0x3eefu) == LN_STUN_BINDING;
 }
 
+static struct ln_path path_to(const struct ln_ice_relay *relay, const struct ln_address *peer)
+{
+    struct ln_path path = { .link = relay->link, .remote = *peer };
+
+    for (size_t i = 0;
+         ln_turn_client_relayed(relay->turn, i, &path.local) && path.local.family != peer->family;
+         i++)
+        ;
+    return path;
+}
+
 /* What the server says in one message: a peer's datagram on the relay's own path, or nothing. */
 static int unpack(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
                   struct ln_packet *packet, uint8_t *message, size_t message_len)
 {
     struct ln_address peer;
+    struct ln_icmp icmp;
     uint8_t *data;
-    size_t len, i;
+    size_t len;
     int result = ln_turn_client_receive(relay->turn, now, message, message_len, &peer, &data, &len);
 
     if (result < 0)
         return ln_ice_drop(ice, LN_ICE_DROP_RELAY, result);
     relay->heard_at = now;
     if (result == 0) {
+        if (ln_turn_client_next_icmp(relay->turn, &peer, &icmp)) {
+            struct ln_path path = path_to(relay, &peer);
+
+            ln_ice_send_failed(ice, &path, &icmp);
+        }
         ln_ice_run(ice, now);
         return 0;
     }
     packet->buffer = relay->way.over == LN_ICE_OVER_UDP ? packet->buffer : NULL;
     packet->data = data;
     packet->len = len;
-    packet->path.link = relay->link;
-    packet->path.remote = peer;
-    for (i = 0; ln_turn_client_relayed(relay->turn, i, &packet->path.local) &&
-                packet->path.local.family != peer.family;
-         i++)
-        ;
+    packet->path = path_to(relay, &peer);
     return 1;
 }
 

@@ -19,6 +19,7 @@
 
 #include "stun/turn_auth.h"
 
+#include <linnet/endpoint.h>
 #include <linnet/env.h>
 
 #define LN_TURN_CLIENT_PERMISSIONS_MAX 48u
@@ -117,6 +118,11 @@ enum ln_turn_client_permit ln_turn_client_permitted(const struct ln_turn_client 
 /* Asks for a channel to this address, unless there is one. Returns as above. */
 LN_NODISCARD int ln_turn_client_bind(struct ln_turn_client *turn, ln_time now,
                                      const struct ln_address *peer);
+
+/* What ICMP said at the server about a datagram to a peer (RFC 8656, 11.6), once; the last, if none
+ * was taken since. The port is 0 where the server does not know it. Anybody may forge it. */
+bool ln_turn_client_next_icmp(struct ln_turn_client *turn, struct ln_address *ret_peer,
+                              struct ln_icmp *ret_icmp);
 
 /* Bytes that ln_turn_client_wrap() puts in front of data for this peer now:
  * LN_TURN_CLIENT_CHANNEL_HEAD on a channel, else more. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Permissions (RFC 8656, 9 and 10), Send and Data indications (11), channels (12).
+ * Permissions (RFC 8656, 9 and 10), Send and Data indications (11), ICMP (11.6), channels (12).
  *
  * A permission lives 300 s, a channel 600 s; each is asked for again a while before its end, but
  * only if it was used since, so what nobody needs ends by itself. A channel number belongs to one
@@ -384,6 +384,32 @@ int ln_turn_client_receive_channel(struct ln_turn_client *turn, ln_time now, uin
     return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_CHANNEL, LN_ERR_NOT_FOUND);
 }
 
+/*  | reserved (16) | type (8) | code (8) | MTU where it was too big (32) |   RFC 8656, 18.13 */
+static int receive_icmp(struct ln_turn_client *turn, const struct ln_stun_message *message,
+                        const struct ln_address *peer)
+{
+    struct ln_bytes value;
+
+    if (!ln_stun_find(message, LN_STUN_ICMP, &value) || value.len != 8 || value.data[2] == 0)
+        return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_MALFORMED, LN_ERR_MALFORMED);
+    turn->icmp = (struct ln_icmp){ .type = value.data[2],
+                                   .code = value.data[3],
+                                   .mtu = ln_load32(value.data + 4) };
+    turn->icmp_peer = *peer;
+    return 0;
+}
+
+bool ln_turn_client_next_icmp(struct ln_turn_client *turn, struct ln_address *ret_peer,
+                              struct ln_icmp *ret_icmp)
+{
+    if (turn->icmp_peer.family == LN_FAMILY_NONE)
+        return false;
+    *ret_peer = turn->icmp_peer;
+    *ret_icmp = turn->icmp;
+    turn->icmp_peer.family = LN_FAMILY_NONE;
+    return true;
+}
+
 int ln_turn_client_receive_indication(struct ln_turn_client *turn, ln_time now,
                                       const struct ln_stun_message *message,
                                       struct ln_address *ret_peer, struct ln_bytes *ret_data)
@@ -398,7 +424,7 @@ int ln_turn_client_receive_indication(struct ln_turn_client *turn, ln_time now,
     if (!ln_turn_client_peer_granted(turn, &peer)) /* RFC 8656, 11.4 */
         return ln_turn_client_drop(turn, LN_TURN_CLIENT_DROP_PERMISSION, LN_ERR_NOT_FOUND);
     if (!ln_stun_find(message, LN_STUN_DATA_VALUE, &value))
-        return 0; /* what ICMP said about the peer: checks find that out by themselves */
+        return receive_icmp(turn, message, &peer);
     *ret_peer = peer;
     *ret_data = value;
     return 1;

@@ -76,6 +76,8 @@ struct ln_turn_client {
     struct ln_turn_client_channel channels[LN_TURN_CLIENT_CHANNELS_MAX];
     size_t channel_count;
     uint16_t next_channel;
+    struct ln_address icmp_peer; /* family NONE: nothing new */
+    struct ln_icmp icmp;
     struct ln_turn_client_connections *connections; /* NULL: of UDP */
     uint16_t ticket_len;                            /* 0: none */
     uint8_t ticket[LN_TURN_CLIENT_TICKET_MAX];

@@ -634,6 +634,24 @@ static void take(struct wire *wire, struct wire_packet *p, struct wire_packet *r
         *window -= ret_taken->len;
 }
 
+static void tell_sender(struct wire *wire, const struct wire_packet *p)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED, .icmp = wire->icmp };
+
+    for (size_t i = 0; i < wire->link_count && wire->icmp.type != 0; i++) {
+        const struct wire_link *link = &wire->links[i];
+        struct ln_endpoint *e = &wire->nodes[link->node].endpoint;
+
+        if (!link->open || link->listens || link->peer != 0 ||
+            !ln_address_equal(&link->local, &p->from))
+            continue;
+        answer.link = link->link;
+        answer.path = (struct ln_path){ link->link, link->local, p->to };
+        e->ops->answer(e->object, wire->now, &answer);
+        return;
+    }
+}
+
 static void deliver(struct wire *wire, struct wire_packet *p)
 {
     const struct wire_link *link;
@@ -651,6 +669,8 @@ static void deliver(struct wire *wire, struct wire_packet *p)
         wire->delivered++;
         wire_inject(wire, link->node, &(struct ln_path){ link->link, link->local, p->from },
                     p->data, p->len);
+    } else if (!link) {
+        tell_sender(wire, p);
     }
 }
 

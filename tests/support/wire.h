@@ -113,6 +113,8 @@ struct wire {
     bool streams_cross; /* no listener is reached; two connects that meet make one stream */
     bool refuse_ports;  /* OPEN_UDP of ports below refuse_below fails */
     uint16_t refuse_below;
+    struct ln_icmp
+        icmp; /* what a socket without a NAT is told when nobody is there; type 0: nothing */
 };
 
 #define WIRE_ALL_NODES (-1)

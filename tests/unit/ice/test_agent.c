@@ -395,6 +395,31 @@ LN_TEST(agent, keeps_the_failure_reason_of_each_pair)
     agents_free(&s);
 }
 
+static enum ln_ice_failure failure_with_icmp(struct ln_icmp icmp)
+{
+    static const char line[] = "candidate:1 1 udp 2130706431 192.168.1.99 4000 typ host";
+    struct ln_ice_pair_info info;
+
+    lan();
+    s.hold_candidates_of_a = s.hold_candidates_of_b = true;
+    s.wire.icmp = icmp;
+    agents_start(&s);
+    CHECK(ln_ice_add_remote_candidate_text(s.a.ice, line, strlen(line)) == 0);
+    agents_run(&s, LN_SECONDS(3));
+    CHECK(ln_ice_pair(s.a.ice, 0, &info));
+    agents_free(&s);
+    return info.failure;
+}
+
+LN_TEST(agent, what_icmp_says_fails_a_pair_with_its_reason)
+{
+    CHECK_EQUAL(failure_with_icmp((struct ln_icmp){ .type = 3, .code = 3 }),
+                LN_ICE_FAILURE_NOBODY_LISTENS);
+    CHECK_EQUAL(failure_with_icmp((struct ln_icmp){ .type = 3, .code = 0 }), LN_ICE_FAILURE_NO_WAY);
+    CHECK_EQUAL(failure_with_icmp((struct ln_icmp){ .type = 11 }), LN_ICE_FAILURE_NO_WAY);
+    CHECK_EQUAL(failure_with_icmp((struct ln_icmp){ .type = 3, .code = 4 }), LN_ICE_FAILURE_NONE);
+}
+
 LN_TEST(agent, fails_at_once_when_the_address_of_the_selected_pair_goes)
 {
     lan();

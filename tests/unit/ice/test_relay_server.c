@@ -68,6 +68,85 @@ LN_TEST(relay_server, carries_a_connection_over_tcp_in_small_pieces)
     }
 }
 
+/* ---- what ICMP says at the server (RFC 8656, 11.6) ---- */
+
+/* Why the only pair of the first side has failed. */
+static enum ln_ice_failure failure_of_pair(void)
+{
+    struct ln_ice_pair_info info;
+
+    CHECK(ln_ice_pair(s.a.ice, 0, &info));
+    CHECK(!ln_ice_pair(s.a.ice, 1, &info));
+    return info.failure;
+}
+
+/* The first side checks an address where nobody is. */
+static void check_nobody(const struct ln_ice_server_address *address, struct ln_icmp icmp,
+                         enum ln_ice_failure failure)
+{
+    static const char line[] = "candidate:1 1 udp 2130706431 192.0.2.99 4000 typ host";
+
+    set_up(address);
+    s.hold_candidates_of_b = true;
+    agents_start(&s);
+    agents_run(&s, LN_SECONDS(1));
+    s.wire.icmp = icmp;
+    CHECK(ln_ice_add_remote_candidate_text(s.a.ice, line, strlen(line)) == 0);
+    agents_run(&s, LN_SECONDS(3)); /* long before it would be given up */
+    CHECK_EQUAL(failure_of_pair(), failure);
+    tear_down();
+}
+
+LN_TEST(relay_server, a_peer_that_icmp_says_is_not_there_fails_its_pair_with_the_reason)
+{
+    static const struct ln_icmp port = { .type = 3, .code = 3 }, way = { .type = 3, .code = 1 },
+                                too_big = { .type = 3, .code = 4, .mtu = 576 };
+
+    check_nobody(&over_udp, port, LN_ICE_FAILURE_NOBODY_LISTENS);
+    check_nobody(&over_tcp, port, LN_ICE_FAILURE_NOBODY_LISTENS);
+    check_nobody(&over_udp, way, LN_ICE_FAILURE_NO_WAY);
+    check_nobody(&over_udp, too_big, LN_ICE_FAILURE_NONE); /* checks are not */
+    check_nobody(&over_udp, (struct ln_icmp){ 0 }, LN_ICE_FAILURE_NONE);
+    CHECK_TEXT(ln_ice_failure_sentence(LN_ICE_FAILURE_NOBODY_LISTENS),
+               "the host there says that nobody listens at that port");
+}
+
+/* The same at each of the server's sockets about each of their addresses. */
+static void forge_icmp(void)
+{
+    struct ln_endpoint e = ln_turn_server_endpoint(host.server);
+    struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED, .icmp = { .type = 3, .code = 3 } };
+
+    for (size_t i = 0; i < s.wire.link_count; i++)
+        for (size_t k = 0; k < s.wire.link_count; k++)
+            if (s.wire.links[i].node > s.b.node && s.wire.links[k].node > s.b.node) {
+                answer.link = s.wire.links[i].link;
+                answer.path = (struct ln_path){ answer.link, s.wire.links[i].local,
+                                                s.wire.links[k].local };
+                e.ops->answer(e.object, s.wire.now, &answer);
+            }
+}
+
+LN_TEST(relay_server, icmp_ends_no_path_that_works)
+{
+    struct ln_turn_counts before, after;
+
+    set_up(&over_udp);
+    agents_start(&s);
+    CHECK(agents_complete(&s, LN_SECONDS(5)));
+    ln_turn_server_counts(host.server, &before);
+    for (int i = 0; i < 60; i++) {
+        forge_icmp();
+        agents_run(&s, LN_SECONDS(1));
+    }
+    ln_turn_server_counts(host.server, &after);
+    CHECK(after.icmp_told >= before.icmp_told + 60); /* they were told */
+    CHECK_EQUAL(ln_ice_state(s.a.ice), LN_ICE_CONNECTION_STATE_COMPLETED);
+    CHECK_EQUAL(side_selected(&s.a).failure, LN_ICE_FAILURE_NONE);
+    CHECK(!side_was(&s.a, LN_ICE_CONNECTION_STATE_DISCONNECTED));
+    tear_down();
+}
+
 LN_TEST(relay_server, gives_its_stream_back_when_the_agent_is_closed)
 {
     set_up(&over_tcp);

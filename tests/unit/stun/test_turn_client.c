@@ -353,6 +353,71 @@ LN_TEST(turn_client, carries_data_in_indications_and_then_on_a_channel)
     tear_down();
 }
 
+/* A Data indication of the server about a peer, with ICMP of so many bytes. Returns what the client
+ * does. */
+static int icmp_comes(const struct ln_address *about, const uint8_t *value, size_t value_len)
+{
+    struct ln_stun_id id = { { 3 } };
+    struct ln_stun_builder b;
+    struct ln_address from;
+    uint8_t message[128], *data;
+    size_t data_len;
+    int len;
+
+    ln_stun_begin(&b, message, sizeof message, LN_STUN_INDICATION, LN_STUN_DATA, &id);
+    if (about)
+        ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, about);
+    if (value)
+        ln_stun_add(&b, LN_STUN_ICMP, value, value_len);
+    len = ln_stun_finish(&b);
+    CHECK(len > 0);
+    return ln_turn_client_receive(user.turn, wire.now, message, (size_t)len, &from, &data,
+                                  &data_len);
+}
+
+LN_TEST(turn_client, tells_what_icmp_says_about_a_peer_with_a_permission)
+{
+    static const uint8_t closed[] = { 9, 9, 3, 3, 0, 0, 0, 0 },
+                         big[] = { 0, 0, 3, 4, 0, 0, 5, 120 };
+    struct ln_address told, other;
+    struct ln_icmp icmp;
+
+    CHECK(permitted());
+    CHECK(!ln_turn_client_next_icmp(user.turn, &told, &icmp));
+    CHECK_EQUAL(icmp_comes(&peer.local, closed, sizeof closed), 0); /* whatever is reserved */
+    CHECK(ln_turn_client_next_icmp(user.turn, &told, &icmp));
+    CHECK(ln_address_equal(&told, &peer.local) && icmp.type == 3 && icmp.code == 3);
+    CHECK_EQUAL(icmp.mtu, 0);
+    CHECK(!ln_turn_client_next_icmp(user.turn, &told, &icmp)); /* once */
+    CHECK_EQUAL(icmp_comes(&peer.local, closed, sizeof closed), 0);
+    CHECK_EQUAL(icmp_comes(&peer.local, big, sizeof big), 0);
+    CHECK(ln_turn_client_next_icmp(user.turn, &told, &icmp)); /* the last */
+    CHECK(icmp.code == 4 && icmp.mtu == 1400);
+    CHECK(ln_address_parse("192.0.2.77:5000", &other) == 0);
+    CHECK_EQUAL(icmp_comes(&other, closed, sizeof closed), LN_ERR_NOT_FOUND);
+    CHECK(!ln_turn_client_next_icmp(user.turn, &told, &icmp));
+    CHECK_EQUAL(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_PERMISSION), 1);
+    tear_down();
+}
+
+LN_TEST(turn_attack, icmp_that_is_cut_or_says_nothing_is_dropped)
+{
+    static const uint8_t value[] = { 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0 }, nothing[8] = { 0 };
+    struct ln_address told;
+    struct ln_icmp icmp;
+
+    CHECK(permitted());
+    for (size_t len = 0; len <= sizeof value; len++)
+        if (len != 8)
+            CHECK_EQUAL(icmp_comes(&peer.local, value, len), LN_ERR_MALFORMED);
+    CHECK_EQUAL(icmp_comes(&peer.local, nothing, sizeof nothing), LN_ERR_MALFORMED);
+    CHECK_EQUAL(icmp_comes(&peer.local, NULL, 0), LN_ERR_MALFORMED); /* nor data */
+    CHECK_EQUAL(icmp_comes(NULL, value, 8), LN_ERR_MALFORMED);
+    CHECK(!ln_turn_client_next_icmp(user.turn, &told, &icmp));
+    CHECK_EQUAL(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_MALFORMED), sizeof value + 3);
+    tear_down();
+}
+
 LN_TEST(turn_client, sends_nothing_without_a_permission)
 {
     uint8_t message[64] = { 0 };
