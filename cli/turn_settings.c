@@ -285,6 +285,10 @@ static void read_limits(struct turn_plan *plan, const struct turn_settings *s)
         .allocations_per_user = (uint32_t)s->user_allocations,
         .bytes_per_second = (uint64_t)s->kbit_per_second * 125,
         .bytes_per_second_per_user = (uint64_t)s->user_kbit_per_second * 125,
+        .permissions = (uint32_t)s->all_permissions,
+        .permissions_per_user = (uint32_t)s->user_permissions,
+        .channels = (uint32_t)s->all_channels,
+        .channels_per_user = (uint32_t)s->user_channels,
     };
 }
 
@@ -395,6 +399,10 @@ void turn_settings_print(const struct turn_settings *s, FILE *out)
         { "user_allocations", s->user_allocations },
         { "permissions", s->permissions },
         { "channels", s->channels },
+        { "user_permissions", s->user_permissions },
+        { "user_channels", s->user_channels },
+        { "all_permissions", s->all_permissions },
+        { "all_channels", s->all_channels },
         { "tcp_connections", s->tcp_connections },
         { "kbit_per_second", s->kbit_per_second },
         { "user_kbit_per_second", s->user_kbit_per_second },

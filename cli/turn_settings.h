@@ -21,6 +21,7 @@ struct turn_settings {
     struct turn_texts listen, relay, users, secrets, allow_peers, deny_peers;
     const char *realm, *nonce_key, *check_stun, *users_database, *users_redis, *redis_password;
     long port_min, port_max, workers, allocations, user_allocations, permissions, channels;
+    long user_permissions, user_channels, all_permissions, all_channels;
     long kbit_per_second, user_kbit_per_second, lifetime_seconds, nonce_seconds;
     long credential_seconds, streams, source_streams, stream_seconds, drain_seconds;
     long tcp_connections, shared_ports, redis_seconds;

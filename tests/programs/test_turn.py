@@ -377,7 +377,7 @@ def test_turn_reads_its_limits_again():
         with turn("--config", path) as server:
             client = Client(server.port)
             assert client.allocate()[0] == 0
-            write(path, "turn:\n  user_allocations: 2\n  permissions: 1\n")
+            write(path, "turn:\n  user_allocations: 2\n  user_permissions: 1\n")
             server.process.send_signal(signal.SIGHUP)
             server.expect("read again", stream="err")
             peers = [attribute(0x12, peer_value((f"198.51.100.{last}", 80))) for last in (60, 61)]

@@ -144,8 +144,13 @@ static void allocation_free(struct ln_turn_server *server, ln_time now, struct t
     server->counts.transport[a->transport].allocations--;
     if (a->mobile)
         ln_map_remove_u64(&server->mobile, a->number);
-    if (a->user)
+    if (a->user) {
+        ln_turn_user_give_places(server->config.shared, a->user, LN_TURN_PLACE_PERMISSION,
+                                 a->permission_count);
+        ln_turn_user_give_places(server->config.shared, a->user, LN_TURN_PLACE_CHANNEL,
+                                 a->channel_count);
         ln_turn_user_leave(server->config.shared, a->user);
+    }
     ln_wipe(&a->key, sizeof a->key);
     ln_free(allocator, a->name);
     ln_free(allocator, a->permissions);

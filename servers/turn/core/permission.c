@@ -147,11 +147,13 @@ bool turn_peer_allowed(const struct turn_request *request, const struct ln_addre
 
 /* ---- installing ---- */
 
-/* Room for one more element: an expired one's place, or a new one; NULL at the limit. `expires_at`
- * is where an element keeps its expiry. */
-static void *place_for(const struct turn_request *request, void *array, size_t size,
-                       size_t expires_at, size_t *count, size_t *cap, size_t limit)
+/* Room for one more element: an expired one's place, or a new one; NULL at the limit of the
+ * allocation, of its user or of all. `expires_at` is where an element keeps its expiry. */
+static void *place_for(const struct turn_request *request, enum ln_turn_place kind, void *array,
+                       size_t size, size_t expires_at, size_t *count, size_t *cap, size_t limit)
 {
+    struct ln_turn_shared *shared = request->server->config.shared;
+    struct ln_turn_user *user = request->client->allocation->user;
     uint8_t **elements = array;
 
     for (size_t i = 0; i < *count; i++) {
@@ -161,9 +163,12 @@ static void *place_for(const struct turn_request *request, void *array, size_t s
         if (expires <= request->now)
             return *elements + i * size;
     }
-    if (*count >= limit ||
-        ln_grow(request->server->env->allocator, array, size, *count, cap, limit) != 0)
+    if (*count >= limit || !ln_turn_user_take_place(shared, user, kind))
         return NULL;
+    if (ln_grow(request->server->env->allocator, array, size, *count, cap, limit) != 0) {
+        ln_turn_user_give_places(shared, user, kind, 1);
+        return NULL;
+    }
     return *elements + (*count)++ * size;
 }
 
@@ -180,7 +185,7 @@ static bool install_permission(const struct turn_request *request, const struct 
             p = &a->permissions[i];
     fresh = !p;
     if (fresh)
-        p = place_for(request, &a->permissions, sizeof *p,
+        p = place_for(request, LN_TURN_PLACE_PERMISSION, &a->permissions, sizeof *p,
                       offsetof(struct turn_permission, expires), &a->permission_count,
                       &a->permission_cap, request->server->config.permissions_max);
     if (!p)
@@ -228,11 +233,28 @@ static int next_peer(const struct ln_stun_message *message, size_t *cursor,
     return 1;
 }
 
-/* 0, or the code of the error. Those that are not in force now need a place each. */
+/* Whether so many that are not in force now can be: each needs a place, an expired one's or a new
+ * one. */
+static bool has_room(const struct turn_request *request, size_t wanted)
+{
+    const struct turn_allocation *a = request->client->allocation;
+    size_t in_force = 0, expired;
+
+    for (size_t i = 0; i < a->permission_count; i++)
+        in_force += request->now < a->permissions[i].expires;
+    expired = a->permission_count - in_force;
+    if (wanted == 0 || wanted <= expired)
+        return true;
+    return in_force + wanted <= request->server->config.permissions_max &&
+           ln_turn_user_has_places(request->server->config.shared, a->user,
+                                   LN_TURN_PLACE_PERMISSION, wanted - expired);
+}
+
+/* 0, or the code of the error. */
 static uint16_t check_peers(const struct turn_request *request)
 {
     struct turn_allocation *a = request->client->allocation;
-    size_t in_force = 0, wanted = 0, cursor = 0, count = 0;
+    size_t wanted = 0, cursor = 0, count = 0;
     struct ln_address peer;
     int more;
 
@@ -247,9 +269,10 @@ static uint16_t check_peers(const struct turn_request *request)
             return code;
         wanted += turn_permission_find(a, request->now, &peer) == NULL;
     }
-    for (size_t i = 0; i < a->permission_count; i++)
-        in_force += request->now < a->permissions[i].expires;
-    return wanted > 0 && in_force + wanted > request->server->config.permissions_max ? 508 : 0;
+    if (has_room(request, wanted))
+        return 0;
+    request->server->counts.refused_places++;
+    return 508;
 }
 
 /* All the addresses of the request or none (RFC 8656, 10.2). */
@@ -316,11 +339,13 @@ void turn_channel_bind(struct turn_request *request)
     }
     code = check_peer(request, &peer, false);
     if (!code && !channel) {
-        channel = place_for(request, &a->channels, sizeof *channel,
+        channel = place_for(request, LN_TURN_PLACE_CHANNEL, &a->channels, sizeof *channel,
                             offsetof(struct turn_channel, expires), &a->channel_count,
                             &a->channel_cap, request->server->config.channels_max);
         if (channel)
             *channel = (struct turn_channel){ .expires = request->now }; /* none yet */
+        else
+            request->server->counts.refused_places++;
     }
     if (!code && (!channel || !install_permission(request, &peer)))
         code = 508;

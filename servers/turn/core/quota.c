@@ -27,6 +27,8 @@ struct ln_turn_shared {
     uint64_t secret[2];
     _Atomic uint32_t allocations_max, per_user_max;
     _Atomic uint64_t rate, user_rate;
+    _Atomic uint32_t places_max[LN_TURN_PLACE_KINDS], user_places_max[LN_TURN_PLACE_KINDS];
+    _Atomic uint32_t places[LN_TURN_PLACE_KINDS];
     _Atomic uint32_t allocations, users;
     _Atomic int64_t bucket;
     atomic_flag entering;
@@ -84,6 +86,10 @@ void ln_turn_shared_set_limits(struct ln_turn_shared *shared, const struct ln_tu
     atomic_store(&shared->per_user_max, limits->allocations_per_user);
     atomic_store(&shared->rate, limits->bytes_per_second);
     atomic_store(&shared->user_rate, limits->bytes_per_second_per_user);
+    atomic_store(&shared->places_max[LN_TURN_PLACE_PERMISSION], limits->permissions);
+    atomic_store(&shared->places_max[LN_TURN_PLACE_CHANNEL], limits->channels);
+    atomic_store(&shared->user_places_max[LN_TURN_PLACE_PERMISSION], limits->permissions_per_user);
+    atomic_store(&shared->user_places_max[LN_TURN_PLACE_CHANNEL], limits->channels_per_user);
 }
 
 /* ---- users ---- */
@@ -166,6 +172,41 @@ uint32_t ln_turn_shared_allocations(const struct ln_turn_shared *shared)
 size_t ln_turn_shared_users(const struct ln_turn_shared *shared)
 {
     return atomic_load(&shared->users);
+}
+
+/* ---- places ---- */
+
+static bool fits(uint32_t taken, size_t count, uint32_t most)
+{
+    return most == 0 || (taken <= most && count <= most - taken);
+}
+
+bool ln_turn_user_has_places(const struct ln_turn_shared *shared, const struct ln_turn_user *user,
+                             enum ln_turn_place kind, size_t count)
+{
+    return fits(atomic_load(&user->places[kind]), count,
+                atomic_load(&shared->user_places_max[kind])) &&
+           fits(atomic_load(&shared->places[kind]), count, atomic_load(&shared->places_max[kind]));
+}
+
+bool ln_turn_user_take_place(struct ln_turn_shared *shared, struct ln_turn_user *user,
+                             enum ln_turn_place kind)
+{
+    uint32_t own = atomic_fetch_add(&user->places[kind], 1);
+    uint32_t all = atomic_fetch_add(&shared->places[kind], 1);
+
+    if (fits(own, 1, atomic_load(&shared->user_places_max[kind])) &&
+        fits(all, 1, atomic_load(&shared->places_max[kind])))
+        return true;
+    ln_turn_user_give_places(shared, user, kind, 1);
+    return false;
+}
+
+void ln_turn_user_give_places(struct ln_turn_shared *shared, struct ln_turn_user *user,
+                              enum ln_turn_place kind, size_t count)
+{
+    atomic_fetch_sub(&user->places[kind], (uint32_t)count);
+    atomic_fetch_sub(&shared->places[kind], (uint32_t)count);
 }
 
 /* ---- tokens ---- */

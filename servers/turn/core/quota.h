@@ -28,14 +28,18 @@ struct ln_turn_limits {
     uint32_t allocations_per_user; /* 0: no limit, here and below */
     uint64_t bytes_per_second;     /* in all, both ways */
     uint64_t bytes_per_second_per_user;
+    uint32_t permissions, permissions_per_user; /* of all allocations */
+    uint32_t channels, channels_per_user;
 };
+
+enum ln_turn_place { LN_TURN_PLACE_PERMISSION, LN_TURN_PLACE_CHANNEL, LN_TURN_PLACE_KINDS };
 
 struct ln_turn_user {
     uint64_t hash; /* of the name, keyed */
     uint32_t held; /* allocations and reservations; under the flag */
     struct ln_turn_user *next;
     _Atomic int64_t bucket, share; /* when each is empty again */
-    _Atomic uint64_t bytes_from_client, bytes_from_peers;
+    _Atomic uint32_t places[LN_TURN_PLACE_KINDS];
 };
 
 struct ln_turn_shared;
@@ -56,6 +60,15 @@ LN_NODISCARD int ln_turn_user_enter(struct ln_turn_shared *shared, struct ln_byt
 void ln_turn_user_leave(struct ln_turn_shared *shared, struct ln_turn_user *user);
 uint32_t ln_turn_shared_allocations(const struct ln_turn_shared *shared);
 size_t ln_turn_shared_users(const struct ln_turn_shared *shared);
+
+/* Places for permissions and channels. An allocation keeps those that it has, for others when one
+ * expires, until it ends. Whether there are so many more for this user, and one of them taken. */
+bool ln_turn_user_has_places(const struct ln_turn_shared *shared, const struct ln_turn_user *user,
+                             enum ln_turn_place kind, size_t count);
+LN_NODISCARD bool ln_turn_user_take_place(struct ln_turn_shared *shared, struct ln_turn_user *user,
+                                          enum ln_turn_place kind);
+void ln_turn_user_give_places(struct ln_turn_shared *shared, struct ln_turn_user *user,
+                              enum ln_turn_place kind, size_t count);
 
 /* Whether a packet of this user may pass now. Takes from the buckets if so. */
 bool ln_turn_user_take(struct ln_turn_shared *shared, struct ln_turn_user *user, ln_time now,

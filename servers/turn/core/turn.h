@@ -194,6 +194,8 @@ LN_NODISCARD struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool,
     X(refused_capacity, "Allocations refused: limit of all, no port, or draining.")                \
     X(collisions,                                                                                  \
       "Permissions, and data to other clients, refused: the peer is another's on that port.")      \
+    X(refused_places, "Permissions and channels refused: an allocation, its user or all hold as "  \
+                      "many as they may.")                                                         \
     X(refused_peers, "Peer addresses refused by the policy.")                                      \
     X(dropped_malformed, "Dropped: not well-formed.")                                              \
     X(dropped_limited, "Dropped: unauthenticated requests above the limit of their source.")       \

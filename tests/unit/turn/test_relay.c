@@ -278,6 +278,39 @@ LN_TEST(relay, a_request_for_more_permissions_than_there_is_room_for_gives_none)
     rig_end(&rig);
 }
 
+LN_TEST(attack_21, permissions_and_channels_of_a_user_and_of_all_have_a_limit)
+{
+    struct rig rig;
+    struct rig_client one, two, bob;
+
+    rig_init(&rig);
+    rig.limits = (struct ln_turn_limits){
+        .permissions_per_user = 3, .permissions = 4, .channels_per_user = 1, .channels = 2
+    };
+    rig_start(&rig);
+    one = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    two = rig_client(&rig, "198.51.100.7:4001", "alice", "secret");
+    bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    CHECK(rig_allocate(&one, NULL) == 0 && rig_allocate(&two, NULL) == 0);
+    CHECK_EQUAL(rig_allocate(&bob, NULL), 0);
+    CHECK_EQUAL(rig_permit(&one, "198.51.100.90"), 0);
+    CHECK_EQUAL(rig_permit(&one, "198.51.100.91"), 0);
+    CHECK_EQUAL(rig_bind(&two, 0x4000, "198.51.100.90:9"), 0);
+    CHECK_EQUAL(rig_permit(&two, "198.51.100.91"), 508); /* three are alice's */
+    CHECK_EQUAL(rig_permit(&one, "198.51.100.90"), 0);   /* what is there is refreshed */
+    CHECK_EQUAL(rig_bind(&one, 0x4000, "198.51.100.90:9"), 508);
+    CHECK_EQUAL(rig_bind(&bob, 0x4000, "198.51.100.90:9"), 0);
+    CHECK_EQUAL(rig_permit(&bob, "198.51.100.91"), 508); /* four are all */
+    CHECK_EQUAL(rig_counts(&rig).refused_places, 3);
+    rig_advance(&rig, LN_SECONDS(300)); /* a place is its allocation's, for another peer */
+    CHECK_EQUAL(rig_permit(&one, "198.51.100.92"), 0);
+    CHECK_EQUAL(rig_permit(&bob, "198.51.100.93"), 0);
+    CHECK_EQUAL(rig_refresh(&two, 0), 0); /* and goes with it */
+    CHECK_EQUAL(rig_bind(&one, 0x4000, "198.51.100.90:9"), 0);
+    CHECK_EQUAL(rig_permit(&bob, "198.51.100.94"), 0);
+    rig_end(&rig);
+}
+
 static void tell_interfaces(struct rig *rig, const char *const *addresses, size_t count)
 {
     struct ln_interface list[2] = { { .up = true }, { .up = true } };
