@@ -254,6 +254,33 @@ LN_TEST(attack_19, a_flood_of_dtls_hellos_leaves_nothing_behind)
     rig_end(&rig);
 }
 
+/* Alerts, other handshake messages, application data, of one record or less, from whoever has no
+ * session: without a hello nothing begins. */
+LN_TEST(attack_19, datagrams_of_dtls_that_are_no_hello_begin_nothing)
+{
+    static const uint8_t kinds[] = { 20, 21, 22, 23, 24, 25, 63 };
+    uint8_t record[13 + 12 + 4] = { 0, 0xfe, 0xfd };
+    struct ln_path path = { RIG_LISTENER, { 0 }, { 0 } };
+    struct rig rig;
+    size_t before;
+
+    start(&rig);
+    path.local = rig_address("203.0.113.9:3478");
+    before = test_allocator()->live_bytes;
+    for (size_t i = 0; i < sizeof kinds * sizeof record; i++) {
+        path.remote = rig_address("198.51.100.7:4000");
+        path.remote.port = (uint16_t)(4000 + i);
+        record[0] = kinds[i % sizeof kinds];
+        record[12] = sizeof record - 13;
+        record[13] = 2; /* a ServerHello, as far as it is a handshake */
+        rig_receive(&rig, &path, record, 1 + i / sizeof kinds);
+        CHECK_EQUAL(rig.packet_count, 0);
+    }
+    CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 0);
+    CHECK_EQUAL(test_allocator()->live_bytes, before);
+    rig_end(&rig);
+}
+
 LN_TEST(attack_19, handshakes_that_stop_half_way_are_few_and_end)
 {
     struct secure_client c[3];
