@@ -1,70 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Workers and what they share. The addresses are bound before any thread starts, so that a port in
- * use is the caller's error. Counts are copied after each turn, for other threads to read; what the
- * owner changes goes to each worker as a message, and the owner waits until it is done. */
-#include "servers/turn/wiring/service.h"
+ * use is the caller's error. What the owner changes goes to each worker as a message, and the owner
+ * waits until it is done. */
+#include "servers/turn/wiring/worker.h"
 
 #include "base/address.h"
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "crypto/crypto.h"
 #include "crypto/rng.h"
-#include "io/loop.h"
 #include "io/sockaddr.h"
-#include "io/thread.h"
-#include "servers/turn/wiring/hall.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <string.h>
 #include <unistd.h>
-
-#define OPEN_WAIT    LN_SECONDS(5)
-#define CLOCK_PERIOD LN_SECONDS(1)
-#define LINKS_MAX    (4u * LN_TURN_CLIENTS_MAX)
-#define STREAM_QUEUE (256u * 1024)
-#define STREAMS_MAX  65536u
-
-struct worker {
-    struct ln_turn_service *service;
-    unsigned index; /* of this one, and of its box */
-    struct ln_rng rng;
-    struct ln_loop *loop;
-    struct ln_crypto *crypto;
-    struct ln_env env;
-    struct ln_certificate *certificate;
-    struct ln_turn_server *server;
-    struct ln_loop_endpoint *handle;
-    struct ln_loop_watch *inbox;
-    struct ln_thread thread;
-    ln_time clock_read;
-    pthread_mutex_t lock; /* of the next two */
-    struct ln_turn_counts counts;
-    size_t allocations;
-};
-
-struct ln_turn_service {
-    struct ln_turn_service_config config;
-    struct ln_rng rng;
-    struct ln_env env;
-    struct ln_turn_listen listen[LN_TURN_LISTEN_MAX]; /* with the ports bound */
-    struct ln_turn_relay relays[LN_TURN_RELAYS_MAX];
-    struct turn_hall *hall;
-    struct ln_turn_shared *shared; /* the hall's */
-    struct ln_turn_credentials *credentials;
-    struct ln_turn_policy policy;
-    struct ln_bytes certificate_pem, key_pem; /* own copies */
-    bool secure;                              /* there was one from the beginning */
-    unsigned worker_count;
-    struct worker workers[LN_TURN_WORKERS_MAX];
-    pthread_mutex_t event_lock;
-
-    /* an order to the workers, one at a time, and how many have yet to follow it */
-    pthread_mutex_t orders, order_lock;
-    pthread_cond_t order_done;
-    unsigned order_left;
-    bool drain;
-};
 
 /* ---- addresses ---- */
 
@@ -139,208 +89,6 @@ static void complete_policy(struct ln_turn_service *s, const struct ln_turn_poli
         s->policy.listening[i] = s->listen[i].address;
 }
 
-/* ---- a worker ---- */
-
-static void take_events(struct worker *w)
-{
-    struct ln_turn_service *s = w->service;
-    struct ln_turn_event event;
-
-    while (ln_turn_server_poll_event(w->server, &event)) {
-        if (!s->config.event)
-            continue;
-        pthread_mutex_lock(&s->event_lock);
-        s->config.event(s->config.ctx, &event);
-        pthread_mutex_unlock(&s->event_lock);
-    }
-}
-
-/* What its clients send to those of other workers and to residents. */
-static void send_parcels(struct worker *w)
-{
-    struct exchange_box *boxes = w->service->hall->boxes;
-    struct ln_buffer *parcel;
-    unsigned to;
-
-    while ((parcel = ln_turn_server_poll_parcel(w->server, &to)) != NULL)
-        exchange_add(boxes, w->index, to, parcel);
-    exchange_flush(boxes, w->index);
-}
-
-static void take_parcel(void *ctx, struct ln_buffer *parcel)
-{
-    struct worker *w = ctx;
-
-    ln_turn_server_take_parcel(w->server, ln_loop_now(w->loop), parcel);
-}
-
-static void inbox_ready(void *ctx, unsigned events)
-{
-    struct worker *w = ctx;
-
-    (void)events;
-    exchange_take(w->service->hall->boxes, w->index, take_parcel, w);
-    ln_loop_touch(w->handle);
-}
-
-static int open_box(struct worker *w)
-{
-    struct exchange_box *box = &w->service->hall->boxes[w->index];
-    int error = exchange_init(box);
-
-    return error ? error
-                 : ln_loop_watch_fd(w->loop, ln_mailbox_fd(&box->inbox), LN_LOOP_READABLE,
-                                    inbox_ready, w, &w->inbox);
-}
-
-static void after(void *ctx, ln_time now)
-{
-    struct worker *w = ctx;
-
-    send_parcels(w);
-
-    take_events(w);
-    if (now - w->clock_read >= CLOCK_PERIOD) {
-        w->clock_read = now;
-        ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
-    }
-    pthread_mutex_lock(&w->lock);
-    ln_turn_server_counts(w->server, &w->counts);
-    w->counts.dropped_exchange = w->service->hall->boxes[w->index].dropped;
-    w->allocations = ln_turn_server_allocations(w->server);
-    pthread_mutex_unlock(&w->lock);
-}
-
-static int wait_until_bound(struct worker *w, size_t *ret_failed)
-{
-    struct ln_turn_service *s = w->service;
-    ln_time end = ln_loop_now(w->loop) + OPEN_WAIT;
-
-    for (size_t i = 0; i < s->config.turn.listen_count; i++) {
-        int state;
-
-        *ret_failed = i;
-        while ((state = ln_turn_server_listening(w->server, i, &s->listen[i].address)) ==
-               LN_ERR_AGAIN) {
-            if (ln_loop_now(w->loop) > end)
-                return LN_ERR_TIMEOUT;
-            state = ln_loop_run_once(w->loop, LN_MILLISECONDS(100));
-            if (state)
-                return state;
-        }
-        if (state)
-            return state;
-    }
-    return 0;
-}
-
-/* Each worker has its own object, as references to one are not counted across threads. */
-static int take_certificate(struct worker *w)
-{
-    const struct ln_turn_service *s = w->service;
-    struct ln_certificate *certificate;
-    int error;
-
-    if (s->certificate_pem.len == 0)
-        return 0;
-    error = ln_certificate_import(&certificate, s->certificate_pem, s->key_pem, w->crypto);
-    if (error)
-        return error;
-    ln_certificate_unref(w->certificate);
-    w->certificate = certificate;
-    return 0;
-}
-
-/* What the service has now; the server keeps copies of all but the credentials. */
-static void take_config(struct worker *w)
-{
-    struct ln_turn_config turn = w->service->config.turn;
-
-    turn.certificate = w->certificate;
-    ln_turn_server_reload(w->server, &turn);
-}
-
-static bool wants(void *ctx, uint8_t first)
-{
-    const struct ln_turn_service *s = ctx;
-
-    return !s->secure && ln_turn_is_http(first); /* where there is TLS, no page comes without it */
-}
-
-static void take(void *ctx, int fd, const struct ln_address *remote, bool secure)
-{
-    const struct ln_turn_service *s = ctx;
-
-    s->config.take(s->config.take_ctx, fd, remote, secure);
-}
-
-static const struct ln_loop_taker taker = { wants, take };
-
-static int create_worker(struct ln_turn_service *s, struct worker *w, size_t *ret_failed)
-{
-    struct ln_loop_config loop = { .rng = &w->rng,
-                                   .links_max = LINKS_MAX,
-                                   .streams_max = STREAMS_MAX,
-                                   .stream_queue_max = STREAM_QUEUE,
-                                   .reuse_port = s->worker_count > 1,
-                                   /* a client's data comes to the worker of his allocation */
-                                   .by_source = s->config.turn.tcp_relay ? s->worker_count : 0,
-                                   .no_offload = s->config.no_offload,
-                                   .ignore_ecn = true };
-    struct ln_turn_config turn;
-    int error;
-
-    w->service = s;
-    w->index = (unsigned)(w - s->workers);
-    ln_crypto_rng(&w->rng);
-    pthread_mutex_init(&w->lock, NULL);
-    error = ln_crypto_create(&w->crypto, ln_allocator_libc());
-    if (!error)
-        error = ln_loop_create(&w->loop, &loop);
-    if (error)
-        return error;
-    w->env = *ln_loop_env(w->loop);
-    w->env.crypto = w->crypto;
-    error = take_certificate(w);
-    if (error)
-        return error;
-    turn = s->config.turn;
-    turn.certificate = w->certificate;
-    turn.worker = (uint8_t)w->index;
-    turn.watch_own = true;
-    turn.shared_port = s->config.take != NULL;
-    if (turn.shared_port)
-        ln_loop_set_taker(w->loop, &taker, s);
-    turn.relay_ports = (uint16_t)((turn.relay_ports + s->worker_count - 1) / s->worker_count);
-    error = ln_turn_server_create(&w->server, &turn, &w->env);
-    if (error)
-        return error;
-    ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
-    error = ln_loop_add_endpoint(w->loop, ln_turn_server_endpoint(w->server), after, w, &w->handle);
-    if (!error)
-        error = open_box(w);
-    return error ? error : wait_until_bound(w, ret_failed);
-}
-
-static void free_worker(struct worker *w)
-{
-    if (!w->service)
-        return;
-    ln_loop_remove_endpoint(w->handle);
-    ln_turn_server_free(w->server);
-    ln_certificate_unref(w->certificate);
-    ln_loop_free(w->loop);
-    ln_crypto_free(w->crypto);
-    pthread_mutex_destroy(&w->lock);
-}
-
-static void run(void *ctx)
-{
-    struct worker *w = ctx;
-
-    (void)!ln_loop_run(w->loop);
-}
-
 /* ---- orders ---- */
 
 static void order_followed(struct ln_turn_service *s)
@@ -353,36 +101,34 @@ static void order_followed(struct ln_turn_service *s)
 
 static void follow_reload(void *ctx)
 {
-    struct worker *w = ctx;
+    struct turn_worker *w = ctx;
 
-    (void)!take_certificate(w); /* it was tried before */
-    take_config(w);
+    (void)!turn_worker_take_certificate(w); /* it was tried before */
+    turn_worker_take_config(w);
     order_followed(w->service);
 }
 
 static void follow_users(void *ctx)
 {
-    struct worker *w = ctx;
+    struct turn_worker *w = ctx;
 
-    take_config(w);
+    turn_worker_take_config(w);
     order_followed(w->service);
 }
 
 static void follow_drain(void *ctx)
 {
-    struct worker *w = ctx;
+    struct turn_worker *w = ctx;
 
-    ln_turn_server_drain(w->server, w->service->drain);
+    turn_worker_take_drain(w);
     order_followed(w->service);
 }
 
 static void follow_settle(void *ctx)
 {
-    struct worker *w = ctx;
+    struct turn_worker *w = ctx;
 
-    send_parcels(w);
-    exchange_take_all(w->service->hall->boxes, w->index, take_parcel, w);
-    ln_loop_touch(w->handle);
+    turn_worker_settle(w);
     order_followed(w->service);
 }
 
@@ -584,13 +330,13 @@ int ln_turn_service_start(struct ln_turn_service **ret_service,
     s->worker_count = choose_workers(config);
     error = set_up(s);
     for (unsigned i = 0; i < s->worker_count && !error; i++)
-        error = create_worker(s, &s->workers[i], ret_failed);
+        error = turn_worker_create(s, &s->workers[i], ret_failed);
     if (!error)
         complete_policy(s, &s->config.policy); /* now with the ports that were bound */
     for (unsigned i = 0; i < s->worker_count && !error; i++)
-        take_config(&s->workers[i]);
+        turn_worker_take_config(&s->workers[i]);
     for (unsigned i = 0; i < s->worker_count && !error; i++)
-        error = ln_thread_start(&s->workers[i].thread, "turn", run, &s->workers[i]);
+        error = ln_thread_start(&s->workers[i].thread, "turn", turn_worker_run, &s->workers[i]);
     if (error) {
         ln_turn_service_stop(s);
         return error;
@@ -617,7 +363,7 @@ void ln_turn_service_stop(struct ln_turn_service *service)
     if (service->hall)
         turn_hall_close(service->hall, end_workers, service);
     for (unsigned i = 0; i < service->worker_count; i++)
-        free_worker(&service->workers[i]);
+        turn_worker_free(&service->workers[i]);
     turn_hall_unref(service->hall);
     ln_turn_credentials_free(service->credentials);
     pthread_mutex_destroy(&service->event_lock);
@@ -689,7 +435,7 @@ void ln_turn_service_counts(struct ln_turn_service *service, struct ln_turn_coun
 
     memset(&sum, 0, sizeof sum);
     for (unsigned i = 0; i < service->worker_count; i++) {
-        struct worker *w = &service->workers[i];
+        struct turn_worker *w = &service->workers[i];
 
         pthread_mutex_lock(&w->lock);
         add(&sum, &w->counts);
