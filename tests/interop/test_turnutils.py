@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 from relays import free_port, tls_options, turn_server
 from support import LINNET, run_all
@@ -48,8 +49,8 @@ def peers():
     raise AssertionError("no two free ports")
 
 
-def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "-w", "p")):
-    """Runs the client and reads how many messages it sent, received and lost."""
+def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "-w", "p"), after=None):
+    """Runs the client and reads how many messages it sent, received and lost; `after` looks at the server."""
     with turn_server(*more, port=port) as ports, peers() as peer:
         command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", *options, "-p", str(ports[transport]),
                    *credentials, "-e", "127.0.0.1", "-r", str(peer), "-n", str(MESSAGES), "-m", str(CLIENTS),
@@ -62,6 +63,8 @@ def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "
         sent, received = map(int, totals[-1])
         assert sent >= MESSAGES * CLIENTS and received == sent, (sent, received, text[-2000:])
         assert re.search(r"Total lost packets 0 \(", text), text[-2000:]
+        if after:
+            after()
 
 
 def test_turnutils_over_udp_with_channels():
@@ -70,6 +73,22 @@ def test_turnutils_over_udp_with_channels():
 
 def test_turnutils_over_udp_with_indications():
     client("-s")
+
+
+def test_turnutils_with_dont_fragment():
+    """It asks for it in Allocate, and has it in each Send indication: so many leave with DF."""
+    port = free_port(socket.SOCK_STREAM)
+
+    def count(at_least, at_most):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
+            sent = int(re.search(r"linnet_turn_whole_total (\d+)", answer.read().decode()).group(1))
+        assert at_least <= sent <= at_most, sent
+
+    metrics = ("--metrics", f"127.0.0.1:{port}")
+    every = MESSAGES * CLIENTS
+    client("-g", "-s", more=metrics, after=lambda: count(every, 4 * every))
+    client("-g", "-s", "-t", transport="tcp", more=metrics, after=lambda: count(every, 4 * every))
+    client("-g", more=metrics, after=lambda: count(0, 0))  # on channels it has no place
 
 
 def test_turnutils_over_udp_without_pairs_of_ports():

@@ -494,6 +494,35 @@ def test_turn_shares_ports_among_clients_whose_peers_differ():
             client.close()
 
 
+def nobody_listens_at():
+    with contextlib.closing(udp_peer("127.0.0.1")) as sock:
+        return sock.getsockname()
+
+
+def learns_that_nobody_listens(client):
+    code, answer = client.request(ALLOCATE, attribute(0x19, b"\x11\0\0\0"), attribute(0x1A, b""))  # DONT-FRAGMENT
+    assert code == 0, code
+    peer = nobody_listens_at()
+    permit(client, peer)
+    client.send(peer, b"hello?")
+    kind, indication = parse(client.receive())
+    assert kind == DATA | 0x10 and 0x13 not in indication, (kind, indication)
+    assert address_of(indication[0x12]) == peer
+    assert indication[0x8004] == bytes((0, 0, 3, 3, 0, 0, 0, 0)), indication  # RFC 8656, 18.13; RFC 792
+    client.close()
+
+
+def test_turn_tells_a_client_that_nobody_listens_at_a_peers_port():
+    for shared in ((), ("--shared-ports", "1")):
+        metrics = unused_port()
+        with turn("--allow-peer", "127.0.0.0/8", "--metrics", f"127.0.0.1:{metrics}", *shared) as server:
+            learns_that_nobody_listens(Client(server.port))
+            learns_that_nobody_listens(StreamClient(server.tcp))
+            eventually(lambda: counts(metrics)["icmp_told_total"] == 2)  # noqa: B023
+            told = counts(metrics)
+            assert told["icmp_limited_total"] == told["icmp_ignored_total"] == 0, told
+
+
 class Redis:
     """Debian's redis-server in a folder of its own; what is said to it is written here byte by byte."""
 
