@@ -56,7 +56,7 @@ static void sign(const struct turn_double *t, struct ln_stun_builder *b)
     size_t len = key_of(t, key);
 
     key[0] ^= t->wrong_integrity;
-    if (t->algorithm != 0)
+    if (t->algorithm != 0 && !t->weak_integrity)
         ln_stun_add_integrity_sha256(b, (struct ln_bytes){ key, len });
     else
         ln_stun_add_integrity(b, (struct ln_bytes){ key, len });

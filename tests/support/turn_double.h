@@ -43,6 +43,7 @@ struct turn_double {
     unsigned refusals;        /* so many of the first Allocates; 0: all */
     bool unsigned_errors;
     bool wrong_integrity; /* its successes are signed with another key */
+    bool weak_integrity;  /* with SHA-1, whatever was agreed on */
     bool silent;
     uint16_t refuse_permission, refuse_channel;
     enum turn_double_mobility mobility;

@@ -96,6 +96,69 @@ LN_TEST(attack_1, short_and_garbled_datagrams_get_no_answer)
     agents_free(&s);
 }
 
+static struct {
+    struct ln_path path;
+    struct ln_stun_id id;
+} asked[64];
+static size_t asked_count;
+
+/* Keeps what a asks, and lets nothing pass. */
+static bool keep_requests(struct wire *wire, int node, const struct ln_path *path,
+                          const uint8_t *data, size_t len)
+{
+    struct ln_stun_message m;
+
+    (void)wire;
+    if (node == s.a.node && ln_stun_parse(data, len, &m) == 0 && m.kind == LN_STUN_REQUEST &&
+        asked_count < 64) {
+        asked[asked_count].path = *path;
+        asked[asked_count++].id = m.id;
+    }
+    return true;
+}
+
+static void answer_487(size_t i)
+{
+    const char *pwd = ln_ice_local_pwd(s.b.ice);
+    struct ln_stun_builder b;
+    uint8_t data[256];
+    int len;
+
+    ln_stun_begin(&b, data, sizeof data, LN_STUN_ERROR, LN_STUN_BINDING, &asked[i].id);
+    ln_stun_add_error(&b, 487, NULL);
+    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+    ln_stun_add_fingerprint(&b);
+    len = ln_stun_finish(&b);
+    (void)feed(&asked[i].path, data, (size_t)len);
+}
+
+LN_TEST(attack_8, a_peer_that_answers_487_for_ever_is_bounded)
+{
+    unsigned switches = 0, answered = 0;
+    bool controlling;
+
+    agents_init(&s);
+    CHECK(agents_create(&s));
+    wire_interface(&s.wire, s.a.node, "192.168.1.2");
+    wire_interface(&s.wire, s.b.node, "192.168.1.3");
+    s.wire.filter = keep_requests;
+    asked_count = 0;
+    agents_start(&s);
+    for (int round = 0; round < 400; round++) {
+        agents_run(&s, LN_MILLISECONDS(50));
+        controlling = s.a.ice->controlling;
+        for (size_t i = 0; i < asked_count; i++, answered++) {
+            answer_487(i);
+            switches += s.a.ice->controlling != controlling;
+            controlling = s.a.ice->controlling;
+        }
+        asked_count = 0;
+    }
+    CHECK(answered > LN_ICE_ROLE_SWITCHES_MAX);
+    CHECK_EQUAL(switches, LN_ICE_ROLE_SWITCHES_MAX);
+    agents_free(&s);
+}
+
 /* Who knows the credentials, as the peer does, and guesses the address. */
 LN_TEST(attack_6, under_the_relay_policy_a_check_past_the_relay_gets_no_answer)
 {

@@ -242,6 +242,62 @@ LN_TEST(turn_attack, a_success_with_another_key_is_no_success)
     tear_down();
 }
 
+/* RFC 8489, 9.2.5 and 16.1.3: the right key is not enough. */
+LN_TEST(turn_attack, a_success_with_less_than_was_agreed_on_is_no_success)
+{
+    set_up();
+    server.algorithm = 2;
+    server.weak_integrity = true;
+    config.allocate_rc = 3;
+    config.allocate_rm = 2;
+    CHECK(start());
+    run(LN_SECONDS(5));
+    CHECK(server.allocates > 0);
+    CHECK(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_INTEGRITY) > 0);
+    CHECK_EQUAL(ln_turn_client_error_code(user.turn), LN_TURN_CLIENT_CODE_NONSENSE);
+    tear_down();
+}
+
+/* An answer to the Refresh that is under way, as anybody might make it who saw that. */
+static int answer_refresh(enum ln_stun_class kind, uint16_t method)
+{
+    uint8_t data[512], *payload;
+    struct ln_stun_message request;
+    struct ln_stun_builder b;
+    struct ln_address from;
+    size_t payload_len;
+    int len;
+
+    CHECK(ln_turn_client_refresh(user.turn, wire.now));
+    len = ln_turn_client_poll(user.turn, wire.now, data, sizeof data);
+    CHECK(len > 0 && ln_stun_parse(data, (size_t)len, &request) == 0);
+    ln_stun_begin(&b, data, sizeof data, kind, method, &request.id);
+    if (kind == LN_STUN_ERROR) {
+        ln_stun_add_error(&b, 300, NULL);
+        ln_stun_add_address(&b, LN_STUN_ALTERNATE_SERVER, &peer.local);
+    }
+    len = ln_stun_finish(&b);
+    return ln_turn_client_receive(user.turn, wire.now, data, (size_t)len, &from, &payload,
+                                  &payload_len);
+}
+
+LN_TEST(turn_attack, an_allocation_is_not_lost_by_a_300_that_proves_nothing)
+{
+    CHECK(allocated());
+    peer.local.port = 3478;
+    CHECK_EQUAL(answer_refresh(LN_STUN_ERROR, LN_STUN_REFRESH), LN_ERR_INTEGRITY);
+    CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
+    tear_down();
+}
+
+LN_TEST(turn_attack, an_answer_to_another_method_is_none)
+{
+    CHECK(allocated());
+    CHECK_EQUAL(answer_refresh(LN_STUN_SUCCESS, LN_STUN_ALLOCATE), LN_ERR_NOT_FOUND);
+    CHECK_EQUAL(ln_turn_client_dropped(user.turn, LN_TURN_CLIENT_DROP_TRANSACTION), 1);
+    tear_down();
+}
+
 LN_TEST(turn_client, fails_with_401_when_the_password_is_wrong_and_asks_no_more)
 {
     set_up();
@@ -531,6 +587,16 @@ LN_TEST(attack_29, a_lifetime_of_for_ever_is_refreshed_within_the_hour_all_the_s
     run(LN_SECONDS(3700));
     CHECK_EQUAL(ln_turn_client_state(user.turn), LN_TURN_CLIENT_READY);
     CHECK(server.refreshes >= 1 && server.refreshes <= 2);
+    tear_down();
+}
+
+LN_TEST(attack_29, a_lifetime_of_a_second_does_not_make_us_ask_all_the_time)
+{
+    set_up();
+    server.lifetime_s = 1;
+    CHECK(start());
+    run(LN_SECONDS(60));
+    CHECK(server.refreshes <= 12);
     tear_down();
 }
 
