@@ -665,6 +665,31 @@ LN_TEST(io_udp, one_that_is_to_stay_whole_changes_nothing_for_those_after_it)
     probe_loop_close();
 }
 
+/* Of IPv6, as the largest of IPv4 fits into the loopback's 65,536 bytes. */
+LN_TEST(io_udp, one_that_the_first_link_does_not_take_whole_is_told_with_its_mtu)
+{
+    const struct ln_answer *failed;
+    struct pair p;
+
+    probe_loop(NULL);
+    pair_open(&p, "[::1]:0", "[::1]:0");
+    p.shot.template.len = LN_TRANSMIT_BYTES_MAX;
+    p.shot.template.whole = true;
+    p.shot.count = 1;
+    ln_loop_touch(p.a.handle);
+    failed = wait_answer(&p.a, LN_ANSWER_SEND_FAILED, 0);
+    TRY_EQUAL(failed->error, LN_ERR_TOO_BIG);
+    TRY_EQUAL(failed->icmp.type, 2);
+    TRY_EQUAL(failed->icmp.code, 0);
+    TRY_EQUAL(failed->icmp.mtu, 65536);
+    TRY(ln_address_equal(&failed->path.remote, &p.path_a.remote));
+    p.shot.template.whole = false;
+    pair_shoot(&p, 1); /* in fragments */
+    TRY_EQUAL(p.seen.len, LN_TRANSMIT_BYTES_MAX);
+    TRY_EQUAL(probe_count(&p.a, LN_ANSWER_SEND_FAILED), 1);
+    probe_loop_close();
+}
+
 /* As it is of no link's, there is no MTU to be told. */
 LN_TEST(io_udp, one_that_no_link_takes_is_told_without_icmp)
 {
