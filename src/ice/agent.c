@@ -84,6 +84,7 @@ int ln_ice_create(struct ln_ice **ret_ice, const struct ln_ice_config *config,
     ice->asked_to_control = config->controlling;
     ice->controlling = config->controlling && !config->lite;
     ice->tie_breaker = ln_rng_u64(env->rng);
+    ice->trace_id = (uint32_t)ice->tie_breaker;
     ice->state = LN_ICE_CONNECTION_STATE_NEW;
     ice->previous_until = LN_TIME_NEVER;
     ln_list_init(&ice->busy);

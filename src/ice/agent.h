@@ -228,8 +228,9 @@ struct ln_ice {
     bool peer_asks;        /* lite: the other side checks what was chosen (RFC 7675) */
     uint8_t state;         /* enum ln_ice_connection_state */
     bool wake, closed;
-    uint64_t tie_breaker;
+    uint64_t tie_breaker;        /* another one after each 487 (RFC 8445, 7.2.5.1) */
     struct ln_ice_pair *sending; /* where data goes */
+    uint32_t trace_id;           /* which agent it is, in traces: of the first one */
     uint32_t quiet_pair;         /* id of the pair that was asked because it had gone quiet, */
     ln_time quiet_since;         /* its last sign before that, */
     ln_time quiet_asked;         /* and when it was asked */
@@ -459,6 +460,9 @@ void ln_ice_describe_local(const struct ln_ice *ice, const struct ln_ice_generat
 /* probes.c */
 /* A probe from each socket to each STUN server of its family. */
 void ln_ice_want_probes(struct ln_ice *ice, ln_time now);
+/* A server that has no relay for us still tells how it sees us (RFC 8445, 5.1.1.2). */
+void ln_ice_probe_instead(struct ln_ice *ice, ln_link link, size_t server,
+                          const struct ln_address *to);
 void ln_ice_run_probe(struct ln_ice *ice, struct ln_ice_probe *probe, ln_time now);
 void ln_ice_probe_failed(struct ln_ice *ice, struct ln_ice_probe *probe, uint16_t code,
                          enum ln_ice_error_text text);

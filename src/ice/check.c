@@ -18,7 +18,7 @@ void ln_ice_pair_set_state(struct ln_ice *ice, struct ln_ice_pair *pair,
 {
     if (pair->state == state && pair->failure == failure)
         return;
-    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_PAIR, ice->tie_breaker, pair->id,
+    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_PAIR, ice->trace_id, pair->id,
                   pair->state, state, failure);
     pair->state = (uint8_t)state;
     pair->failure = (uint8_t)failure;

@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "base/time.h"
 
 #include <string.h>
@@ -265,6 +266,7 @@ static void role_refused(struct ln_ice *ice, struct ln_ice_pair *pair, ln_time n
         }
         g->role_switches++;
         ln_ice_change_role(ice, !ice->controlling);
+        ice->tie_breaker = ln_rng_u64(ice->env->rng);
     }
     if (pair->state == LN_ICE_PAIR_SUCCEEDED)
         return;

@@ -72,8 +72,8 @@ static struct ln_ice_local *add_local(struct ln_ice *ice, struct ln_ice_generati
     local->foundation = foundation_for(g, model);
     ln_list_append(&g->locals, &local->in_generation);
     g->local_count++;
-    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_CANDIDATE, ice->tie_breaker, 1,
-                  local->type, 0, 0);
+    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_CANDIDATE, ice->trace_id, 1, local->type,
+                  0, 0);
     if (model->signalled)
         ln_ice_signal_local(ice, local);
     return local;

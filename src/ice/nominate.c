@@ -26,7 +26,7 @@ void ln_ice_change_role(struct ln_ice *ice, bool controlling)
     for (i = 0; i < g->list.count; i++)
         ln_ice_pair_set_priority(g->list.pairs[i], controlling);
     ln_ice_check_list_sort(&g->list);
-    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_ROLE, ice->tie_breaker, controlling, 0, 0,
+    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_ROLE, ice->trace_id, controlling, 0, 0,
                   0);
     ln_ice_push_event(
         ice, &(struct ln_ice_event_entry){ .kind = LN_ICE_EVENT_ROLE, .value = controlling });

@@ -70,6 +70,15 @@ void ln_ice_want_probes(struct ln_ice *ice, ln_time now)
         }
 }
 
+void ln_ice_probe_instead(struct ln_ice *ice, ln_link link, size_t server,
+                          const struct ln_address *to)
+{
+    for (size_t i = 0; i < ice->link_count; i++)
+        if (ice->links[i].link == link && ln_ice_link_is_ours(ice, &ice->links[i]) &&
+            ln_ice_open_to_all(ice) && ln_ice_is_gathering(ice->current))
+            add_probe(ice, &ice->links[i], server, to, ice->now);
+}
+
 void ln_ice_probe_failed(struct ln_ice *ice, struct ln_ice_probe *probe, uint16_t code,
                          enum ln_ice_error_text text)
 {

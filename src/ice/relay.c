@@ -255,6 +255,9 @@ static void allocation_failed(struct ln_ice *ice, struct ln_ice_relay *relay)
 {
     uint16_t code = ln_turn_client_error_code(relay->turn);
 
+    if ((code == 486 || code == 508) && !relay->done && relay->way.over == LN_ICE_OVER_UDP &&
+        relay->generation == ice->current)
+        ln_ice_probe_instead(ice, relay->way.link, relay->server_index, &relay->way.server);
     switch (code) {
     case LN_TURN_CLIENT_CODE_TIMEOUT:
         ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);

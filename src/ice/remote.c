@@ -171,7 +171,7 @@ struct ln_ice_pair *ln_ice_pair_for_check(struct ln_ice *ice, struct ln_ice_gene
         remote->usable = true;
         /* Unlike all others, so that nothing is frozen behind it (RFC 8445, 7.3.1.3). */
         remote->foundation = remote->id;
-        ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_CANDIDATE, ice->tie_breaker, 0,
+        ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_CANDIDATE, ice->trace_id, 0,
                       remote->type, 0, 0);
     }
     return add_pair(ice, g, base, remote, true);

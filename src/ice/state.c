@@ -32,8 +32,8 @@ void ln_ice_set_state(struct ln_ice *ice, enum ln_ice_connection_state state)
 {
     if (ice->state == state)
         return;
-    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_STATE, ice->tie_breaker, ice->state,
-                  state, 0, 0);
+    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_STATE, ice->trace_id, ice->state, state,
+                  0, 0);
     ice->state = (uint8_t)state;
     ln_ice_push_event(
         ice, &(struct ln_ice_event_entry){ .kind = LN_ICE_EVENT_STATE, .value = (uint32_t)state });
@@ -104,7 +104,7 @@ static void update_sending(struct ln_ice *ice)
         ln_ice_begin_check(ice, ice->sending, false, ice->now); /* where we are now */
     ice->announced = id;
     ice->selected_changes += id != 0;
-    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_SELECTED, ice->tie_breaker, id,
+    ln_trace_emit(ice->env->trace, ice->now, LN_TRACE_ICE_SELECTED, ice->trace_id, id,
                   ice->sending ? ice->sending->current_rtt / 1000 : 0, 0, 0);
     ln_ice_push_event(
         ice, &(struct ln_ice_event_entry){ .kind = LN_ICE_EVENT_SELECTED_PAIR, .value = id });

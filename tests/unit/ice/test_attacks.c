@@ -136,6 +136,7 @@ LN_TEST(attack_8, a_peer_that_answers_487_for_ever_is_bounded)
 {
     unsigned switches = 0, answered = 0;
     bool controlling;
+    uint64_t before; /* RFC 8445, 7.2.5.1: with each 487 that is followed comes another one */
 
     agents_init(&s);
     CHECK(agents_create(&s));
@@ -148,8 +149,10 @@ LN_TEST(attack_8, a_peer_that_answers_487_for_ever_is_bounded)
         agents_run(&s, LN_MILLISECONDS(50));
         controlling = s.a.ice->controlling;
         for (size_t i = 0; i < asked_count; i++, answered++) {
+            before = s.a.ice->tie_breaker;
             answer_487(i);
             switches += s.a.ice->controlling != controlling;
+            CHECK((s.a.ice->tie_breaker != before) == (s.a.ice->controlling != controlling));
             controlling = s.a.ice->controlling;
         }
         asked_count = 0;

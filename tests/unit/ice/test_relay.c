@@ -200,6 +200,26 @@ LN_TEST(relay, reports_why_a_server_gave_no_address)
     }
 }
 
+/* RFC 8445, 5.1.1.2; under the relay policy it is of no use. */
+LN_TEST(relay, a_server_without_one_to_give_tells_at_least_how_it_sees_us)
+{
+    static const uint16_t codes[] = { 486, 508, 403 };
+
+    for (size_t i = 0; i < 4; i++) {
+        if (i < 3)
+            set_up(WIRE_NAT_SYMMETRIC, WIRE_NAT_SYMMETRIC, 1);
+        else
+            only_relays(1);
+        servers[0].refuse_allocate = codes[i % 3];
+        agents_start(&s);
+        agents_run(&s, LN_SECONDS(2));
+        CHECK(s.a.gathered);
+        CHECK_EQUAL(s.a.last_error.error.code, codes[i % 3]);
+        CHECK_EQUAL(candidates_of_type(&s.a, LN_CANDIDATE_SRFLX), i < 2);
+        agents_free(&s);
+    }
+}
+
 /* RFC 8656, 7.4: somebody else had our port at the NAT. */
 LN_TEST(relay, is_asked_for_from_two_other_ports_when_ours_is_taken_for_anothers)
 {
