@@ -356,7 +356,7 @@ static void send_failed(struct fuzz *f, ln_link link, const uint8_t *data, size_
     f->to_clients = f->icmp = 0;
     f->e.ops->answer(f->server, f->now, &a);
     drive(f);
-    if (f->to_clients > 1 || f->icmp != f->to_clients)
+    if (f->icmp > 1 || f->to_clients > f->icmp) /* fewer: he has another port meanwhile */
         abort();
 }
 
