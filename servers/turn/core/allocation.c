@@ -190,6 +190,49 @@ void turn_allocation_end(struct ln_turn_server *server, ln_time now,
         turn_client_part(server, now, next);
 }
 
+static void set_timer(struct ln_turn_server *server, struct turn_allocation *a)
+{
+    ln_time next = LN_TIME_NEVER;
+
+    a->expires = LN_TIME_IMMEDIATE;
+    for (size_t i = 0; i < TURN_FAMILIES; i++) {
+        if (a->relays[i].state != TURN_RELAY_OPEN)
+            continue;
+        next = ln_time_min(next, a->relays[i].expires);
+        a->expires = ln_time_max(a->expires, a->relays[i].expires);
+    }
+    turn_set_timer(server, &a->timer, next);
+}
+
+void turn_allocation_prolong(struct ln_turn_server *server, ln_time now, struct turn_allocation *a,
+                             size_t index, ln_duration lifetime)
+{
+    a->lifetime = lifetime;
+    for (size_t i = 0; i < TURN_FAMILIES; i++)
+        if (index == TURN_FAMILIES || index == i)
+            a->relays[i].expires = now + lifetime;
+    set_timer(server, a);
+}
+
+/* A relay whose family was not refreshed goes; with the last one, or when it was adrift for too
+ * long, the allocation. */
+void turn_allocation_on_timeout(struct ln_turn_server *server, ln_time now,
+                                struct turn_allocation *a)
+{
+    bool left = false;
+
+    for (size_t i = 0; i < TURN_FAMILIES; i++)
+        left |= a->relays[i].state == TURN_RELAY_OPEN && !ln_time_due(a->relays[i].expires, now);
+    if (!left || !a->client) {
+        turn_allocation_end(server, now, a, LN_TURN_END_EXPIRED);
+        return;
+    }
+    for (size_t i = 0; i < TURN_FAMILIES; i++)
+        if (a->relays[i].state == TURN_RELAY_OPEN && ln_time_due(a->relays[i].expires, now))
+            turn_relay_close(server, &a->relays[i]);
+    set_timer(server, a);
+}
+
 /* A token that nobody guesses for the claimed next port; its end is in the heap. */
 static bool reserve_next(struct ln_turn_server *server, ln_time now, struct turn_allocation *a)
 {
@@ -334,8 +377,7 @@ static void opening_done(struct ln_turn_server *server, ln_time now, struct turn
         return;
     }
     a->opening = false;
-    a->expires = now + a->lifetime;
-    turn_set_timer(server, &a->timer, a->expires);
+    turn_allocation_prolong(server, now, a, TURN_FAMILIES, a->lifetime);
     server->counts.allocations++;
     event.relayed = first->told;
     turn_event_name(&event, request.name);

@@ -87,6 +87,7 @@ struct turn_relay {
     uint8_t attempts;
     uint32_t id; /* of the request, while asked */
     ln_link link;
+    ln_time expires; /* each family by itself (RFC 8656, 8.1) */
     /* on a port that is shared */
     struct turn_port *port;
     struct ln_list on_port;
@@ -180,7 +181,7 @@ struct turn_allocation {
     uint8_t transport;       /* enum ln_turn_transport, of the last client */
     uint32_t serial;         /* of the ticket that is good */
     struct ln_stun_id mover; /* the request that moved it last */
-    ln_time expires;         /* the timer may be set to less */
+    ln_time expires;         /* with its last relay; the timer may be set to less */
 
     bool tcp; /* RFC 6062 */
     struct ln_list connections;
@@ -351,6 +352,11 @@ void turn_allocate(struct turn_request *request);
 ln_duration turn_lifetime_of(const struct turn_request *request, ln_duration least);
 /* The relay's index for a value of REQUESTED-ADDRESS-FAMILY; false when it is none. */
 bool turn_family_index(uint32_t value, size_t *ret_index);
+/* Gives its relays this lifetime: that of one family, or (TURN_FAMILIES) all. */
+void turn_allocation_prolong(struct ln_turn_server *server, ln_time now, struct turn_allocation *a,
+                             size_t index, ln_duration lifetime);
+void turn_allocation_on_timeout(struct ln_turn_server *server, ln_time now,
+                                struct turn_allocation *a);
 void turn_allocation_end(struct ln_turn_server *server, ln_time now,
                          struct turn_allocation *allocation, enum ln_turn_end end);
 /* One of its sockets has been answered for. */

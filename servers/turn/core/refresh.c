@@ -13,14 +13,6 @@
 
 #include <string.h>
 
-static void set_expiry(struct turn_request *request, struct turn_allocation *a,
-                       ln_duration lifetime)
-{
-    a->lifetime = lifetime;
-    a->expires = request->now + lifetime;
-    turn_set_timer(request->server, &a->timer, a->expires);
-}
-
 /* `a` is NULL when it is no more. */
 static void answer(const struct turn_request *request, const struct turn_allocation *a,
                    ln_duration lifetime)
@@ -55,7 +47,7 @@ void turn_refresh(struct turn_request *request)
     struct turn_allocation *a = request->client->allocation;
     ln_duration lifetime = turn_lifetime_of(request, 0);
     uint32_t family;
-    size_t index = 0;
+    size_t index = TURN_FAMILIES;
 
     if (ln_stun_find_u32(request->message, LN_STUN_REQUESTED_ADDRESS_FAMILY, &family)) {
         if (!turn_family_index(family, &index) || a->relays[index].state != TURN_RELAY_OPEN) {
@@ -73,7 +65,7 @@ void turn_refresh(struct turn_request *request)
         return;
     }
     lifetime = ln_time_max(lifetime, LN_TURN_LIFETIME_DEFAULT);
-    set_expiry(request, a, lifetime);
+    turn_allocation_prolong(request->server, request->now, a, index, lifetime);
     answer(request, a, lifetime);
 }
 
@@ -215,6 +207,6 @@ void turn_move(struct turn_request *request)
         a->mover = request->message->id;
         request->server->counts.moved++;
     }
-    set_expiry(request, a, lifetime);
+    turn_allocation_prolong(request->server, request->now, a, TURN_FAMILIES, lifetime);
     answer(request, a, lifetime);
 }

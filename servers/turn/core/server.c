@@ -343,8 +343,7 @@ static void expire(struct ln_turn_server *server, ln_time now, struct turn_timer
 
     switch (timer->kind) {
     case TURN_ALLOCATION:
-        turn_allocation_end(server, now, LN_CONTAINER(timer, struct turn_allocation, timer),
-                            LN_TURN_END_EXPIRED);
+        turn_allocation_on_timeout(server, now, LN_CONTAINER(timer, struct turn_allocation, timer));
         break;
     case TURN_RESERVATION:
         turn_reservation_end(server, LN_CONTAINER(timer, struct turn_reservation, timer));

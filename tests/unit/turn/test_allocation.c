@@ -462,6 +462,39 @@ LN_TEST(allocation, a_second_family_without_a_port_left_is_told_so)
     rig_end(&rig);
 }
 
+/* RFC 8656, 8.1. */
+LN_TEST(allocation, each_family_is_refreshed_by_itself_or_both_together)
+{
+    static const uint8_t ipv6[4] = { 2 };
+    struct rig rig;
+    struct rig_client a;
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    for (uint32_t family = 0; family < 3; family++) { /* 0: both */
+        rig_init(&rig);
+        rig_start(&rig);
+        a = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+        CHECK_EQUAL(allocate_with(&a, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, ipv6, 4, &answer), 0);
+        rig_advance(&rig, LN_SECONDS(500));
+        rig_begin(&call, &a, LN_STUN_REFRESH);
+        if (family > 0)
+            ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_ADDRESS_FAMILY, family << 24);
+        CHECK_EQUAL(rig_call(&call, &answer), 0);
+        rig_advance(&rig, LN_SECONDS(100) - 1);
+        CHECK_EQUAL(rig.open_count, 3); /* with the listener */
+        rig_advance(&rig, 1);
+        CHECK_EQUAL(rig.open_count, family == 0 ? 3 : 2);
+        CHECK_EQUAL(rig_permit(&a, "198.51.100.99"), family == 2 ? 443 : 0);
+        CHECK_EQUAL(rig_permit(&a, "2001:db8:9::9"), family == 1 ? 443 : 0);
+        rig_advance(&rig, LN_SECONDS(500) - 1);
+        CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
+        rig_advance(&rig, 1);
+        CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
+        rig_end(&rig);
+    }
+}
+
 LN_TEST(allocation, an_even_port_may_be_had_in_both_families_but_none_beside_it)
 {
     struct rig rig;
