@@ -129,7 +129,7 @@ static void check_sent(struct fuzz *f, const struct ln_transmit *out)
             f->icmp += payload.len == 8 && (payload.data[2] == 3 || payload.data[2] == 11);
         else if (out->path.link == f->clients[2].link)
             (void)ln_stun_find_u32(&m, LN_STUN_CONNECTION_ID, &f->connection_id);
-        if (m.data && ln_stun_find(&m, LN_STUN_MOBILITY_TICKET, &payload) &&
+        if (m.data && ln_stun_find(&m, LN_STUN_MOBILITY_TICKET, &payload) && payload.len > 0 &&
             payload.len <= sizeof f->ticket) {
             memcpy(f->ticket, payload.data, payload.len);
             f->ticket_len = payload.len;
