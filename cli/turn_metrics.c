@@ -83,6 +83,10 @@ void turn_metrics_write(struct ln_metrics_text *out, struct ln_turn_service *ser
     ln_metrics_value(out, "turn_" #name_ "_total", NULL, NULL, c.name_);
     LN_TURN_COUNTER_TABLE(ROW)
 #undef ROW
+    ln_metrics_head(out, "turn_ended_total", "counter", "Allocations that ended, by why.");
+    for (unsigned k = 0; k < LN_TURN_END_COUNT; k++)
+        ln_metrics_value(out, "turn_ended_total", "reason", ln_turn_end_name((enum ln_turn_end)k),
+                         c.ended[k]);
     ln_metrics_head(out, "turn_refused_peers_by_class_total", "counter",
                     "Peer addresses refused, by what they are.");
     for (unsigned k = 1; k < LN_TURN_CLASS_COUNT; k++)
@@ -98,13 +102,6 @@ static const char *event_name(enum ln_turn_event_kind kind)
                                          "refused",   "refused-peer", "wrong-credentials" };
 
     return names[kind];
-}
-
-static const char *end_name(enum ln_turn_end end)
-{
-    static const char *const names[] = { "expired", "deleted", "closed", "server" };
-
-    return names[end];
 }
 
 static void write_stamp(FILE *out)
@@ -156,8 +153,8 @@ void turn_log_event(FILE *out, const struct ln_turn_event *event, bool addresses
         fprintf(out,
                 ",\"reason\":\"%s\",\"seconds\":%.3f,\"bytes_from_client\":%" PRIu64
                 ",\"bytes_to_client\":%" PRIu64,
-                end_name(event->end), (double)event->duration / 1e9, event->bytes_from_client,
-                event->bytes_to_client);
+                ln_turn_end_name(event->end), (double)event->duration / 1e9,
+                event->bytes_from_client, event->bytes_to_client);
     if (addresses) {
         write_address(out, "client", &event->client);
         write_address(out, "relayed", &event->relayed);

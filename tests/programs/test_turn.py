@@ -318,6 +318,9 @@ def test_turn_metrics_and_log_tell_what_happened_without_addresses():
         client.close()
         ended = json.loads(server.expect('"ended"').string)
         assert ended["reason"] == "deleted" and ended["bytes_to_client"] == 0, ended
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS).read().decode()
+        assert 'linnet_turn_ended_total{reason="deleted"} 1\n' in text, text
+        assert 'linnet_turn_ended_total{reason="expired"} 0\n' in text, text
 
 
 def test_turn_log_tells_the_bytes_of_each_user():

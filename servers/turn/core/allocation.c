@@ -181,8 +181,10 @@ void turn_allocation_end(struct ln_turn_server *server, ln_time now,
     if (client)
         event.client = client->path.remote;
     turn_event_name(&event, (struct ln_bytes){ (uint8_t *)allocation->name, allocation->name_len });
-    if (!allocation->opening)
+    if (!allocation->opening) {
+        server->counts.ended[end]++;
         turn_tell(server, &event);
+    }
     allocation_free(server, now, allocation);
     if (client)
         turn_client_part(server, now, client);

@@ -29,6 +29,13 @@ const char *ln_turn_transport_name(enum ln_turn_transport transport)
     return names[transport];
 }
 
+const char *ln_turn_end_name(enum ln_turn_end end)
+{
+    static const char *const names[] = { "expired", "deleted", "closed", "server" };
+
+    return names[end];
+}
+
 /* ---- for the other files ---- */
 
 int64_t turn_wall_seconds(const struct ln_turn_server *server, ln_time now)

@@ -238,6 +238,15 @@ LN_NODISCARD struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool,
     X(tickets_of_others, "Mobility tickets refused: of another user.")                             \
     X(events_lost, "Log events lost because nobody took them in time.")
 
+enum ln_turn_end { /* of an allocation */
+                   LN_TURN_END_EXPIRED,
+                   LN_TURN_END_DELETED,
+                   LN_TURN_END_CLOSED,
+                   LN_TURN_END_SERVER,
+                   LN_TURN_END_COUNT
+};
+const char *ln_turn_end_name(enum ln_turn_end end); /* "expired" */
+
 struct ln_turn_counts {
 #define LN_TURN_COUNTER_MEMBER(name, help) uint64_t name;
     LN_TURN_COUNTER_TABLE(LN_TURN_COUNTER_MEMBER)
@@ -249,6 +258,7 @@ struct ln_turn_counts {
     } transport[LN_TURN_TRANSPORT_COUNT];
     uint64_t shared_ports, shared_relays;        /* now: ports that are shared, relays on them */
     uint64_t refused_class[LN_TURN_CLASS_COUNT]; /* refused_peers by kind of address */
+    uint64_t ended[LN_TURN_END_COUNT];
 };
 
 void ln_turn_server_counts(const struct ln_turn_server *server, struct ln_turn_counts *ret_counts);
@@ -261,13 +271,6 @@ enum ln_turn_event_kind {
     LN_TURN_EVENT_REFUSED,      /* an allocation: code */
     LN_TURN_EVENT_REFUSED_PEER, /* peer, kind */
     LN_TURN_EVENT_WRONG_CREDENTIALS,
-};
-
-enum ln_turn_end {
-    LN_TURN_END_EXPIRED,
-    LN_TURN_END_DELETED,
-    LN_TURN_END_CLOSED,
-    LN_TURN_END_SERVER
 };
 
 struct ln_turn_event {

@@ -71,7 +71,6 @@ static void after(void *ctx, ln_time now)
     struct turn_worker *w = ctx;
 
     send_parcels(w);
-    take_events(w);
     if (now - w->clock_read >= CLOCK_PERIOD) {
         w->clock_read = now;
         ln_turn_server_set_wall_offset(w->server, ln_loop_wall_offset(w->loop));
@@ -81,6 +80,7 @@ static void after(void *ctx, ln_time now)
     w->counts.dropped_exchange = w->service->hall->boxes[w->index].dropped;
     w->allocations = ln_turn_server_allocations(w->server);
     pthread_mutex_unlock(&w->lock);
+    take_events(w); /* what the log tells has been counted */
 }
 
 static int wait_until_bound(struct turn_worker *w, size_t *ret_failed)
