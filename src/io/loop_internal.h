@@ -87,6 +87,7 @@ struct ln_io_link {
     /* UDP */
     bool wildcard, segmentation, multicast;
     bool receives_many, sends_many; /* its buffers have been set */
+    bool hears_errors;              /* what ICMP says is kept for us */
     unsigned segmentation_failures;
     int discovery;          /* IP_MTU_DISCOVER as it was, while it is set for whole datagrams */
     uint32_t first_mtu;     /* what the system said last of a datagram that was too big to leave */
@@ -236,6 +237,8 @@ void ln_io_bound_address(int fd, struct ln_address *ret_address);
 int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *request,
                    struct ln_io_link **ret_link);
 void ln_io_udp_errors(struct ln_io_link *link); /* reads what ICMP said */
+/* Before the first datagram leaves. */
+void ln_io_udp_hear_errors(struct ln_io_link *link);
 /* Sets the send buffer, that was too small. Returns false when it had been set already. */
 bool ln_io_udp_widen(struct ln_io_link *link);
 void ln_io_receive_init(struct ln_io_receive *receive);

@@ -67,6 +67,15 @@ bool ln_io_udp_widen(struct ln_io_link *link)
     return first;
 }
 
+void ln_io_udp_hear_errors(struct ln_io_link *link)
+{
+    link->hears_errors = true;
+    if (link->local.family == LN_FAMILY_IPV4)
+        set_option(link->source.fd, IPPROTO_IP, IP_RECVERR, 1);
+    else
+        set_option(link->source.fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+}
+
 static void set_options(int fd, const struct ln_request *request,
                         const struct ln_loop_config *config)
 {
@@ -77,13 +86,11 @@ static void set_options(int fd, const struct ln_request *request,
     if (local->family == LN_FAMILY_IPV4) {
         if (ecn)
             set_option(fd, IPPROTO_IP, IP_RECVTOS, 1);
-        set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
         if (any)
             set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
     } else {
         if (ecn)
             set_option(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-        set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
         if (any)
             set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     }

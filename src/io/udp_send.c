@@ -371,6 +371,8 @@ void ln_io_udp_transmit(struct ln_io_link *link, ln_time now, const struct ln_tr
     size_t segment = transmit->segment ? transmit->segment : transmit->len, at = 0;
     bool go_on = true, wait = transmit->not_before > now;
 
+    if (!link->hears_errors)
+        ln_io_udp_hear_errors(link);
     if (ln_io_batch_take(link, now, transmit))
         return;
     do {
