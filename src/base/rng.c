@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rng.h"
 
+#include "base/alloc.h"
+#include "base/list.h"
+
 #include <stdio.h>
+#include <string.h>
 
 void ln_rng_bytes(struct ln_rng *rng, void *data, size_t len)
 {
@@ -66,4 +70,30 @@ void ln_uuid_text(struct ln_rng *rng, char text[LN_UUID_TEXT])
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
              b[15]);
+}
+
+static void fill_ahead(struct ln_rng *rng, void *data, size_t len)
+{
+    struct ln_rng_ahead *ahead = LN_CONTAINER(rng, struct ln_rng_ahead, rng);
+    uint8_t *at;
+
+    if (len > sizeof ahead->bytes) {
+        ln_rng_bytes(ahead->source, data, len);
+        return;
+    }
+    if (len > ahead->left) {
+        ln_rng_bytes(ahead->source, ahead->bytes, sizeof ahead->bytes);
+        ahead->left = sizeof ahead->bytes;
+    }
+    ahead->left -= len;
+    at = ahead->bytes + ahead->left;
+    memcpy(data, at, len);
+    ln_wipe(at, len);
+}
+
+void ln_rng_ahead_init(struct ln_rng_ahead *ahead, struct ln_rng *source)
+{
+    ahead->rng = (struct ln_rng){ fill_ahead, { 0 } };
+    ahead->source = source;
+    ahead->left = 0;
 }

@@ -20,6 +20,16 @@ void ln_rng_text(struct ln_rng *rng, char *text, size_t len);
 /* A random UUID (RFC 9562, 5.4) in text. */
 void ln_uuid_text(struct ln_rng *rng, char text[LN_UUID_TEXT]);
 
+/* A generator that asks `source` (borrowed) for many bytes at a time, for who wants few of them
+ * often; what it has given is wiped. Not to be used on both sides of a fork. */
+struct ln_rng_ahead {
+    struct ln_rng rng;
+    struct ln_rng *source;
+    size_t left;
+    uint8_t bytes[512];
+};
+void ln_rng_ahead_init(struct ln_rng_ahead *ahead, struct ln_rng *source);
+
 /* A repeatable generator (xoshiro256**), for tests and simulations only: it is not linked into the
  * library (base/rng_seeded.c). */
 void ln_rng_seed(struct ln_rng *rng, uint64_t seed);

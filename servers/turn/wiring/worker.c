@@ -149,7 +149,7 @@ static const struct ln_loop_taker taker = { wants, take };
 
 int turn_worker_create(struct ln_turn_service *s, struct turn_worker *w, size_t *ret_failed)
 {
-    struct ln_loop_config loop = { .rng = &w->rng,
+    struct ln_loop_config loop = { .rng = &w->chance.rng,
                                    .links_max = LINKS_MAX,
                                    .streams_max = STREAMS_MAX,
                                    .stream_queue_max = STREAM_QUEUE,
@@ -164,6 +164,7 @@ int turn_worker_create(struct ln_turn_service *s, struct turn_worker *w, size_t 
     w->service = s;
     w->index = (unsigned)(w - s->workers);
     ln_crypto_rng(&w->rng);
+    ln_rng_ahead_init(&w->chance, &w->rng);
     pthread_mutex_init(&w->lock, NULL);
     error = ln_crypto_create(&w->crypto, ln_allocator_libc());
     if (!error)

@@ -5,6 +5,7 @@
 #ifndef LN_TURN_WIRING_WORKER_H
 #define LN_TURN_WIRING_WORKER_H
 
+#include "base/rng.h"
 #include "io/loop.h"
 #include "io/thread.h"
 #include "servers/turn/wiring/hall.h"
@@ -16,6 +17,7 @@ struct turn_worker {
     struct ln_turn_service *service;
     unsigned index; /* of this one, and of its box */
     struct ln_rng rng;
+    struct ln_rng_ahead chance; /* of `rng`: a port or an id at a time */
     struct ln_loop *loop;
     struct ln_crypto *crypto;
     struct ln_env env;
