@@ -2,8 +2,8 @@
  * The TURN server beside coturn: each runs as a process of its own, and the load comes from here,
  * so that the CPU time of the server alone is counted (from /proc, all its threads).
  *
- * Every flow is a client with an allocation and a channel to one and the same peer; half of the
- * packets go to the peer, half come back. How they come:
+ * Every flow is a client with an allocation and a channel to one and the same peer, or a permission
+ * for him and indications; half of the packets go to the peer, half come back. How they come:
  *   single  one packet a flow, then the next flow
  *   four    four packets of each flow are queued: the server runs when the load sleeps
  *   gso     trains of sixteen with UDP_SEGMENT, read with UDP_GRO
@@ -40,10 +40,12 @@
 enum stack { MACHINE, MACHINE_GSO, LINNET, COTURN, STACKS };
 static const char *const stack_names[] = { "machine", "machine-gso", "linnet", "coturn" };
 static const char *const batching_names[] = { "single", "four", "gso" };
+static const char *const framing_names[] = { "channel", "indication" };
 
 struct turn_case {
     size_t payload, flows;
     enum batching batching;
+    enum framing framing;
 };
 
 /* ---- the servers ---- */
@@ -263,10 +265,11 @@ static bool begin_forwarded(struct load *load, const struct turn_case *c, bool t
 
 static json_t *row_of(enum stack stack, const struct turn_case *c, const struct result *result)
 {
-    return json_pack("{s:s, s:i, s:i, s:s, s:f, s:f}", "stack", stack_names[stack], "payload_bytes",
-                     (int)c->payload, "flows", (int)c->flows, "batching",
-                     batching_names[c->batching], "packets_per_cpu_s", result->packets_per_cpu_s,
-                     "mbit_per_s", result->mbit_per_s);
+    return json_pack("{s:s, s:i, s:i, s:s, s:s, s:f, s:f}", "stack", stack_names[stack],
+                     "payload_bytes", (int)c->payload, "flows", (int)c->flows, "batching",
+                     batching_names[c->batching], "framing", framing_names[c->framing],
+                     "packets_per_cpu_s", result->packets_per_cpu_s, "mbit_per_s",
+                     result->mbit_per_s);
 }
 
 /* One stack in one case; `limit` is the best of the machine so far in this case. */
@@ -277,6 +280,7 @@ static json_t *run_case(struct load *load, const char *config, enum stack stack,
     double per_s = 0, bytes = 0, p50 = 0, p99 = 0;
     json_t *row = NULL;
 
+    load->framing = c->framing;
     load->server = serves ? start_server(stack, load->port = free_port(), config) : -1;
     right = open_peer(load, gro);
     if (serves)
@@ -291,11 +295,13 @@ static json_t *run_case(struct load *load, const char *config, enum stack stack,
         if (!serves && result.packets_per_cpu_s > *limit)
             *limit = result.packets_per_cpu_s;
         if (serves) {
-            json_object_set_new(row, "of_machine", json_real(result.packets_per_cpu_s / *limit));
+            if (*limit > 0)
+                json_object_set_new(row, "of_machine",
+                                    json_real(result.packets_per_cpu_s / *limit));
             json_object_set_new(row, "allocations_per_s", json_real(per_s));
             json_object_set_new(row, "bytes_per_allocation", json_real(bytes));
         }
-        if (c->batching == SINGLE) {
+        if (c->batching == SINGLE && c->framing == CHANNEL) {
             run_latency(load, c->payload, &p50, &p99);
             json_object_set_new(row, "p50_us", json_real(p50));
             json_object_set_new(row, "p99_us", json_real(p99));
@@ -323,7 +329,8 @@ static int run_stacks(struct load *load, const char *config, const struct turn_c
 {
     double limit = 0;
 
-    for (int stack = MACHINE; stack < (beside ? STACKS : COTURN); stack++) {
+    for (int stack = c->framing == CHANNEL ? MACHINE : LINNET; stack < (beside ? STACKS : COTURN);
+         stack++) {
         json_t *row = run_case(load, config, (enum stack)stack, c, &limit);
 
         if (!row)
@@ -347,14 +354,15 @@ int bench_turn(const struct bench_options *options, json_t *rows)
                           (struct ln_bytes){ (const uint8_t *)PASSWORD, 1 }, load.key);
     if (beside && !has_coturn())
         fprintf(stderr, "linnet bench: coturn is not installed\n");
-    for (size_t f = 0; f < 3; f++)
-        for (size_t p = 0; p < 3; p++)
-            for (int b = SINGLE; b <= GSO && !error; b++) {
-                struct turn_case c = { payloads[p], flow_counts[f], (enum batching)b };
+    for (int framing = CHANNEL; framing <= INDICATION; framing++)
+        for (size_t at = 0; at < 27 && !error; at++) {
+            size_t f = at / 9, p = at / 3 % 3, b = at % 3;
+            struct turn_case c = { payloads[p], flow_counts[f], (enum batching)b,
+                                   (enum framing)framing };
 
-                if (!short_run || (f == 1 && p == 1))
-                    error = run_stacks(&load, config, &c, beside && has_coturn(), rows);
-            }
+            if (!short_run || (f == 1 && p == 1))
+                error = run_stacks(&load, config, &c, beside && has_coturn(), rows);
+        }
     if (config)
         unlink(config);
     return error;

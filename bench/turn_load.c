@@ -34,7 +34,10 @@
 #define AT_A_TIME    50u /* allocations under way */
 #define TRY_MS       200
 #define READ_CAP     65536
-#define ECHOES       1024u /* under way at a time */
+#define PACKET_CAP   2048
+#define INDICATION_HEADER_LEN                                                                      \
+    (LN_STUN_HEADER_LEN + 12u + 4u) /* XOR-PEER-ADDRESS of IPv4, and DATA's own header */
+#define ECHOES 1024u                /* under way at a time */
 
 /* ---- a client ---- */
 
@@ -182,18 +185,28 @@ static bool allocate(struct load *load, struct flow *flows, size_t count)
     return true;
 }
 
-static bool bind_channel(struct load *load, struct flow *flow)
+static struct ln_address peer_of(const struct load *load)
 {
-    static uint8_t answer[READ_CAP];
     struct ln_address peer = { .family = LN_FAMILY_IPV4,
                                .port = ntohs(load->peer_address.sin_port) };
+
+    memcpy(peer.ip, &load->peer_address.sin_addr, 4);
+    return peer;
+}
+
+/* A channel to the peer, or a permission for him. */
+static bool admit_peer(struct load *load, struct flow *flow)
+{
+    static uint8_t answer[READ_CAP];
+    struct ln_address peer = peer_of(load);
     struct ln_stun_message m;
     struct ln_stun_builder b;
     uint8_t data[512];
 
-    memcpy(peer.ip, &load->peer_address.sin_addr, 4);
-    begin(load, &b, data, sizeof data, LN_STUN_CHANNEL_BIND);
-    ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, 0x40000000u);
+    begin(load, &b, data, sizeof data,
+          load->framing == CHANNEL ? LN_STUN_CHANNEL_BIND : LN_STUN_CREATE_PERMISSION);
+    if (load->framing == CHANNEL)
+        ln_stun_add_u32(&b, LN_STUN_CHANNEL_NUMBER, 0x40000000u);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
     sign(load, flow, &b);
     return ask(flow->fd, &b, answer, &m) && m.kind == LN_STUN_SUCCESS;
@@ -201,11 +214,37 @@ static bool bind_channel(struct load *load, struct flow *flow)
 
 /* ---- packets ---- */
 
+/* Bytes of a payload with what stands around it on the way between client and server. */
+static size_t framed_len(const struct load *load, size_t payload)
+{
+    return load->framing == CHANNEL ? payload + LN_CHANNEL_HEADER_LEN
+                                    : payload + INDICATION_HEADER_LEN;
+}
+
+/* What a client sends, with a payload of zeros. The peer sends as many of its bytes. */
+static void write_packet(const struct load *load, uint8_t *packet, size_t cap, size_t payload)
+{
+    static const uint8_t zeros[PACKET_CAP];
+    struct ln_address peer = peer_of(load);
+    struct ln_stun_id id = { { 1 } };
+    struct ln_stun_builder b;
+
+    memset(packet, 0, cap);
+    if (load->framing == CHANNEL) {
+        ln_channel_data_write_header(packet, 0x4000, payload);
+        return;
+    }
+    ln_stun_begin(&b, packet, cap, LN_STUN_INDICATION, LN_STUN_SEND, &id);
+    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
+    ln_stun_add(&b, LN_STUN_DATA_VALUE, zeros, payload);
+    (void)!ln_stun_finish(&b); /* there is room */
+}
+
 /* `count` datagrams of one size; `to` NULL: where the socket is connected to. */
 static void send_packets(int fd, const struct sockaddr_in *to, uint8_t *packet, size_t len,
                          unsigned count, bool gso)
 {
-    static uint8_t train[TRAIN * 2048];
+    static uint8_t train[TRAIN * PACKET_CAP];
     _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
     struct iovec iov = { packet, len };
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -233,16 +272,17 @@ static void send_packets(int fd, const struct sockaddr_in *to, uint8_t *packet, 
         (void)!sendmsg(fd, &message, 0);
 }
 
-/* Reads all that has come; the number of datagrams of `len` bytes. */
+/* Reads all that has come; the number of datagrams of `len` bytes, or with a little more around
+ * their payload. */
 static size_t drain(int fd, size_t len)
 {
     static uint8_t data[READ_CAP];
-    size_t bytes = 0;
+    size_t count = 0;
     ssize_t n;
 
     while ((n = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0)
-        bytes += (size_t)n;
-    return bytes / len;
+        count += (size_t)n / len;
+    return count;
 }
 
 /* What has come at the clients and at the peer. */
@@ -251,7 +291,7 @@ static size_t drain_all(struct load *load, size_t payload)
     size_t got = drain(load->peer, payload);
 
     for (size_t i = 0; i < load->count; i++)
-        got += drain(load->flows[i].fd, payload + LN_CHANNEL_HEADER_LEN);
+        got += drain(load->flows[i].fd, framed_len(load, payload));
     return got;
 }
 
@@ -259,7 +299,7 @@ static size_t drain_all(struct load *load, size_t payload)
 static size_t send_round(struct load *load, size_t payload, uint8_t *packet, unsigned burst,
                          bool gso, bool meanwhile)
 {
-    size_t framed = payload + LN_CHANNEL_HEADER_LEN, got = 0;
+    size_t framed = framed_len(load, payload), got = 0;
 
     for (size_t i = 0; i < load->count; i++) {
         struct flow *flow = &load->flows[i];
@@ -297,7 +337,7 @@ struct result run_load(struct load *load, size_t payload, enum batching batching
 {
     unsigned burst = batching == SINGLE ? 1 : batching == FOUR ? 4 : TRAIN;
     size_t got = 0;
-    uint8_t packet[2048] = { 0 };
+    uint8_t packet[PACKET_CAP];
     double start, cpu, took;
     struct result result;
 
@@ -305,7 +345,7 @@ struct result run_load(struct load *load, size_t payload, enum batching batching
         server_place(load->server, BEHIND);
     start = bench_wall_seconds();
     cpu = server_cpu(load->server);
-    ln_channel_data_write_header(packet, 0x4000, payload);
+    write_packet(load, packet, sizeof packet, payload);
     while (bench_wall_seconds() - start < RUN_SECONDS)
         got += batching == FOUR ? send_queued(load, payload, packet, burst)
                                 : send_round(load, payload, packet, burst, batching == GSO, true);
@@ -340,13 +380,13 @@ static size_t await_echoes(struct load *load, size_t framed, size_t missing)
 struct result run_echoed(struct load *load, size_t payload, enum batching batching)
 {
     unsigned burst = batching == GSO ? TRAIN : 1, pass = ECHOES / burst / (unsigned)load->count;
-    size_t framed = payload + LN_CHANNEL_HEADER_LEN, got = 0;
-    uint8_t packet[2048] = { 0 };
+    size_t framed = framed_len(load, payload), got = 0;
+    uint8_t packet[PACKET_CAP] = { 0 };
     double start = bench_wall_seconds(), cpu = server_cpu(load->server), took;
     struct result result;
 
     pass += pass == 0;
-    ln_channel_data_write_header(packet, 0x4000, payload);
+    write_packet(load, packet, sizeof packet, payload);
     while (bench_wall_seconds() - start < RUN_SECONDS) {
         size_t sent = 0;
 
@@ -365,7 +405,7 @@ struct result run_echoed(struct load *load, size_t payload, enum batching batchi
 static void latency_pass(struct load *load, size_t payload, double *ret_p50, double *ret_p99)
 {
     static double values[LATENCIES];
-    uint8_t packet[2048] = { 0 };
+    uint8_t packet[PACKET_CAP] = { 0 };
     size_t count = 0, sent = 0;
     double start;
 
@@ -440,7 +480,7 @@ bool begin_flows(struct load *load, size_t count, bool gro, double *ret_per_s, d
     *ret_per_s = cpu > 0 ? (double)count / cpu : 0;
     *ret_bytes = (server_memory(load->server) - memory) / (double)count;
     for (size_t i = 0; i < load->count && right; i++)
-        right = bind_channel(load, &load->flows[i]);
+        right = admit_peer(load, &load->flows[i]);
     return right;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The load of `linnet bench turn`: clients, each with an allocation and a channel to one and the
- * same peer, and what they send. */
+ * same peer, or a permission for him, and what they send. */
 #ifndef LN_BENCH_TURN_LOAD_H
 #define LN_BENCH_TURN_LOAD_H
 
@@ -16,6 +16,7 @@
 #define REALM     "ex"
 
 enum batching { SINGLE, FOUR, GSO };
+enum framing { CHANNEL, INDICATION }; /* ChannelData, or Send and Data indications */
 
 struct flow {
     int fd;
@@ -26,6 +27,7 @@ struct flow {
 struct load {
     pid_t server;
     uint16_t port;
+    enum framing framing;
     struct flow flows[FLOWS_MAX];
     size_t count;
     int peer;
@@ -52,7 +54,7 @@ bool wait_until_it_answers(struct load *load);
 bool open_peer(struct load *load, bool gro);
 int open_client(const struct load *load, bool gro); /* connected to the server's port, or -1 */
 
-/* Flows with allocation and channel. Sets what an allocation cost. */
+/* Flows with allocation and channel, or permission. Sets what an allocation cost. */
 bool begin_flows(struct load *load, size_t count, bool gro, double *ret_per_s, double *ret_bytes);
 void end_flows(struct load *load);
 
