@@ -8,25 +8,19 @@ import { until } from './support.mjs';
 const MESSAGES = 200;
 const LONGEST = 60000; // bytes of a message
 const FRAMES = 60;
-const TRIES = 3;
 
 function peerOf(offers, options, toPage) {
-  return new LinnetPeer([...options, '--echo', '--video', 'test', ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])],
-    (object) => { if (isSignal(object)) toPage(object); });
-}
-
-/** Chromium (156) now and then keeps the last of many messages to itself, with nothing under way: it has sent fewer than
- *  the page gave it, and all of those have arrived. */
-async function keepsSome(page, peer) {
-  const channel = (stats) => stats.find((s) => s.type === 'data-channel');
-  const theirs = channel(await page.evaluate(() => globalThis.end.stats()));
-  const ours = channel(await peer.stats());
-  return theirs.messagesSent < MESSAGES && ours.messagesReceived === theirs.messagesSent;
+  const peer = new LinnetPeer([...options, '--echo', '--video', 'test', ...(offers ? ['--offer', '--data', 'chat'] : ['--answer'])],
+    (object) => {
+      if (isSignal(object)) toPage(object);
+      else if (offers && object.channel && object.state === 'open') peer.send({ channel: object.channel, data: 'begin' });
+    });
+  return peer;
 }
 
 /** The page offers, or answers; `options` are those of `linnet peer`. Gives both ends' statistics and how many messages
  *  were not what had been sent, after `meanwhile(page)`. */
-export async function call(host, site, offers, options, meanwhile = () => {}, tries = TRIES) {
+export async function call(host, site, offers, options, meanwhile = () => {}) {
   const page = await host.newPage();
   const early = [];
   let opened = false;
@@ -39,7 +33,7 @@ export async function call(host, site, offers, options, meanwhile = () => {}, tr
     opened = true;
     early.forEach(toPage);
     await until('connected', () => page.evaluate(() => globalThis.end.pc.connectionState === 'connected'), { timeout: 20000 });
-    await until('all messages', () => page.evaluate((n) => globalThis.end.received >= n, MESSAGES), { timeout: 20000 });
+    await until('all messages', () => page.evaluate((n) => globalThis.end.received >= n, MESSAGES), { timeout: 40000 });
     await until('the picture', async () => framesDecoded(await page.evaluate(() => globalThis.end.stats())) >= FRAMES, { timeout: 40000 });
     await meanwhile(page, peer);
     return {
@@ -49,11 +43,9 @@ export async function call(host, site, offers, options, meanwhile = () => {}, tr
     };
   } catch (error) {
     error.message += `\n${peer.errors}`;
-    if (tries === 1 || !error.message.startsWith('all messages') || !await keepsSome(page, peer)) throw error;
-    console.log(`# begun again: ${error.message}`);
+    throw error;
   } finally {
     await peer.close();
     await page.close();
   }
-  return call(host, site, offers, options, meanwhile, tries - 1);
 }

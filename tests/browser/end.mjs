@@ -12,15 +12,21 @@ export async function emptyPage() {
   return { url: `http://localhost:${server.address().port}/`, close: () => server.close() };
 }
 
-/** In the page: a connection whose messages come back, and a picture to look at. */
+/** In the page: a connection whose messages come back, and a picture to look at. A page that answers sends when it has
+ *  been sent something: Chromium (156) takes what is sent as soon as a channel of the other side is `open`, and now and
+ *  then the first of it never leaves. */
 export function openEnd({ offers, messages, longest, configuration }) {
   const pc = new RTCPeerConnection(configuration);
   const end = { pc, received: 0, wrong: 0 };
   globalThis.end = end;
   const content = (i) => String.fromCharCode(97 + i % 26).repeat(1 + (i * 7919) % longest);
   const use = (channel) => {
-    channel.onmessage = ({ data }) => { if (data !== content(end.received++)) end.wrong++; };
-    channel.onopen = () => { for (let i = 0; i < messages; i++) channel.send(content(i)); };
+    const sendAll = () => {
+      channel.onmessage = ({ data }) => { if (data !== content(end.received++)) end.wrong++; };
+      for (let i = 0; i < messages; i++) channel.send(content(i));
+    };
+    if (offers) channel.onopen = sendAll;
+    else channel.onmessage = sendAll;
   };
   pc.ondatachannel = ({ channel }) => use(channel);
   pc.onicecandidate = ({ candidate }) => globalThis.toPeer(candidate ? candidate.toJSON() : { candidate: '' });
