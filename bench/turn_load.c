@@ -8,6 +8,8 @@
 #include "stun/framing.h"
 #include "stun/message.h"
 
+#include <linnet/error.h>
+
 #include <arpa/inet.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -30,7 +32,7 @@
 #define WAIT_SECONDS 5.0
 #define PAUSE_US     100
 #define SILENT_MAX   2000 /* pauses */
-#define TRIES        10
+#define TRIES        25
 #define AT_A_TIME    50u /* allocations under way */
 #define TRY_MS       200
 #define READ_CAP     65536
@@ -93,13 +95,20 @@ static bool ask(int fd, struct ln_stun_builder *b, uint8_t *answer, struct ln_st
     return false;
 }
 
-static void begin(struct load *load, struct ln_stun_builder *b, uint8_t *data, size_t cap,
-                  uint16_t method)
+static struct ln_stun_id new_id(struct load *load)
 {
     struct ln_stun_id id = { { 0 } };
 
     ln_store32(id.bytes, ++load->next_id);
     ln_store32(id.bytes + 4, (uint32_t)getpid());
+    return id;
+}
+
+static void begin(struct load *load, struct ln_stun_builder *b, uint8_t *data, size_t cap,
+                  uint16_t method)
+{
+    struct ln_stun_id id = new_id(load);
+
     ln_stun_begin(b, data, cap, LN_STUN_REQUEST, method, &id);
 }
 
@@ -112,19 +121,19 @@ static void sign(const struct load *load, const struct flow *flow, struct ln_stu
 }
 
 /* An Allocate request; signed once the flow has a nonce. */
-static struct ln_stun_id send_allocate(struct load *load, struct flow *flow)
+static void send_allocate(const struct load *load, const struct flow *flow,
+                          const struct ln_stun_id *id)
 {
     struct ln_stun_builder b;
     uint8_t data[512];
     int len;
 
-    begin(load, &b, data, sizeof data, LN_STUN_ALLOCATE);
+    ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, LN_STUN_ALLOCATE, id);
     ln_stun_add_u32(&b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
     if (flow->nonce[0])
         sign(load, flow, &b);
     len = ln_stun_finish(&b);
     (void)!send(flow->fd, data, len > 0 ? (size_t)len : 0, 0);
-    return b.id;
 }
 
 static bool take_nonce(struct flow *flow, const struct ln_stun_message *m)
@@ -150,39 +159,54 @@ static bool take_address(struct flow *flow, const struct ln_stun_message *m)
     return true;
 }
 
-/* The answers to what the flows asked for, while the load sleeps in between: a challenge before a
- * flow has a nonce, an address after that. */
-static bool take_answers(const struct ln_stun_id *ids, struct flow *flows, size_t count)
+/* The answers that come before another try is due, while the load sleeps in between: a challenge
+ * before a flow has a nonce, an address after that. The number of flows answered; LN_ERR_OPERATION
+ * when one was refused. */
+static int take_answers(const struct ln_stun_id *ids, struct flow *flows, size_t count)
 {
     static uint8_t answer[READ_CAP];
+    double start = bench_wall_seconds();
     struct ln_stun_message m;
-    size_t taken = 0, silent = 0;
+    size_t taken = 0;
 
-    while (taken < count && silent++ < SILENT_MAX) {
+    while (taken < count && bench_wall_seconds() - start < TRY_MS / 1e3) {
         usleep(PAUSE_US);
         for (; taken < count && take_answer(flows[taken].fd, &ids[taken], answer, &m); taken++) {
             struct flow *flow = &flows[taken];
 
             if (!(flow->nonce[0] ? take_address(flow, &m) : take_nonce(flow, &m)))
-                return false;
+                return LN_ERR_OPERATION;
         }
     }
-    return taken == count;
+    return (int)taken;
+}
+
+/* Every flow asks, and again while its answer is missing. */
+static bool ask_for_all(struct load *load, struct flow *flows, size_t count)
+{
+    struct ln_stun_id ids[AT_A_TIME];
+    size_t done = 0;
+
+    for (size_t i = 0; i < count; i++)
+        ids[i] = new_id(load);
+    for (int k = 0; k < TRIES && done < count; k++) {
+        int taken;
+
+        for (size_t i = done; i < count; i++)
+            send_allocate(load, &flows[i], &ids[i]);
+        taken = take_answers(ids + done, flows + done, count - done);
+        if (taken < 0)
+            return false;
+        done += (size_t)taken;
+    }
+    return done == count;
 }
 
 /* One challenge and the signed request, as every client's first allocation takes; several clients
  * at a time. */
 static bool allocate(struct load *load, struct flow *flows, size_t count)
 {
-    struct ln_stun_id ids[AT_A_TIME];
-
-    for (int step = 0; step < 2; step++) {
-        for (size_t i = 0; i < count; i++)
-            ids[i] = send_allocate(load, &flows[i]);
-        if (!take_answers(ids, flows, count))
-            return false;
-    }
-    return true;
+    return ask_for_all(load, flows, count) && ask_for_all(load, flows, count);
 }
 
 static struct ln_address peer_of(const struct load *load)
