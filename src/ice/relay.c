@@ -233,6 +233,17 @@ static void fail_pairs(struct ln_ice *ice, const struct ln_ice_relay *relay)
                 ln_ice_pair_fail(ice, generations[g]->list.pairs[i], LN_ICE_FAILURE_RELAY_GONE);
 }
 
+static void carry_no_more(struct ln_ice *ice, struct ln_ice_relay *relay)
+{
+    relay->done = relay->failed = true;
+    ln_ice_way_drop(&relay->way);
+    if (relay->way.stream == LN_ICE_STREAM_OPEN)
+        relay->way.stream = LN_ICE_STREAM_CLOSING;
+    fail_pairs(ice, relay);
+    ln_ice_tcp_end_relayed(ice, relay, LN_ICE_FAILURE_RELAY_GONE);
+    ice->wake = true;
+}
+
 void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
                          unsigned text)
 {
@@ -242,13 +253,7 @@ void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_
     if (!relay->done && relay->generation == ice->current && !relay->streams)
         ln_ice_push_error(ice, relay->server_index, hidden ? NULL : &relay->way.base, code,
                           (uint8_t)text);
-    relay->done = relay->failed = true;
-    ln_ice_way_drop(&relay->way);
-    if (relay->way.stream == LN_ICE_STREAM_OPEN)
-        relay->way.stream = LN_ICE_STREAM_CLOSING;
-    fail_pairs(ice, relay);
-    ln_ice_tcp_end_relayed(ice, relay, LN_ICE_FAILURE_RELAY_GONE);
-    ice->wake = true;
+    carry_no_more(ice, relay);
 }
 
 static void allocation_failed(struct ln_ice *ice, struct ln_ice_relay *relay)
@@ -549,7 +554,7 @@ void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via, const struct ln_
 
         if (lost_with(relay, via, address) && relay->generation && !relay->failed &&
             !ln_ice_relay_uproot(ice, relay, ice->now))
-            ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
+            carry_no_more(ice, relay); /* which says nothing of the server */
     }
 }
 

@@ -104,7 +104,8 @@ void ln_ice_relays_doubt(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time
 void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay);
 /* Whether an allocation of the present generation is on its way. */
 bool ln_ice_relays_awaited(const struct ln_ice *ice);
-/* A socket is no more; `address` is gone with it, or NULL: then streams from there too. */
+/* A socket is no more. With an `address` that is gone with it, nor are the streams from there; the
+ * server is not blamed. */
 void ln_ice_relays_link_closed(struct ln_ice *ice, ln_link via, const struct ln_address *address);
 void ln_ice_relays_send_failed(struct ln_ice *ice, const struct ln_path *path);
 /* Those of a generation that goes; they leave by themselves. */

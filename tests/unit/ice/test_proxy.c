@@ -269,6 +269,24 @@ LN_TEST(relay_proxy, that_hangs_up_is_told)
     tear_down();
 }
 
+/* What was asked from an address that went meanwhile says nothing of the proxy, or of the server.
+ */
+LN_TEST(relay_proxy, is_not_blamed_for_an_address_that_goes)
+{
+    set_up(PROXY_URL, "");
+    wire_interface(&s.wire, s.a.node, "10.0.0.3");
+    agents_start(&s);
+    agents_run(&s, LN_SECONDS(1));
+    CHECK(proxy.tunnels[2].head_len > 0); /* two of the one agent, one of the other */
+    wire_remove_interface(&s.wire, s.a.node, "10.0.0.3");
+    agents_run(&s, LN_SECONDS(1));
+    CHECK_EQUAL(s.a.error_events, 0);
+    agents_run(&s, LN_SECONDS(8));
+    CHECK(s.a.gathered && s.a.error_events == 1);
+    CHECK(strstr(s.a.last_error.error.text, "proxy did not answer") != NULL);
+    tear_down();
+}
+
 LN_TEST(relay_proxy, whose_url_is_none_is_an_error_of_the_caller)
 {
     struct ln_ice *ice = NULL;
