@@ -24,6 +24,7 @@
 
 #define DEBOUNCE    LN_MILLISECONDS(200)
 #define DUMP_BUFFER 32768
+#define DUMPS       8 /* while the list changes under the reader */
 
 struct ln_io_interfaces {
     struct ln_loop *loop;
@@ -33,6 +34,7 @@ struct ln_io_interfaces {
     size_t count;
     struct ln_interface list[LN_IO_INTERFACES_MAX];
     /* while reading */
+    bool torn; /* the kernel's list changed under it: entries may be missing */
     size_t link_count;
     struct ln_interface links[LN_IO_INTERFACES_MAX]; /* without address */
     struct ln_interface fresh[LN_IO_INTERFACES_MAX];
@@ -166,6 +168,7 @@ static int read_part(struct ln_io_interfaces *all, const uint8_t *data, size_t l
         memcpy(&head, data, sizeof head);
         if (head.nlmsg_len < NLMSG_HDRLEN || head.nlmsg_len > len)
             return LN_ERR_SYSTEM;
+        all->torn |= (head.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
         if (head.nlmsg_type == NLMSG_DONE)
             return 1;
         if (head.nlmsg_type == NLMSG_ERROR)
@@ -254,6 +257,17 @@ static int read_fresh_by_libc(struct ln_io_interfaces *all)
     return 0;
 }
 
+static int dump_all(struct ln_io_interfaces *all, int fd)
+{
+    int error;
+
+    all->torn = false;
+    all->link_count = all->fresh_count = 0;
+    memset(all->fresh, 0, sizeof all->fresh);
+    error = dump(all, fd, RTM_GETLINK);
+    return error ? error : dump(all, fd, RTM_GETADDR);
+}
+
 /* Reads the list into `fresh`. The kernel answers a dump in the calls themselves, so this does not
  * block; the limit guards against a kernel that does otherwise. */
 static int read_fresh(struct ln_io_interfaces *all)
@@ -264,11 +278,9 @@ static int read_fresh(struct ln_io_interfaces *all)
     if (fd < 0)
         return ln_error_from_errno(errno);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    all->link_count = all->fresh_count = 0;
-    memset(all->fresh, 0, sizeof all->fresh);
-    error = dump(all, fd, RTM_GETLINK);
-    if (!error)
-        error = dump(all, fd, RTM_GETADDR);
+    error = dump_all(all, fd);
+    for (int i = 1; i < DUMPS && !error && all->torn; i++)
+        error = dump_all(all, fd);
     close(fd);
     return error;
 }

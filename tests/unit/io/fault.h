@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Makes the next sendmsg() or socket() calls of this thread fail. The test binary's functions stand
- * before the C library's. */
+ * Makes the next sendmsg() or socket() calls of this thread fail, and its next recv() calls tell
+ * less. The test binary's functions stand before the C library's. */
 #ifndef LN_TEST_IO_FAULT_H
 #define LN_TEST_IO_FAULT_H
 
@@ -15,5 +15,6 @@ struct fault {
 
 extern _Thread_local struct fault sendmsg_fault;
 extern _Thread_local int netlink_fault; /* errno for each socket() of netlink; 0: none */
+extern _Thread_local int torn_dumps;    /* whose first address is missing, as the kernel says */
 
 #endif

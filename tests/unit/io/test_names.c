@@ -278,6 +278,22 @@ LN_TEST(io_interfaces, are_listed_where_netlink_is_forbidden)
     probe_loop_close();
 }
 
+/* An address that is missing from a list would end all that passes there. */
+LN_TEST(io_interfaces, are_read_again_when_the_list_changed_under_the_reader)
+{
+    struct ln_request watch = { .kind = LN_REQUEST_WATCH_INTERFACES, .id = 6 };
+    struct probe p;
+
+    open_probe(&p);
+    torn_dumps = 3;
+    probe_request(&p, &watch);
+    run_idle();
+    TRY_EQUAL(torn_dumps, 0);
+    TRY(probe_answer(&p, LN_ANSWER_INTERFACES, 6) != NULL);
+    TRY(find_loopback(probe_answer(&p, LN_ANSWER_INTERFACES, 6)) != NULL);
+    probe_loop_close();
+}
+
 struct lonely {
     struct ln_thread thread;
     bool tried, at_first, later;
