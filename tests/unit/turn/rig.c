@@ -37,6 +37,13 @@ void rig_init(struct rig *rig)
     CHECK(ln_turn_credentials_add_secret(rig->credentials, "north") == 0);
 }
 
+void rig_listen_for_streams(struct rig *rig)
+{
+    rig->listen[1] = rig->listen[0];
+    rig->listen[1].stream = true;
+    rig->config.listen_count = 2;
+}
+
 void rig_start(struct rig *rig)
 {
     rig->borrowed = rig->shared != NULL;
@@ -258,6 +265,36 @@ struct rig_client rig_client(struct rig *rig, const char *address, const char *u
     client.path.link = RIG_LISTENER;
     client.path.local = rig->listen[0].address;
     client.path.remote = rig_address(address);
+    return client;
+}
+
+ln_link rig_accept(struct rig *rig, uint32_t id, const char *from)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
+                                .id = id,
+                                .link = rig->next_link++,
+                                .local = rig->listen[1].address,
+                                .remote = rig_address(from),
+                                .bytes = rig->room };
+
+    rig->closed_stream = 0;
+    rig->e.ops->answer(rig->server, rig->now, &answer);
+    rig_drive(rig);
+    return answer.link;
+}
+
+ln_link rig_open_stream(struct rig *rig, const char *from)
+{
+    return rig_accept(rig, 1, from); /* it is the second in the configuration */
+}
+
+struct rig_client rig_stream_client(struct rig *rig, const char *address, const char *user,
+                                    const char *password)
+{
+    struct rig_client client = rig_client(rig, address, user, password);
+
+    client.path.link = rig_open_stream(rig, address);
+    client.stream = true;
     return client;
 }
 

@@ -67,6 +67,8 @@ struct rig {
 /* Defaults in *rig, to be changed before rig_start(): realm "example.org", users alice:secret and
  * bob:hunter2, shared secret "north", relays 203.0.113.1 and 2001:db8::1, all public. */
 void rig_init(struct rig *rig);
+/* One for streams besides, where that for datagrams is; before rig_start(). */
+void rig_listen_for_streams(struct rig *rig);
 void rig_start(struct rig *rig);
 void rig_end(struct rig *rig);
 
@@ -89,6 +91,13 @@ struct rig_client {
 
 struct rig_client rig_client(struct rig *rig, const char *address, const char *user,
                              const char *password);
+
+/* Somebody connects to the listener that was asked for with this id; the link, which is
+ * rig->closed_stream as well if the server closed it at once. */
+ln_link rig_accept(struct rig *rig, uint32_t id, const char *from);
+ln_link rig_open_stream(struct rig *rig, const char *from); /* a client */
+struct rig_client rig_stream_client(struct rig *rig, const char *address, const char *user,
+                                    const char *password);
 
 /* A request: begin, add attributes, then sign and send; the answer is parsed into *ret_answer,
  * whose bytes stay until the next drive. */

@@ -11,9 +11,7 @@
 static void prepare(struct rig *rig)
 {
     rig_init(rig);
-    rig->listen[1] = rig->listen[0];
-    rig->listen[1].stream = true;
-    rig->config.listen_count = 2;
+    rig_listen_for_streams(rig);
     rig->config.tcp_relay = true;
 }
 
@@ -23,34 +21,9 @@ static void start(struct rig *rig)
     rig_start(rig);
 }
 
-static ln_link open_stream(struct rig *rig, const char *from, uint32_t id)
-{
-    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
-                                .id = id,
-                                .link = rig->next_link++,
-                                .local = rig->listen[1].address,
-                                .remote = rig_address(from),
-                                .bytes = rig->room };
-
-    rig->closed_stream = 0;
-    rig->e.ops->answer(rig->server, rig->now, &answer);
-    rig_drive(rig);
-    return answer.link;
-}
-
-static struct rig_client stream_client(struct rig *rig, const char *from, const char *user,
-                                       const char *password)
-{
-    struct rig_client client = rig_client(rig, from, user, password);
-
-    client.path.link = open_stream(rig, from, 1);
-    client.stream = true;
-    return client;
-}
-
 static struct rig_client alice_from(struct rig *rig, const char *from)
 {
-    return stream_client(rig, from, "alice", "secret");
+    return rig_stream_client(rig, from, "alice", "secret");
 }
 
 static int allocate(struct rig_client *client, struct ln_address *ret_relayed)
@@ -149,7 +122,7 @@ static ln_link peer_connects(struct rig *rig, const char *peer, const struct ln_
 
     for (size_t i = 0; i < RIG_SOCKETS_MAX; i++)
         if (rig->sockets[i].link == listener)
-            return open_stream(rig, peer, rig->sockets[i].id);
+            return rig_accept(rig, rig->sockets[i].id, peer);
     return 0;
 }
 
@@ -491,7 +464,7 @@ LN_TEST(connection, clients_reach_each_others_tcp_relays_but_no_ports_of_udp)
     rig.policy.own[rig.policy.own_count++] = rig_address("203.0.113.1");
     rig_start(&rig);
     alice = alice_from(&rig, "198.51.100.7:4000");
-    bob = stream_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    bob = rig_stream_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     carol = rig_client(&rig, "198.51.100.9:4000", "bob", "hunter2");
     CHECK_EQUAL(allocate(&alice, NULL), 0);
     CHECK_EQUAL(allocate(&bob, &of_bob), 0);
@@ -516,7 +489,7 @@ LN_TEST(attack_26, an_identifier_is_good_for_its_owner_once_and_for_30_s)
     alice = alice_from(&rig, "198.51.100.7:4000");
     CHECK_EQUAL(allocate(&alice, NULL), 0);
     CHECK_EQUAL(dial(&alice, PEER, &id), 0);
-    bob = stream_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    bob = rig_stream_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     CHECK_EQUAL(bind_to(&bob, id), 400);     /* another user's: as if it were unknown */
     CHECK_EQUAL(bind_to(&bob, id + 1), 400); /* which this is */
     udp = rig_client(&rig, "198.51.100.7:4005", "alice", "secret");
@@ -548,7 +521,7 @@ LN_TEST(attack_26, nothing_is_kept_of_a_bind_that_proves_nothing)
     alice = alice_from(&rig, "198.51.100.7:4000");
     CHECK_EQUAL(allocate(&alice, NULL), 0);
     CHECK_EQUAL(dial(&alice, PEER, &id), 0);
-    stranger = stream_client(&rig, "198.51.100.9:4000", "alice", "guess");
+    stranger = rig_stream_client(&rig, "198.51.100.9:4000", "alice", "guess");
     rig_begin(&call, &stranger, LN_STUN_CONNECTION_BIND);
     ln_stun_add_u32(&call.b, LN_STUN_CONNECTION_ID, id);
     CHECK_EQUAL(rig_call_unsigned(&call, &answer), 401);
@@ -690,7 +663,7 @@ static void open_secure(struct secure *c, struct rig *rig, const char *from)
 
     memset(c, 0, sizeof *c);
     c->rig = rig;
-    c->path = (struct ln_path){ open_stream(rig, from, 1), rig->listen[1].address,
+    c->path = (struct ln_path){ rig_open_stream(rig, from), rig->listen[1].address,
                                 rig_address(from) };
     CHECK(ln_session_create(&c->session, &config, rig->crypto, &rig->env) == 0);
     ln_session_start(c->session, rig->now);

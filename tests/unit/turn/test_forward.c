@@ -19,9 +19,7 @@ static void start(struct pair *p)
     for (struct rig *rig = &p->home;; rig = &p->front) {
         rig_init(rig);
         rig->mobile = true;
-        rig->listen[1] = rig->listen[0];
-        rig->listen[1].stream = true;
-        rig->config.listen_count = 2;
+        rig_listen_for_streams(rig);
         memset(rig->config.ticket_key, 9, sizeof rig->config.ticket_key);
         if (rig == &p->front)
             break;
@@ -144,16 +142,9 @@ static bool hears(struct pair *p, const struct rig_client *client, const char *t
 
 static void on_stream(struct pair *p, struct rig_client *client)
 {
-    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
-                                .id = 1,
-                                .link = p->front.next_link++,
-                                .local = p->front.listen[1].address,
-                                .remote = client->path.remote,
-                                .bytes = 65536 };
+    char from[LN_ADDRESS_TEXT_MAX];
 
-    p->front.e.ops->answer(p->front.server, p->front.now, &answer);
-    rig_drive(&p->front);
-    client->path.link = answer.link;
+    client->path.link = rig_open_stream(&p->front, ln_address_format(&client->path.remote, from));
     client->stream = true;
 }
 

@@ -324,21 +324,13 @@ LN_TEST(dont_fragment, is_ignored_where_datagrams_change_their_family)
 /* RFC 8656, 15: nothing but the attribute tells what came by a stream. */
 LN_TEST(dont_fragment, is_heeded_for_any_peer_of_a_client_on_a_stream)
 {
-    struct ln_answer answer = { .kind = LN_ANSWER_OPENED, .id = 1, .bytes = 65536 };
     struct rig rig;
     struct rig_client alice;
 
     rig_init(&rig);
-    rig.listen[1] = rig.listen[0];
-    rig.listen[1].stream = true;
-    rig.config.listen_count = 2;
+    rig_listen_for_streams(&rig);
     rig_start(&rig);
-    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    alice.stream = true;
-    alice.path.link = answer.link = rig.next_link++;
-    answer.local = rig.listen[1].address;
-    answer.remote = alice.path.remote;
-    rig.e.ops->answer(rig.server, rig.now, &answer);
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     (void)allocate_of(&alice, 2);
     CHECK_EQUAL(rig_permit(&alice, "2001:db8:9::99"), 0);
     send_whole(&alice, "[2001:db8:9::99]:9", "whole");

@@ -11,9 +11,7 @@ static void start(struct rig *rig)
 {
     rig_init(rig);
     rig->mobile = true;
-    rig->listen[1] = rig->listen[0];
-    rig->listen[1].stream = true;
-    rig->config.listen_count = 2;
+    rig_listen_for_streams(rig);
     rig_start(rig);
 }
 
@@ -76,27 +74,9 @@ static struct rig_client alice_at(struct rig *rig, const char *address)
     return rig_client(rig, address, "alice", "secret");
 }
 
-static ln_link open_stream(struct rig *rig, const char *from)
-{
-    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
-                                .id = 1,
-                                .link = rig->next_link++,
-                                .local = rig->listen[1].address,
-                                .remote = rig_address(from),
-                                .bytes = 65536 };
-
-    rig->e.ops->answer(rig->server, rig->now, &answer);
-    rig_drive(rig);
-    return answer.link;
-}
-
 static struct rig_client alice_on_stream(struct rig *rig, const char *from)
 {
-    struct rig_client client = alice_at(rig, from);
-
-    client.path.link = open_stream(rig, from);
-    client.stream = true;
-    return client;
+    return rig_stream_client(rig, from, "alice", "secret");
 }
 
 static void break_stream(struct rig *rig, const struct rig_client *client)
@@ -430,9 +410,7 @@ LN_TEST(mobility, an_allocation_of_tcp_stays_where_it_is)
 
     rig_init(&rig);
     rig.mobile = rig.config.tcp_relay = true;
-    rig.listen[1] = rig.listen[0];
-    rig.listen[1].stream = true;
-    rig.config.listen_count = 2;
+    rig_listen_for_streams(&rig);
     rig_start(&rig);
     alice = alice_on_stream(&rig, "198.51.100.7:4000");
     rig_begin(&call, &alice, LN_STUN_ALLOCATE);

@@ -133,25 +133,9 @@ static void start(struct rig *rig)
 {
     rig_init(rig);
     rig->secure = true;
-    rig->listen[1] = rig->listen[0];
-    rig->listen[1].stream = true;
-    rig->config.listen_count = 2;
+    rig_listen_for_streams(rig);
     rig->config.streams_per_source_max = 2;
     rig_start(rig);
-}
-
-static ln_link open_stream(struct rig *rig, const char *from)
-{
-    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
-                                .id = 1,
-                                .link = rig->next_link++,
-                                .local = rig->listen[1].address,
-                                .remote = rig_address(from),
-                                .bytes = 65536 };
-
-    rig->e.ops->answer(rig->server, rig->now, &answer);
-    rig_drive(rig);
-    return answer.link;
 }
 
 LN_TEST(secure, an_allocation_over_dtls)
@@ -197,7 +181,7 @@ LN_TEST(secure, what_icmp_says_about_a_peer_is_told_over_tls_and_dtls)
     for (int datagram = 0; datagram < 2; datagram++) {
         start(&rig);
         open_client(&c, &rig, datagram, "198.51.100.7:4000",
-                    datagram ? RIG_LISTENER : open_stream(&rig, "198.51.100.7:4000"));
+                    datagram ? RIG_LISTENER : rig_open_stream(&rig, "198.51.100.7:4000"));
         pump(&c);
         check_icmp(&c);
         ln_session_free(c.session);
@@ -211,7 +195,7 @@ LN_TEST(secure, an_allocation_over_tls)
     struct rig rig;
 
     start(&rig);
-    open_client(&c, &rig, false, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    open_client(&c, &rig, false, "198.51.100.7:4000", rig_open_stream(&rig, "198.51.100.7:4000"));
     pump(&c);
     CHECK(ln_session_state(c.session) == LN_SESSION_ESTABLISHED);
     CHECK_TEXT(ln_session_alpn(c.session), "stun.turn");
@@ -336,7 +320,7 @@ LN_TEST(secure, what_is_no_tls_ends_the_stream)
     struct ln_path path = { .link = 0 };
 
     start(&rig);
-    path.link = open_stream(&rig, "198.51.100.7:4000");
+    path.link = rig_open_stream(&rig, "198.51.100.7:4000");
     rig_receive(&rig, &path, "\x16\x03\x01\x00\x05hello", 10);
     CHECK_EQUAL(rig.closed_stream, path.link);
     CHECK_EQUAL(rig_counts(&rig).streams_broken, 1);
@@ -351,9 +335,7 @@ static void start_shared(struct rig *rig)
 {
     rig_init(rig);
     rig->secure = true;
-    rig->listen[1] = rig->listen[0];
-    rig->listen[1].stream = true;
-    rig->config.listen_count = 2;
+    rig_listen_for_streams(rig);
     rig->config.streams_per_source_max = 2;
     rig->config.shared_port = true;
     rig_start(rig);
@@ -362,7 +344,7 @@ static void start_shared(struct rig *rig)
 /* A client who has agreed on this protocol, his handshake done. */
 static void visit(struct secure_client *c, struct rig *rig, const char *protocol, const char *from)
 {
-    open_client_for(c, rig, protocol, false, from, open_stream(rig, from));
+    open_client_for(c, rig, protocol, false, from, rig_open_stream(rig, from));
     pump(c);
     CHECK(ln_session_state(c->session) == LN_SESSION_ESTABLISHED);
     CHECK_TEXT(ln_session_alpn(c->session), protocol);
@@ -513,7 +495,7 @@ LN_TEST(shared_port, alone_for_stun_takes_no_http)
     struct rig rig;
 
     start(&rig);
-    open_client(&c, &rig, false, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    open_client(&c, &rig, false, "198.51.100.7:4000", rig_open_stream(&rig, "198.51.100.7:4000"));
     pump(&c);
     say(&c, GET, strlen(GET)); /* half a message of a channel, by its look */
     rig_advance(&rig, LN_SECONDS(30));
@@ -533,7 +515,7 @@ LN_TEST(attack_19, who_says_nothing_inside_tls_is_one_of_a_few_and_leaves)
     start_shared(&rig);
     visit(&silent[0], &rig, "http/1.1", "198.51.100.7:4000");
     visit(&silent[1], &rig, "stun.turn", "198.51.100.7:4001");
-    open_stream(&rig, "198.51.100.7:4002");
+    rig_open_stream(&rig, "198.51.100.7:4002");
     CHECK_EQUAL(rig_counts(&rig).streams_refused, 1);
     say(&silent[0], GET, strlen(GET));
     visit(&page, &rig, "http/1.1", "198.51.100.7:4003");
@@ -591,7 +573,8 @@ LN_TEST(secure, an_allocation_moves_from_tls_to_dtls_and_back)
         enum ln_turn_transport used = i == 1 ? LN_TURN_DTLS : LN_TURN_TLS;
         struct secure_client *c = &clients[i];
 
-        open_client(c, &rig, i == 1, from[i], i == 1 ? RIG_LISTENER : open_stream(&rig, from[i]));
+        open_client(c, &rig, i == 1, from[i],
+                    i == 1 ? RIG_LISTENER : rig_open_stream(&rig, from[i]));
         pump(c);
         ask(c, i == 0 ? LN_STUN_ALLOCATE : LN_STUN_REFRESH, &ticket, &answer);
         CHECK(ln_stun_find(&answer, LN_STUN_MOBILITY_TICKET, &found) && found.len <= sizeof copy);

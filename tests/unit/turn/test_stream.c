@@ -5,37 +5,16 @@
 static void start(struct rig *rig)
 {
     rig_init(rig);
-    rig->listen[1] = rig->listen[0];
-    rig->listen[1].stream = true;
-    rig->config.listen_count = 2;
+    rig_listen_for_streams(rig);
     rig->config.streams_max = 8;
     rig->config.streams_per_source_max = 3;
     rig_start(rig);
 }
 
-/* A stream from there; its link, or 0 when the server closed it at once. */
-static ln_link open_stream(struct rig *rig, const char *from)
+/* Whether a client may come from there. */
+static bool admits(struct rig *rig, const char *from)
 {
-    struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
-                                .id = 1,
-                                .link = rig->next_link++,
-                                .local = rig->listen[1].address,
-                                .remote = rig_address(from),
-                                .bytes = 65536 };
-
-    rig->closed_stream = 0;
-    rig->e.ops->answer(rig->server, rig->now, &answer);
-    rig_drive(rig);
-    return rig->closed_stream == answer.link ? 0 : answer.link;
-}
-
-static struct rig_client stream_client(struct rig *rig, const char *from, ln_link link)
-{
-    struct rig_client client = rig_client(rig, from, "alice", "secret");
-
-    client.path.link = link;
-    client.stream = true;
-    return client;
+    return rig_open_stream(rig, from) != rig->closed_stream;
 }
 
 LN_TEST(stream, an_allocation_over_tcp_relays_padded_channel_data)
@@ -45,7 +24,7 @@ LN_TEST(stream, an_allocation_over_tcp_relays_padded_channel_data)
     struct ln_address relayed;
 
     start(&rig);
-    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_send_channel(&alice, 0x4000, "hello"); /* with its padding */
@@ -63,7 +42,7 @@ LN_TEST(stream, what_icmp_says_about_a_peer_is_told_over_tcp)
     struct ln_address relayed;
 
     start(&rig);
-    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
@@ -82,7 +61,7 @@ LN_TEST(attack_23, pieces_of_any_size_make_the_same_messages)
         size_t sent = 0;
 
         start(&rig);
-        alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+        alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
         CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
         CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
         for (size_t at = 0; at < sizeof data; at += size) {
@@ -102,7 +81,7 @@ LN_TEST(attack_23, a_stream_out_of_step_is_closed)
     struct rig_client alice;
 
     start(&rig);
-    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
     rig_receive(&rig, &alice.path, "\x80garbage", 8);
     CHECK_EQUAL(rig.closed_stream, alice.path.link);
@@ -119,23 +98,23 @@ LN_TEST(attack_19, guests_are_few_and_leave_after_30_s)
     ln_link first;
 
     start(&rig);
-    first = open_stream(&rig, "198.51.100.7:4000");
-    CHECK(first && open_stream(&rig, "198.51.100.7:4001"));
-    CHECK(open_stream(&rig, "198.51.100.7:4002"));
-    CHECK(!open_stream(&rig, "198.51.100.7:4003")); /* three of one source */
+    first = rig_open_stream(&rig, "198.51.100.7:4000");
+    CHECK(rig.closed_stream == 0 && admits(&rig, "198.51.100.7:4001"));
+    CHECK(admits(&rig, "198.51.100.7:4002"));
+    CHECK(!admits(&rig, "198.51.100.7:4003")); /* three of one source */
     for (int i = 0; i < 5; i++) {
         char text[] = "198.51.100.10:4000";
 
         text[12] = (char)('1' + i);
-        CHECK(open_stream(&rig, text));
+        CHECK(admits(&rig, text));
     }
-    CHECK(!open_stream(&rig, "198.51.100.20:4000")); /* eight in all */
+    CHECK(!admits(&rig, "198.51.100.20:4000")); /* eight in all */
     CHECK_EQUAL(rig_counts(&rig).streams_refused, 2);
     rig_advance(&rig, LN_SECONDS(29));
     rig_receive(&rig, &(struct ln_path){ .link = first }, "\x00", 1); /* a byte now and then */
     rig_advance(&rig, LN_SECONDS(1));
     CHECK_EQUAL(rig_counts(&rig).streams_timed_out, 8);
-    CHECK(open_stream(&rig, "198.51.100.7:4004"));
+    CHECK(admits(&rig, "198.51.100.7:4004"));
     rig_end(&rig);
 }
 
@@ -145,7 +124,7 @@ LN_TEST(stream, one_with_an_allocation_may_be_silent_but_not_stop_within_a_frame
     struct rig_client alice;
 
     start(&rig);
-    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
     rig_advance(&rig, LN_SECONDS(500));
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
@@ -166,7 +145,7 @@ LN_TEST(stream, a_client_that_reads_nothing_loses_data_and_nothing_else)
     char text[1001];
 
     start(&rig);
-    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     memset(text, 'x', 1000);
@@ -188,7 +167,7 @@ LN_TEST(stream, its_end_ends_the_allocation)
     struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
 
     start(&rig);
-    alice = stream_client(&rig, "198.51.100.7:4000", open_stream(&rig, "198.51.100.7:4000"));
+    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
     closed.link = alice.path.link;
     rig.e.ops->answer(rig.server, rig.now, &closed);
