@@ -513,6 +513,46 @@ bool rig_sent(const struct rig *rig, size_t i, const char *remote, const char *t
            memcmp(rig->packets[i].data, text, rig->packets[i].len) == 0;
 }
 
+/* The only packet that was sent, if it went to this client. */
+static const struct rig_packet *only_packet(const struct rig_client *client)
+{
+    const struct rig *rig = client->rig;
+
+    return rig->packet_count == 1 &&
+                   ln_address_equal(&rig->packets[0].path.remote, &client->path.remote)
+               ? &rig->packets[0]
+               : NULL;
+}
+
+static bool is_text(struct ln_bytes data, const char *text)
+{
+    return data.len == strlen(text) && (data.len == 0 || memcmp(data.data, text, data.len) == 0);
+}
+
+bool rig_got_indication(const struct rig_client *client, const char *peer, const char *text)
+{
+    const struct rig_packet *p = only_packet(client);
+    struct ln_address expected = rig_address(peer), from;
+    struct ln_stun_message m;
+    struct ln_bytes data;
+
+    return p && ln_stun_parse(p->data, p->len, &m) == 0 && m.kind == LN_STUN_INDICATION &&
+           m.method == LN_STUN_DATA &&
+           ln_stun_find_xor_address(&m, LN_STUN_XOR_PEER_ADDRESS, &from) &&
+           ln_address_equal(&from, &expected) && ln_stun_find(&m, LN_STUN_DATA_VALUE, &data) &&
+           is_text(data, text);
+}
+
+bool rig_got_channel(const struct rig_client *client, uint16_t number, const char *text)
+{
+    const struct rig_packet *p = only_packet(client);
+    struct ln_bytes data;
+    uint16_t is;
+
+    return p && ln_channel_data_read(p->data, p->len, &is, &data) == 0 && is == number &&
+           is_text(data, text);
+}
+
 struct ln_turn_counts rig_counts(const struct rig *rig)
 {
     struct ln_turn_counts counts;

@@ -131,6 +131,10 @@ void rig_receive(struct rig *rig, const struct ln_path *path, const void *data, 
 struct ln_address rig_address(const char *text);
 ln_link rig_link_of(const struct rig *rig, const struct ln_address *relayed);
 
+/* That one packet was sent since the last drive was asked for, to this client: a Data indication of
+ * this peer, or ChannelData of this number. */
+bool rig_got_indication(const struct rig_client *client, const char *peer, const char *text);
+bool rig_got_channel(const struct rig_client *client, uint16_t number, const char *text);
 /* The i-th packet sent since the last drive was asked for; NULL past the end. */
 bool rig_sent(const struct rig *rig, size_t i, const char *remote, const char *text);
 struct ln_turn_counts rig_counts(const struct rig *rig);

@@ -182,32 +182,6 @@ static void say(struct rig *rig, const char *external, const char *bound,
     rig_drive(rig);
 }
 
-static bool got_channel(const struct rig *rig, const struct rig_client *client, uint16_t number,
-                        const char *text)
-{
-    struct ln_bytes payload;
-    uint16_t is;
-
-    return rig->packet_count == 1 &&
-           ln_address_equal(&rig->packets[0].path.remote, &client->path.remote) &&
-           ln_channel_data_read(rig->packets[0].data, rig->packets[0].len, &is, &payload) == 0 &&
-           is == number && payload.len == strlen(text) &&
-           (payload.len == 0 || memcmp(payload.data, text, payload.len) == 0);
-}
-
-static bool got_indication(const struct rig *rig, const char *peer, const char *text)
-{
-    struct ln_address wanted = rig_address(peer), from;
-    struct ln_stun_message m;
-    struct ln_bytes data;
-
-    return rig->packet_count == 1 &&
-           ln_stun_parse(rig->packets[0].data, rig->packets[0].len, &m) == 0 &&
-           ln_stun_find_xor_address(&m, LN_STUN_XOR_PEER_ADDRESS, &from) &&
-           ln_address_equal(&from, &wanted) && ln_stun_find(&m, LN_STUN_DATA_VALUE, &data) &&
-           data.len == strlen(text) && memcmp(data.data, text, data.len) == 0;
-}
-
 LN_TEST(residents, clients_reach_one_and_it_reaches_them_without_a_socket)
 {
     struct rig rig;
@@ -220,14 +194,14 @@ LN_TEST(residents, clients_reach_one_and_it_reaches_them_without_a_socket)
     rig_send_indication(&alice, HOME, "hello");
     CHECK(arrives(&rig, &relayed, HOME, "hello"));
     say(&rig, NULL, HOME, &relayed, "to you");
-    CHECK(got_indication(&rig, HOME, "to you"));
+    CHECK(rig_got_indication(&alice, HOME, "to you"));
     CHECK_EQUAL(rig_bind(&alice, 0x4000, HOME), 0);
     rig_send_channel(&alice, 0x4000, "by channel");
     CHECK(arrives(&rig, &relayed, HOME, "by channel"));
     rig_send_channel(&alice, 0x4000, ""); /* of no bytes is one too */
     CHECK(arrives(&rig, &relayed, HOME, ""));
     say(&rig, NULL, HOME, &relayed, "");
-    CHECK(got_channel(&rig, &alice, 0x4000, ""));
+    CHECK(rig_got_channel(&alice, 0x4000, ""));
     counts = rig_counts(&rig);
     CHECK(counts.handed_over == 5 && counts.handed_to_workers == 0);
     CHECK(counts.handed_to_residents == 3 && counts.handed_from_residents == 2);
@@ -252,7 +226,7 @@ LN_TEST(residents, are_heard_by_whom_permits_them_alone_and_as_long)
     CHECK_EQUAL(rig_permit(&alice, HOME), 0);
     rig_advance(&rig, LN_SECONDS(300) - 1);
     say(&rig, NULL, HOME, &relayed, "in time");
-    CHECK(got_indication(&rig, HOME, "in time"));
+    CHECK(rig_got_indication(&alice, HOME, "in time"));
     rig_advance(&rig, 1); /* ATTACKS 24 */
     say(&rig, NULL, HOME, &relayed, "too late");
     CHECK_EQUAL(rig.packet_count, 0);
@@ -287,12 +261,12 @@ LN_TEST(residents, behind_a_nat_go_by_the_name_that_the_client_permitted)
     rig_send_channel(&alice, 0x4000, "inside");
     CHECK(arrives(&rig, &relayed, "10.0.0.5:5000", "inside"));
     say(&rig, "203.0.113.77:5000", "10.0.0.5:5000", &relayed, "by this name");
-    CHECK(got_channel(&rig, &alice, 0x4000, "by this name"));
+    CHECK(rig_got_channel(&alice, 0x4000, "by this name"));
     CHECK_EQUAL(rig_bind(&alice, 0x4001, "203.0.113.77:5000"), 0);
     rig_send_channel(&alice, 0x4001, "outside");
     CHECK(arrives(&rig, &relayed, "203.0.113.77:5000", "outside"));
     say(&rig, "203.0.113.77:5000", "10.0.0.5:5000", &relayed, "by that name");
-    CHECK(got_channel(&rig, &alice, 0x4001, "by that name"));
+    CHECK(rig_got_channel(&alice, 0x4001, "by that name"));
     CHECK_EQUAL(rig_bind(&alice, 0x4002, "10.0.0.5:22"), 403);
     rig_end(&rig);
 }
@@ -319,7 +293,7 @@ LN_TEST(residents, are_reached_from_every_worker)
     rig_send_channel(&bob, 0x4000, "from two");
     CHECK(arrives(&two, &relayed, HOME, "from two"));
     say(&two, NULL, HOME, &relayed, "to two");
-    CHECK(got_channel(&two, &bob, 0x4000, "to two"));
+    CHECK(rig_got_channel(&bob, 0x4000, "to two"));
     rig_end(&two);
     rig_end(&one);
 }
@@ -369,12 +343,11 @@ LN_TEST(residents, are_reached_by_many_clients_on_one_shared_port_and_tell_them_
         CHECK(i == 0 || told[i].scope != told[i - 1].scope);
     }
     say(&rig, NULL, HOME, &told[0], "to 0");
-    CHECK(got_channel(&rig, &clients[0], 0x4000, "to 0"));
+    CHECK(rig_got_channel(&clients[0], 0x4000, "to 0"));
     say(&rig, NULL, HOME, &told[1], "to 1");
-    CHECK(got_indication(&rig, HOME, "to 1"));
-    CHECK(ln_address_equal(&rig.packets[0].path.remote, &clients[1].path.remote));
+    CHECK(rig_got_indication(&clients[1], HOME, "to 1"));
     say(&rig, NULL, HOME, &told[2], "to 2");
-    CHECK(got_channel(&rig, &clients[2], 0x4002, "to 2"));
+    CHECK(rig_got_channel(&clients[2], 0x4002, "to 2"));
     wrong = told[0];
     wrong.scope = 0; /* to whom? */
     say(&rig, NULL, HOME, &wrong, "to the port");
@@ -419,7 +392,7 @@ LN_TEST(residents, on_shared_ports_are_claimed_one_by_one)
     CHECK_EQUAL(rig.packet_count, 0);
     CHECK_EQUAL(rig_bind(&alice, 0x4001, "203.0.113.9:5001"), 0);
     say(&rig, NULL, "203.0.113.9:5001", &told, "of his, to her");
-    CHECK(got_channel(&rig, &alice, 0x4001, "of his, to her"));
+    CHECK(rig_got_channel(&alice, 0x4001, "of his, to her"));
     rig_end(&rig);
 }
 
@@ -462,7 +435,7 @@ LN_TEST(residents, users_above_their_rate_are_held_to_it)
         rig_send_channel(&alice, 0x4000, text);
         passed += arrives(&rig, &relayed, HOME, text);
         say(&rig, NULL, HOME, &relayed, text);
-        passed += got_channel(&rig, &alice, 0x4000, text);
+        passed += rig_got_channel(&alice, 0x4000, text);
     }
     CHECK_EQUAL(passed, 16);
     CHECK_EQUAL(rig_counts(&rig).dropped_rate, 64);
@@ -536,13 +509,13 @@ LN_TEST(attack_18, what_other_ports_of_a_residents_or_relays_address_send_is_not
     CHECK_EQUAL(rig.packet_count, 0);
     CHECK_EQUAL(rig_counts(&rig).dropped_policy, 2);
     rig_from_peer(&rig, ln_address_format(&of_bob, text), &relayed, "by the kernel");
-    CHECK(got_indication(&rig, text, "by the kernel"));
+    CHECK(rig_got_indication(&alice, text, "by the kernel"));
     CHECK_EQUAL(ln_turn_prefix_parse("203.0.113.9", &rig.policy.allow[rig.policy.allow_count++]),
                 0);
     ln_turn_server_reload(rig.server, &rig.config);
     CHECK_EQUAL(rig_permit(&alice, "203.0.113.9"), 0); /* the operator wants it */
     rig_from_peer(&rig, "203.0.113.9:53", &relayed, "an answer");
-    CHECK(got_indication(&rig, "203.0.113.9:53", "an answer"));
+    CHECK(rig_got_indication(&alice, "203.0.113.9:53", "an answer"));
     rig_end(&rig);
 }
 
@@ -571,7 +544,7 @@ LN_TEST(residents, are_reached_by_ipv6_as_well)
     rig_send_channel(&alice, 0x4000, "six");
     CHECK(arrives(&rig, &relayed, "[2001:db8::9]:5000", "six"));
     say(&rig, NULL, "[2001:db8::9]:5000", &relayed, "and back");
-    CHECK(got_channel(&rig, &alice, 0x4000, "and back"));
+    CHECK(rig_got_channel(&alice, 0x4000, "and back"));
     rig_end(&rig);
 }
 
