@@ -268,6 +268,15 @@ struct rig_client rig_client(struct rig *rig, const char *address, const char *u
     return client;
 }
 
+void rig_start_with_alice(struct rig *rig, struct rig_client *ret_alice,
+                          struct ln_address *ret_relayed)
+{
+    rig_init(rig);
+    rig_start(rig);
+    *ret_alice = rig_client(rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(ret_alice, ret_relayed), 0);
+}
+
 ln_link rig_accept(struct rig *rig, uint32_t id, const char *from)
 {
     struct ln_answer answer = { .kind = LN_ANSWER_OPENED,
@@ -425,6 +434,17 @@ int rig_allocate(struct rig_client *client, struct ln_address *ret_relayed)
     return code;
 }
 
+int rig_allocate_with(struct rig_client *client, uint16_t type, const void *value, size_t len,
+                      struct ln_stun_message *ret_answer)
+{
+    struct rig_call call;
+
+    rig_begin(&call, client, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    ln_stun_add(&call.b, type, value, len);
+    return rig_call(&call, ret_answer);
+}
+
 int rig_permit(struct rig_client *client, const char *peer)
 {
     struct ln_address address = rig_address(peer);
@@ -458,20 +478,38 @@ int rig_refresh(struct rig_client *client, uint32_t lifetime)
     return rig_call(&call, &answer);
 }
 
-void rig_send_indication(struct rig_client *client, const char *peer, const char *text)
+size_t rig_write_indication(uint8_t *data, size_t cap, const char *peer, const char *text,
+                            bool whole)
 {
     struct ln_address address = rig_address(peer);
     struct ln_stun_id id = { { 9 } };
     struct ln_stun_builder b;
-    uint8_t data[2048];
     int len;
 
-    ln_stun_begin(&b, data, sizeof data, LN_STUN_INDICATION, LN_STUN_SEND, &id);
+    ln_stun_begin(&b, data, cap, LN_STUN_INDICATION, LN_STUN_SEND, &id);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &address);
+    if (whole)
+        ln_stun_add(&b, LN_STUN_DONT_FRAGMENT, NULL, 0);
     ln_stun_add(&b, LN_STUN_DATA_VALUE, text, strlen(text));
     len = ln_stun_finish(&b);
     CHECK(len > 0);
-    rig_receive(client->rig, &client->path, data, (size_t)len);
+    return (size_t)len;
+}
+
+void rig_send_indication(struct rig_client *client, const char *peer, const char *text)
+{
+    uint8_t data[2048];
+
+    rig_receive(client->rig, &client->path, data,
+                rig_write_indication(data, sizeof data, peer, text, false));
+}
+
+void rig_send_whole(struct rig_client *client, const char *peer, const char *text)
+{
+    uint8_t data[2048];
+
+    rig_receive(client->rig, &client->path, data,
+                rig_write_indication(data, sizeof data, peer, text, true));
 }
 
 void rig_send_channel(struct rig_client *client, uint16_t channel, const char *text)
@@ -551,6 +589,13 @@ bool rig_got_channel(const struct rig_client *client, uint16_t number, const cha
 
     return p && ln_channel_data_read(p->data, p->len, &is, &data) == 0 && is == number &&
            is_text(data, text);
+}
+
+bool rig_got_icmp(const struct rig_client *client, const char *peer, struct ln_icmp icmp)
+{
+    const struct rig_packet *p = only_packet(client);
+
+    return p && rig_is_icmp(p->data, p->len, peer, icmp);
 }
 
 struct ln_turn_counts rig_counts(const struct rig *rig)

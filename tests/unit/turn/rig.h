@@ -91,6 +91,9 @@ struct rig_client {
 
 struct rig_client rig_client(struct rig *rig, const char *address, const char *user,
                              const char *password);
+/* Of the defaults, with alice at 198.51.100.7:4000 and her relay, whose address may be left out. */
+void rig_start_with_alice(struct rig *rig, struct rig_client *ret_alice,
+                          struct ln_address *ret_relayed);
 
 /* Somebody connects to the listener that was asked for with this id; the link, which is
  * rig->closed_stream as well if the server closed it at once. */
@@ -114,10 +117,17 @@ int rig_call(struct rig_call *call, struct ln_stun_message *ret_answer);
 int rig_call_unsigned(struct rig_call *call, struct ln_stun_message *ret_answer);
 
 int rig_allocate(struct rig_client *client, struct ln_address *ret_relayed);
+/* With one attribute more. */
+int rig_allocate_with(struct rig_client *client, uint16_t type, const void *value, size_t len,
+                      struct ln_stun_message *ret_answer);
 int rig_permit(struct rig_client *client, const char *peer);
 int rig_bind(struct rig_client *client, uint16_t channel, const char *peer);
 int rig_refresh(struct rig_client *client, uint32_t lifetime);
 void rig_send_indication(struct rig_client *client, const char *peer, const char *text);
+void rig_send_whole(struct rig_client *client, const char *peer, const char *text);
+/* The indication alone, `whole` with DONT-FRAGMENT; its length. */
+size_t rig_write_indication(uint8_t *data, size_t cap, const char *peer, const char *text,
+                            bool whole);
 void rig_send_channel(struct rig_client *client, uint16_t channel, const char *text);
 /* A datagram of a peer to a relay's address. */
 void rig_from_peer(struct rig *rig, const char *peer, const struct ln_address *relayed,
@@ -132,9 +142,10 @@ struct ln_address rig_address(const char *text);
 ln_link rig_link_of(const struct rig *rig, const struct ln_address *relayed);
 
 /* That one packet was sent since the last drive was asked for, to this client: a Data indication of
- * this peer, or ChannelData of this number. */
+ * this peer, ChannelData of this number, or what ICMP says about this peer. */
 bool rig_got_indication(const struct rig_client *client, const char *peer, const char *text);
 bool rig_got_channel(const struct rig_client *client, uint16_t number, const char *text);
+bool rig_got_icmp(const struct rig_client *client, const char *peer, struct ln_icmp icmp);
 /* The i-th packet sent since the last drive was asked for; NULL past the end. */
 bool rig_sent(const struct rig *rig, size_t i, const char *remote, const char *text);
 struct ln_turn_counts rig_counts(const struct rig *rig);

@@ -19,16 +19,12 @@ LN_TEST(attack_15, local_peers_are_forbidden)
     struct ln_stun_message answer;
     struct rig rig;
     struct rig_client alice;
-    struct rig_call call;
     char text[LN_ADDRESS_TEXT_MAX];
 
     rig_init(&rig);
     rig_start(&rig);
     alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    rig_begin(&call, &alice, LN_STUN_ALLOCATE);
-    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
-    ln_stun_add(&call.b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, ipv6, 4);
-    CHECK_EQUAL(rig_call(&call, &answer), 0);
+    CHECK_EQUAL(rig_allocate_with(&alice, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, ipv6, 4, &answer), 0);
     for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
         CHECK_EQUAL(rig_permit(&alice, peers[i]), 403);
         snprintf(text, sizeof text, "%s:80", peers[i]);
@@ -132,10 +128,7 @@ LN_TEST(attack_20, a_nonce_of_another_length_gets_438)
     char right[sizeof alice.nonce];
     size_t len;
 
-    rig_init(&rig);
-    rig_start(&rig);
-    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    rig_start_with_alice(&rig, &alice, NULL);
     memcpy(right, alice.nonce, sizeof right);
     len = strlen(right);
     CHECK(len + 1 < sizeof right);
@@ -185,10 +178,7 @@ LN_TEST(attack_23, what_is_cut_short_is_dropped_without_an_answer)
     struct rig_client alice;
     uint8_t data[64] = { 0x40, 0, 0, 60 };
 
-    rig_init(&rig);
-    rig_start(&rig);
-    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    rig_start_with_alice(&rig, &alice, NULL);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     for (size_t len = 0; len < 64; len++) {
         rig_receive(&rig, &alice.path, data, len);
@@ -208,28 +198,19 @@ LN_TEST(attack_23, what_is_cut_short_is_dropped_without_an_answer)
 LN_TEST(attack_23, padding_may_hold_anything_and_goes_nowhere)
 {
     static const char data[] = { 0x40, 0, 0, 5, 'h', 'e', 'l', 'l', 'o', '\xff', '\xfe', '\xfd' };
-    struct ln_address peer = rig_address("198.51.100.99:9");
-    struct ln_stun_id id = { { 1 } };
-    struct ln_stun_builder b;
     struct rig rig;
     struct rig_client alice;
     uint8_t send[128];
-    int len;
+    size_t len;
 
-    rig_init(&rig);
-    rig_start(&rig);
-    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    rig_start_with_alice(&rig, &alice, NULL);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_receive(&rig, &alice.path, data, sizeof data);
     CHECK_EQUAL(rig.packet_count, 1);
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hello"));
-    ln_stun_begin(&b, send, sizeof send, LN_STUN_INDICATION, LN_STUN_SEND, &id);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
-    ln_stun_add(&b, LN_STUN_DATA_VALUE, "hello", 5);
-    len = ln_stun_finish(&b);
+    len = rig_write_indication(send, sizeof send, "198.51.100.99:9", "hello", false);
     memset(send + len - 3, 0xff, 3);
-    rig_receive(&rig, &alice.path, send, (size_t)len);
+    rig_receive(&rig, &alice.path, send, len);
     CHECK_EQUAL(rig.packet_count, 1);
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hello"));
     rig_end(&rig);
@@ -333,10 +314,7 @@ LN_TEST(attack_21, random_input_changes_nothing)
     struct ln_address relayed;
     uint8_t data[128];
 
-    rig_init(&rig);
-    rig_start(&rig);
-    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
+    rig_start_with_alice(&rig, &alice, &relayed);
     for (int i = 0; i < 20000; i++) {
         size_t len = ln_rng_below(test_env()->rng, sizeof data);
         struct ln_answer answer = { .kind = (enum ln_answer_kind)ln_rng_below(test_env()->rng, 7),

@@ -5,41 +5,21 @@
 
 static const struct ln_icmp nobody_listens = { .type = 3, .code = 3 };
 
-static void start_pair(struct rig *rig, struct rig_client *alice, struct ln_address *relayed)
-{
-    rig_init(rig);
-    rig_start(rig);
-    *alice = rig_client(rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(alice, relayed), 0);
-}
-
-/* That this client, and he alone, is told just that; or with peer NULL that nobody is. */
-static bool told(const struct rig *rig, const struct rig_client *client, const char *peer,
-                 struct ln_icmp icmp)
-{
-    const struct rig_packet *p = &rig->packets[0];
-
-    if (!peer)
-        return rig->packet_count == 0;
-    return rig->packet_count == 1 && ln_address_equal(&p->path.remote, &client->path.remote) &&
-           rig_is_icmp(p->data, p->len, peer, icmp);
-}
-
 LN_TEST(icmp, is_told_to_the_client_with_the_peer_as_he_knows_it)
 {
     struct rig rig;
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, &alice, "198.51.100.99:9", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:9", nobody_listens));
     rig_icmp(&rig, &relayed, "198.51.100.99:10", nobody_listens); /* ports do not count */
-    CHECK(told(&rig, &alice, "198.51.100.99:10", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:10", nobody_listens));
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens); /* RFC 8656, 12: still so */
-    CHECK(told(&rig, &alice, "198.51.100.99:9", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:9", nobody_listens));
     CHECK_EQUAL(rig_counts(&rig).icmp_told, 3);
     CHECK_EQUAL(rig_counts(&rig).send_failed, 3);
     CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_UDP].packets_out, 0); /* it is no data */
@@ -85,7 +65,7 @@ LN_TEST(icmp, only_what_says_that_a_packet_did_not_arrive_is_told)
             bool is = (type >= kinds[k].first && type <= kinds[k].last) || type == kinds[k].other;
 
             rig_icmp(&rig, &relayed, kinds[k].peer, icmp); /* also a code that nobody knows yet */
-            CHECK(told(&rig, &alice, is ? kinds[k].peer : NULL, icmp));
+            CHECK(is ? rig_got_icmp(&alice, kinds[k].peer, icmp) : rig.packet_count == 0);
             count += is;
         }
         CHECK_EQUAL(rig_counts(&rig).icmp_told, count);
@@ -101,21 +81,21 @@ LN_TEST(icmp, the_mtu_is_told_where_a_packet_was_too_big_and_nowhere_else)
     struct ln_address of_alice, of_bob;
     struct ln_icmp icmp = { .type = 3, .code = 4, .mtu = 1280 };
 
-    start_pair(&rig, &alice, &of_alice);
+    rig_start_with_alice(&rig, &alice, &of_alice);
     bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     of_bob = allocate_of(&bob, 2);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     CHECK_EQUAL(rig_permit(&bob, "2001:db8:9::99"), 0);
     rig_icmp(&rig, &of_alice, "198.51.100.99:9", icmp);
-    CHECK(told(&rig, &alice, "198.51.100.99:9", icmp));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:9", icmp));
     rig_icmp(&rig, &of_bob, "[2001:db8:9::99]:9", (struct ln_icmp){ .type = 3, .mtu = 1280 });
-    CHECK(told(&rig, &bob, "[2001:db8:9::99]:9", (struct ln_icmp){ .type = 3 }));
+    CHECK(rig_got_icmp(&bob, "[2001:db8:9::99]:9", (struct ln_icmp){ .type = 3 }));
     icmp = (struct ln_icmp){ .type = 2, .mtu = 1280 };
     rig_icmp(&rig, &of_bob, "[2001:db8:9::99]:9", icmp);
-    CHECK(told(&rig, &bob, "[2001:db8:9::99]:9", icmp));
+    CHECK(rig_got_icmp(&bob, "[2001:db8:9::99]:9", icmp));
     rig_icmp(&rig, &of_alice, "198.51.100.99:9",
              (struct ln_icmp){ .type = 3, .code = 3, .mtu = 1280 });
-    CHECK(told(&rig, &alice, "198.51.100.99:9", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:9", nobody_listens));
     rig_end(&rig);
 }
 
@@ -136,14 +116,14 @@ LN_TEST(icmp, on_a_shared_port_it_is_told_to_the_one_who_is_heard_there)
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.98"), 0);
     CHECK_EQUAL(rig_permit(&bob, "198.51.100.99"), 0);
     rig_icmp(&rig, &relayed, "198.51.100.98:9", nobody_listens);
-    CHECK(told(&rig, &alice, "198.51.100.98:9", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.98:9", nobody_listens));
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, &bob, "198.51.100.99:9", nobody_listens));
+    CHECK(rig_got_icmp(&bob, "198.51.100.99:9", nobody_listens));
     rig_icmp(&rig, &relayed, "198.51.100.97:9", nobody_listens);
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     CHECK_EQUAL(rig_refresh(&bob, 0), 0); /* his claim is gone, the socket is there */
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     rig_end(&rig);
 }
 
@@ -169,10 +149,10 @@ LN_TEST(icmp, a_relay_behind_a_nat_is_named_as_it_is_known_outside)
             of_alice = rig.sockets[i].local;
     inner.port = of_bob.port;
     rig_icmp(&rig, &of_alice, ln_address_format(&inner, text), nobody_listens);
-    CHECK(told(&rig, &alice, ln_address_format(&of_bob, seen), nobody_listens));
+    CHECK(rig_got_icmp(&alice, ln_address_format(&of_bob, seen), nobody_listens));
     inner.port = 22; /* not a relay's: no word about our own machine */
     rig_icmp(&rig, &of_alice, ln_address_format(&inner, text), nobody_listens);
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     rig_end(&rig);
 }
 
@@ -186,25 +166,25 @@ LN_TEST(attack_24, icmp_about_a_peer_without_a_permission_is_not_told)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     rig_icmp(&rig, &relayed, "198.51.100.98:9", nobody_listens); /* a host before it, say */
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     rig_advance(&rig, LN_SECONDS(300) - 1);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, &alice, "198.51.100.99:9", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:9", nobody_listens));
     rig_advance(&rig, 1);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     refusing.deny_count = 1;
     CHECK(ln_turn_prefix_parse("198.51.100.0/24", &refusing.deny[0]) == 0);
     rig.config.policy = &refusing;
     ln_turn_server_reload(rig.server, &rig.config);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, NULL, NULL, nobody_listens));
+    CHECK_EQUAL(rig.packet_count, 0);
     CHECK_EQUAL(rig_counts(&rig).icmp_ignored, 4);
     rig_end(&rig);
 }
@@ -217,7 +197,7 @@ LN_TEST(attack_6, of_icmp_a_client_is_told_little)
     struct ln_address of_alice, of_bob;
     size_t bytes = 0;
 
-    start_pair(&rig, &alice, &of_alice);
+    rig_start_with_alice(&rig, &alice, &of_alice);
     bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     CHECK_EQUAL(rig_allocate(&bob, &of_bob), 0);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
@@ -231,10 +211,10 @@ LN_TEST(attack_6, of_icmp_a_client_is_told_little)
     CHECK_EQUAL(rig_counts(&rig).icmp_limited, 10000 - LN_TURN_ICMP_BURST - 199);
     CHECK(bytes / 10 * 8 < 10000);
     rig_icmp(&rig, &of_bob, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, &bob, "198.51.100.99:9", nobody_listens)); /* another's is full */
+    CHECK(rig_got_icmp(&bob, "198.51.100.99:9", nobody_listens)); /* another's is full */
     rig_advance(&rig, LN_TURN_ICMP_INTERVAL);
     rig_icmp(&rig, &of_alice, "198.51.100.99:9", nobody_listens);
-    CHECK(told(&rig, &alice, "198.51.100.99:9", nobody_listens));
+    CHECK(rig_got_icmp(&alice, "198.51.100.99:9", nobody_listens));
     rig_end(&rig);
 }
 
@@ -245,7 +225,7 @@ LN_TEST(attack_25, icmp_for_nobody_is_ignored)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     answer.path.link = RIG_LISTENER; /* an answer to a client who left */
     answer.path.remote = rig_address("198.51.100.99:9");
@@ -265,23 +245,6 @@ LN_TEST(attack_25, icmp_for_nobody_is_ignored)
 
 /* ---- DONT-FRAGMENT ---- */
 
-static void send_whole(struct rig_client *client, const char *peer, const char *text)
-{
-    struct ln_address address = rig_address(peer);
-    struct ln_stun_id id = { { 9 } };
-    struct ln_stun_builder b;
-    uint8_t data[256];
-    int len;
-
-    ln_stun_begin(&b, data, sizeof data, LN_STUN_INDICATION, LN_STUN_SEND, &id);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &address);
-    ln_stun_add(&b, LN_STUN_DONT_FRAGMENT, NULL, 0);
-    ln_stun_add(&b, LN_STUN_DATA_VALUE, text, strlen(text));
-    len = ln_stun_finish(&b);
-    CHECK(len > 0);
-    rig_receive(client->rig, &client->path, data, (size_t)len);
-}
-
 LN_TEST(dont_fragment, is_taken_with_an_allocation_and_sets_df_for_its_own_packet_alone)
 {
     struct rig rig;
@@ -292,14 +255,14 @@ LN_TEST(dont_fragment, is_taken_with_an_allocation_and_sets_df_for_its_own_packe
     alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
     (void)allocate_of(&alice, 1);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
-    send_whole(&alice, "198.51.100.99:9", "whole");
+    rig_send_whole(&alice, "198.51.100.99:9", "whole");
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "whole") && rig.packets[0].whole);
     rig_send_indication(&alice, "198.51.100.99:9", "any");
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "any") && !rig.packets[0].whole);
     rig_send_channel(&alice, 0x4000, "any");
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "any") && !rig.packets[0].whole);
     CHECK_EQUAL(rig_counts(&rig).whole, 1);
-    send_whole(&alice, "198.51.100.98:9", "no permission");
+    rig_send_whole(&alice, "198.51.100.98:9", "no permission");
     CHECK_EQUAL(rig.packet_count, 0);
     rig_end(&rig);
 }
@@ -315,7 +278,7 @@ LN_TEST(dont_fragment, is_ignored_where_datagrams_change_their_family)
     alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
     (void)allocate_of(&alice, 2);
     CHECK_EQUAL(rig_permit(&alice, "2001:db8:9::99"), 0);
-    send_whole(&alice, "[2001:db8:9::99]:9", "any");
+    rig_send_whole(&alice, "[2001:db8:9::99]:9", "any");
     CHECK(rig_sent(&rig, 0, "[2001:db8:9::99]:9", "any") && !rig.packets[0].whole);
     CHECK_EQUAL(rig_counts(&rig).whole, 0);
     rig_end(&rig);
@@ -333,7 +296,7 @@ LN_TEST(dont_fragment, is_heeded_for_any_peer_of_a_client_on_a_stream)
     alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
     (void)allocate_of(&alice, 2);
     CHECK_EQUAL(rig_permit(&alice, "2001:db8:9::99"), 0);
-    send_whole(&alice, "[2001:db8:9::99]:9", "whole");
+    rig_send_whole(&alice, "[2001:db8:9::99]:9", "whole");
     CHECK(rig_sent(&rig, 0, "[2001:db8:9::99]:9", "whole") && rig.packets[0].whole);
     rig_end(&rig);
 }
@@ -342,7 +305,6 @@ LN_TEST(dont_fragment, is_heeded_for_any_peer_of_a_client_on_a_stream)
  */
 LN_TEST(dont_fragment, packets_with_it_keep_their_place_among_the_others)
 {
-    struct ln_address peer = rig_address("198.51.100.99:9");
     struct rig rig;
     struct rig_client alice;
     struct ln_transmit out = { 0 };
@@ -355,17 +317,12 @@ LN_TEST(dont_fragment, packets_with_it_keep_their_place_among_the_others)
     (void)allocate_of(&alice, 1);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     for (size_t i = 0; order[i]; i++) {
-        struct ln_stun_id id = { { 9 } };
-        struct ln_stun_builder b;
+        const char text[] = { order[i], '\0' };
         uint8_t data[128];
         struct ln_packet packet = { .data = data, .path = alice.path };
 
-        ln_stun_begin(&b, data, sizeof data, LN_STUN_INDICATION, LN_STUN_SEND, &id);
-        ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &peer);
-        if (order[i] == 'W')
-            ln_stun_add(&b, LN_STUN_DONT_FRAGMENT, NULL, 0);
-        ln_stun_add(&b, LN_STUN_DATA_VALUE, &order[i], 1);
-        packet.len = (size_t)ln_stun_finish(&b);
+        packet.len = rig_write_indication(data, sizeof data, "198.51.100.99:9", text,
+                                          order[i] == 'W');
         rig.e.ops->receive(rig.server, rig.now, &packet);
     }
     while (rig.e.ops->poll_transmit(rig.server, rig.now, &out) == 1) {

@@ -2,21 +2,13 @@
  * Permissions, channels and the data that they let through. */
 #include "tests/unit/turn/rig.h"
 
-static void start_pair(struct rig *rig, struct rig_client *alice, struct ln_address *relayed)
-{
-    rig_init(rig);
-    rig_start(rig);
-    *alice = rig_client(rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(alice, relayed), 0);
-}
-
 LN_TEST(relay, indications_pass_both_ways_with_a_permission)
 {
     struct rig rig;
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     rig_send_indication(&alice, "198.51.100.99:9000", "ping");
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9000", "ping"));
@@ -32,7 +24,7 @@ LN_TEST(relay, channels_pass_both_ways_and_permit_their_peer)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9000"), 0);
     rig_send_channel(&alice, 0x4000, "ping");
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9000", "ping"));
@@ -53,7 +45,7 @@ LN_TEST(relay, a_datagram_leaves_in_the_buffer_in_which_it_came)
     struct ln_address relayed, other;
     char text[LN_ADDRESS_TEXT_MAX];
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     bob = rig_client(&rig, "198.51.100.8:5000", "bob", "hunter2");
     CHECK_EQUAL(rig_allocate(&bob, &other), 0);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9000"), 0);
@@ -79,7 +71,7 @@ LN_TEST(attack_24, a_permission_ends_after_exactly_300_s)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     rig_from_peer(&rig, "198.51.100.99:9", &relayed, "early");
     CHECK_EQUAL(rig.packet_count, 0);
     rig_send_indication(&alice, "198.51.100.99:9", "early");
@@ -104,7 +96,7 @@ LN_TEST(attack_24, a_permission_for_one_address_serves_no_other)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_permit(&alice, "198.51.100.99"), 0);
     rig_from_peer(&rig, "198.51.100.98:9", &relayed, "spoofed");
     CHECK_EQUAL(rig.packet_count, 0);
@@ -119,7 +111,7 @@ LN_TEST(relay, a_channel_lasts_600_s_and_its_number_is_free_afterwards)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_advance(&rig, LN_SECONDS(590));
     CHECK_EQUAL(rig_refresh(&alice, 3600), 0);
@@ -161,7 +153,7 @@ LN_TEST(relay, channels_of_rfc_5766_are_taken_unless_forbidden)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x8000, "198.51.100.99:9"), 400);
     CHECK_EQUAL(rig_bind(&alice, 0x7fff, "198.51.100.99:9"), 0);
     rig_send_channel(&alice, 0x7fff, "old");
@@ -175,7 +167,7 @@ LN_TEST(attack_22, channels_of_others_are_not_there)
     struct rig_client alice, bob;
     struct ln_address relayed;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     CHECK_EQUAL(rig_allocate(&bob, NULL), 0);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
@@ -334,7 +326,7 @@ LN_TEST(relay, several_peers_in_one_request_are_permitted_together_or_not_at_all
     struct ln_stun_message answer;
     struct rig_call call;
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     good = rig_address("198.51.100.99");
     bad = rig_address("10.0.0.1");
     rig_begin(&call, &alice, LN_STUN_CREATE_PERMISSION);
@@ -355,7 +347,7 @@ LN_TEST(relay, two_clients_reach_each_other_in_memory)
     struct ln_address a, b;
     char a_text[LN_ADDRESS_TEXT_MAX], b_text[LN_ADDRESS_TEXT_MAX];
 
-    start_pair(&rig, &alice, &a);
+    rig_start_with_alice(&rig, &alice, &a);
     bob = rig_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
     CHECK_EQUAL(rig_allocate(&bob, &b), 0);
     ln_address_format(&a, a_text);
@@ -407,7 +399,7 @@ LN_TEST(relay, packets_of_one_size_leave_as_one_train_and_none_overtakes)
     struct ln_path path;
     char text[] = "0-----";
 
-    start_pair(&rig, &alice, &relayed);
+    rig_start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     path = (struct ln_path){ .link = rig_link_of(&rig, &relayed),
                              .local = relayed,

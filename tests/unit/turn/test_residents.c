@@ -521,11 +521,11 @@ LN_TEST(attack_18, what_other_ports_of_a_residents_or_relays_address_send_is_not
 
 LN_TEST(residents, are_reached_by_ipv6_as_well)
 {
+    static const uint8_t ipv6[4] = { 2 };
     struct rig rig;
     struct rig_client alice;
     struct ln_address relayed;
     struct ln_stun_message answer;
-    struct rig_call call;
 
     rig_init(&rig);
     set_policy(&rig);
@@ -533,10 +533,7 @@ LN_TEST(residents, are_reached_by_ipv6_as_well)
     rig_start(&rig);
     enter(&rig, "[2001:db8::9]:5000");
     alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    rig_begin(&call, &alice, LN_STUN_ALLOCATE);
-    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
-    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_ADDRESS_FAMILY, 2u << 24);
-    CHECK_EQUAL(rig_call(&call, &answer), 0);
+    CHECK_EQUAL(rig_allocate_with(&alice, LN_STUN_REQUESTED_ADDRESS_FAMILY, ipv6, 4, &answer), 0);
     CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, &relayed));
     CHECK_EQUAL(rig_bind(&alice, 0x4000, HOME), 443);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "[2001:db8::9]:5001"), 403);
