@@ -272,13 +272,37 @@ static json_t *row_of(enum stack stack, const struct turn_case *c, const struct 
                      result->mbit_per_s);
 }
 
-/* One stack in one case; `limit` is the best of the machine so far in this case. */
+/* The row of flows that have begun, or NULL when nothing comes through them; `limit` is the best of
+ * the machine so far in this case. */
+static json_t *measure(struct load *load, enum stack stack, const struct turn_case *c,
+                       double *limit)
+{
+    struct result result = run_load(load, c->payload, c->batching);
+    json_t *row = row_of(stack, c, &result);
+    double p50, p99;
+
+    if (stack < LINNET && result.packets_per_cpu_s > *limit)
+        *limit = result.packets_per_cpu_s;
+    if (stack >= LINNET && *limit > 0)
+        json_object_set_new(row, "of_machine", json_real(result.packets_per_cpu_s / *limit));
+    if (c->batching != SINGLE || c->framing != CHANNEL)
+        return row;
+    if (!run_latency(load, c->payload, &p50, &p99)) {
+        json_decref(row);
+        return NULL;
+    }
+    json_object_set_new(row, "p50_us", json_real(p50));
+    json_object_set_new(row, "p99_us", json_real(p99));
+    return row;
+}
+
+/* One stack in one case. */
 static json_t *run_case(struct load *load, const char *config, enum stack stack,
                         const struct turn_case *c, double *limit)
 {
     bool gro = c->batching == GSO, serves = stack >= LINNET, right;
-    double per_s = 0, bytes = 0, p50 = 0, p99 = 0;
-    json_t *row = NULL;
+    double per_s = 0, bytes = 0;
+    json_t *row;
 
     load->framing = c->framing;
     load->server = serves ? start_server(stack, load->port = free_port(), config) : -1;
@@ -288,27 +312,13 @@ static json_t *run_case(struct load *load, const char *config, enum stack stack,
                 begin_flows(load, c->flows, gro, &per_s, &bytes);
     else
         right = right && begin_forwarded(load, c, stack == MACHINE_GSO);
-    if (right) {
-        struct result result = run_load(load, c->payload, c->batching);
-
-        row = row_of(stack, c, &result);
-        if (!serves && result.packets_per_cpu_s > *limit)
-            *limit = result.packets_per_cpu_s;
-        if (serves) {
-            if (*limit > 0)
-                json_object_set_new(row, "of_machine",
-                                    json_real(result.packets_per_cpu_s / *limit));
-            json_object_set_new(row, "allocations_per_s", json_real(per_s));
-            json_object_set_new(row, "bytes_per_allocation", json_real(bytes));
-        }
-        if (c->batching == SINGLE && c->framing == CHANNEL) {
-            run_latency(load, c->payload, &p50, &p99);
-            json_object_set_new(row, "p50_us", json_real(p50));
-            json_object_set_new(row, "p99_us", json_real(p99));
-        }
-    } else {
+    row = right ? measure(load, stack, c, limit) : NULL;
+    if (!row)
         fprintf(stderr, "linnet bench: turn: %s did not serve %zu flows\n", stack_names[stack],
                 c->flows);
+    if (row && serves) {
+        json_object_set_new(row, "allocations_per_s", json_real(per_s));
+        json_object_set_new(row, "bytes_per_allocation", json_real(bytes));
     }
     end_flows(load);
     close(load->peer);

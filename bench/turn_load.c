@@ -11,6 +11,7 @@
 #include <linnet/error.h>
 
 #include <arpa/inet.h>
+#include <math.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +30,7 @@
 #define RUN_SECONDS  1.0
 #define LATENCY_PPS  10000
 #define LATENCIES    5000
+#define LATE_SECONDS 0.1 /* of silence: what is not there then is lost */
 #define WAIT_SECONDS 5.0
 #define PAUSE_US     100
 #define SILENT_MAX   2000 /* pauses */
@@ -339,14 +341,12 @@ static size_t send_round(struct load *load, size_t payload, uint8_t *packet, uns
     return got;
 }
 
-/* The same with a server that runs when nothing else does, so that all of it is queued by then;
- * until as much as was sent has come, or nothing more comes. */
-static size_t send_queued(struct load *load, size_t payload, uint8_t *packet, unsigned burst)
+/* What comes until it is as much as wanted, or nothing more comes. */
+static size_t collect(struct load *load, size_t payload, size_t wanted)
 {
-    size_t sent = 2 * burst * load->count, got = 0, silent = 0;
+    size_t got = 0, silent = 0;
 
-    (void)send_round(load, payload, packet, burst, false, false);
-    while (got < sent && silent < SILENT_MAX) {
+    while (got < wanted && silent < SILENT_MAX) {
         size_t more = drain_all(load, payload);
 
         silent = more > 0 ? 0 : silent + 1;
@@ -355,6 +355,13 @@ static size_t send_queued(struct load *load, size_t payload, uint8_t *packet, un
             usleep(PAUSE_US);
     }
     return got;
+}
+
+/* The same with a server that runs when nothing else does, so that all of it is queued by then. */
+static size_t send_queued(struct load *load, size_t payload, uint8_t *packet, unsigned burst)
+{
+    (void)send_round(load, payload, packet, burst, false, false);
+    return collect(load, payload, 2 * burst * load->count);
 }
 
 struct result run_load(struct load *load, size_t payload, enum batching batching)
@@ -426,43 +433,43 @@ struct result run_echoed(struct load *load, size_t payload, enum batching batchi
     return result;
 }
 
+/* One way, from a client to the peer; quantiles of what arrived, NAN if nothing did. */
 static void latency_pass(struct load *load, size_t payload, double *ret_p50, double *ret_p99)
 {
     static double values[LATENCIES];
     uint8_t packet[PACKET_CAP] = { 0 };
     size_t count = 0, sent = 0;
-    double start;
+    double start, last;
 
-    usleep(50000);
-    (void)drain_all(load, payload); /* what was still under way */
-    start = bench_wall_seconds();
-    ln_channel_data_write_header(packet, 0x4000, payload);
-    while (bench_wall_seconds() - start < (double)LATENCIES / LATENCY_PPS + 0.1) {
+    (void)collect(load, payload, SIZE_MAX); /* what was still under way */
+    start = last = bench_wall_seconds();
+    while (sent < LATENCIES || (count < LATENCIES && bench_wall_seconds() - last < LATE_SECONDS)) {
         double now = bench_wall_seconds();
 
         if (sent < LATENCIES && now - start >= (double)sent / LATENCY_PPS) {
+            ln_channel_data_write_header(packet, 0x4000, payload);
             memcpy(packet + LN_CHANNEL_HEADER_LEN, &now, sizeof now);
             send_packets(load->flows[sent % load->count].fd, NULL, packet,
                          payload + LN_CHANNEL_HEADER_LEN, 1, false);
             sent++;
+            last = now;
         }
-        while (recv(load->peer, packet, sizeof packet, MSG_DONTWAIT) == (ssize_t)payload &&
-               count < LATENCIES) {
+        while (count < LATENCIES &&
+               recv(load->peer, packet, sizeof packet, MSG_DONTWAIT) == (ssize_t)payload) {
             double then;
 
             memcpy(&then, packet, sizeof then);
+            last = bench_wall_seconds();
             if (then >= start) /* else one that was still under way */
-                values[count++] = (bench_wall_seconds() - then) * 1e6;
-            ln_channel_data_write_header(packet, 0x4000, payload);
+                values[count++] = (last - then) * 1e6;
         }
-        ln_channel_data_write_header(packet, 0x4000, payload);
     }
     *ret_p50 = bench_quantile(values, count, 0.5);
     *ret_p99 = bench_quantile(values, count, 0.99);
 }
 
 /* The better of two passes: what else the machine does comes and goes. */
-void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99)
+bool run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99)
 {
     double p50, p99;
 
@@ -470,10 +477,11 @@ void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret
     latency_pass(load, payload, ret_p50, ret_p99);
     latency_pass(load, payload, &p50, &p99);
     server_place(load->server, ANYWHERE);
-    if (p99 < *ret_p99) {
+    if (isnan(*ret_p99) || p99 < *ret_p99) {
         *ret_p50 = p50;
         *ret_p99 = p99;
     }
+    return !isnan(*ret_p99);
 }
 
 /* ---- flows ---- */

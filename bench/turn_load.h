@@ -65,7 +65,7 @@ struct result run_load(struct load *load, size_t payload, enum batching batching
  * back counts twice. */
 struct result run_echoed(struct load *load, size_t payload, enum batching batching);
 
-/* Microseconds of single packets from client to peer, at a steady rate. */
-void run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99);
+/* Microseconds of single packets from client to peer, at a steady rate. False: none arrived. */
+bool run_latency(struct load *load, size_t payload, double *ret_p50, double *ret_p99);
 
 #endif
