@@ -2,8 +2,9 @@
 """`linnet` itself: help, version, and what it says to a command line that is wrong; ./run and ./check."""
 import os
 import re
+import subprocess
 
-from support import ROOT, run, run_all, sentence
+from support import LINNET, ROOT, run, run_all, sentence
 
 SUBCOMMANDS = ("serve", "join", "peer", "bench", "version", "help")
 
@@ -20,6 +21,16 @@ def test_version_is_that_of_the_build():
         version = re.search(r"version: *'([\d.]+)'", handle.read()).group(1)
     for word in ("version", "--version"):
         assert run(word) == (0, f"linnet {version}", ""), run(word)
+
+
+def test_the_program_is_hardened():
+    def readelf(*options):
+        return subprocess.run(["readelf", "-W", *options, LINNET], capture_output=True, text=True, check=True).stdout
+
+    dynamic, segments, symbols = readelf("-d"), readelf("-l"), readelf("--dyn-syms")
+    assert re.search(r"FLAGS_1.*NOW.*PIE|FLAGS_1.*PIE.*NOW", dynamic), dynamic
+    assert "GNU_RELRO" in segments and re.search(r"GNU_STACK.* RW +0x", segments), segments
+    assert "__stack_chk_fail" in symbols and "__memcpy_chk" in symbols, symbols
 
 
 def test_help_names_every_subcommand():
