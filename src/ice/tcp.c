@@ -199,6 +199,16 @@ void ln_ice_tcp_close_link(struct ln_ice *ice, ln_link link, uint32_t request)
     tcp->closing[tcp->closing_count++] = (struct ln_ice_tcp_closing){ link, request };
 }
 
+void ln_ice_tcp_close_way(struct ln_ice *ice, struct ln_ice_way *way)
+{
+    if (way->stream == LN_ICE_STREAM_OPEN)
+        ln_ice_tcp_close_link(ice, way->link, 0);
+    else if (way->stream == LN_ICE_STREAM_ASKED)
+        ln_ice_tcp_close_link(ice, 0, way->request);
+    way->stream = LN_ICE_STREAM_NONE;
+    way->link = 0;
+}
+
 static int poll_base(struct ln_ice *ice, struct ln_ice_tcp_base *base,
                      struct ln_request *ret_request)
 {

@@ -121,7 +121,7 @@ struct ln_ice_tcp_closing {
 
 /* One binding transaction over a stream: from a base to a server. */
 struct ln_ice_tcp_ask {
-    const struct ln_ice_generation *generation; /* NULL: it is leaving */
+    const struct ln_ice_generation *generation;
     struct ln_ice_way way;
     struct ln_stun_transaction transaction;
     ln_link base;   /* its link */
@@ -210,7 +210,6 @@ bool ln_ice_tcp_relayed_connect(struct ln_ice *ice, struct ln_ice_tcp_stream *st
 void ln_ice_tcp_relayed_bind(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_time now);
 void ln_ice_tcp_relayed_run(struct ln_ice *ice, struct ln_ice_tcp_stream *stream, ln_time now);
 int ln_ice_tcp_relayed_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out);
-void ln_ice_tcp_relayed_close(struct ln_ice *ice, const struct ln_ice_tcp_stream *stream);
 void ln_ice_tcp_relayed_free(struct ln_ice *ice, struct ln_ice_tcp_stream *stream);
 
 /* tcp_data.c: what passes on them. */
@@ -255,5 +254,7 @@ void ln_ice_tcp_end_streams(struct ln_ice *ice, const struct ln_ice_tcp_base *ba
  * request.
  */
 void ln_ice_tcp_close_link(struct ln_ice *ice, ln_link link, uint32_t request);
+/* The way's stream, wherever it stands; the way is the owner's to end. */
+void ln_ice_tcp_close_way(struct ln_ice *ice, struct ln_ice_way *way);
 
 #endif

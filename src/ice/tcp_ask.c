@@ -38,32 +38,28 @@ void ln_ice_tcp_free_asks(struct ln_ice *ice)
         remove_ask(ice, ice->tcp->ask_count - 1);
 }
 
-/* Nothing runs any more; its stream is closed by the next poll_request. */
-static void stop(struct ln_ice *ice, struct ln_ice_tcp_ask *ask)
+/* Nothing of it runs any more. */
+static void hang_up(struct ln_ice *ice, struct ln_ice_tcp_ask *ask)
 {
-    ask->done = true;
     ask->give_up_at = ask->again_at = LN_TIME_NEVER;
     ln_stun_transaction_cancel(&ask->transaction);
-    ln_ice_way_drop(&ask->way);
-    if (ask->way.stream == LN_ICE_STREAM_OPEN)
-        ask->way.stream = LN_ICE_STREAM_CLOSING;
-    if (ask->way.stream == LN_ICE_STREAM_NONE)
-        ln_ice_way_end(ice, &ask->way);
+    ln_ice_tcp_close_way(ice, &ask->way);
+    ln_ice_way_end(ice, &ask->way);
+}
+
+static void stop(struct ln_ice *ice, struct ln_ice_tcp_ask *ask)
+{
+    hang_up(ice, ask);
+    ask->done = true;
 }
 
 void ln_ice_tcp_end_asks(struct ln_ice *ice, const struct ln_ice_tcp_base *base)
 {
-    for (size_t i = ice->tcp->ask_count; i-- > 0;) {
-        struct ln_ice_tcp_ask *ask = ice->tcp->asks[i];
-
-        if (ask->base != base->link)
-            continue;
-        stop(ice, ask);
-        ask->generation = NULL;
-        ask->way.to = NULL;
-        if (ask->way.stream == LN_ICE_STREAM_NONE)
+    for (size_t i = ice->tcp->ask_count; i-- > 0;)
+        if (ice->tcp->asks[i]->base == base->link) {
+            hang_up(ice, ice->tcp->asks[i]);
             remove_ask(ice, i);
-    }
+        }
 }
 
 static void ask_failed(struct ln_ice *ice, struct ln_ice_tcp_ask *ask, uint16_t code,
@@ -76,6 +72,18 @@ static void ask_failed(struct ln_ice *ice, struct ln_ice_tcp_ask *ask, uint16_t 
     stop(ice, ask);
     ask->failed = true;
     ice->wake = true;
+}
+
+/* The server has ended it, or was never there. */
+static void lost(struct ln_ice *ice, struct ln_ice_tcp_ask *ask, enum ln_ice_error_text text)
+{
+    if (!ask->mapped || ask->generation->selected || ask->again == LN_ICE_TCP_AGAIN_MAX) {
+        ask_failed(ice, ask, 701, text);
+        return;
+    }
+    hang_up(ice, ask);
+    ask->again_at = ask->opened_at + LN_ICE_KEEPALIVE;
+    ice->wake = true; /* it may be due */
 }
 
 /* --- whom to ask --------------------------------------------------------------------------- */
@@ -267,27 +275,10 @@ bool ln_ice_tcp_asks_unwrap(struct ln_ice *ice, ln_time now, const struct ln_pac
 
 int ln_ice_tcp_asks_poll_request(struct ln_ice *ice, struct ln_request *ret_request)
 {
-    for (size_t i = 0; i < ice->tcp->ask_count; i++) {
-        struct ln_ice_tcp_ask *ask = ice->tcp->asks[i];
-
-        if (!ln_ice_way_poll_request(ice, &ask->way, ret_request))
-            continue;
-        if (ask->way.stream == LN_ICE_STREAM_NONE && !ask->generation)
-            remove_ask(ice, i);
-        else if (ask->way.stream == LN_ICE_STREAM_NONE)
-            ln_ice_way_end(ice, &ask->way);
-        return 1;
-    }
+    for (size_t i = 0; i < ice->tcp->ask_count; i++)
+        if (ln_ice_way_poll_request(ice, &ice->tcp->asks[i]->way, ret_request))
+            return 1;
     return 0;
-}
-
-/* The server has ended it, or was never there. */
-static void lost(struct ln_ice *ice, struct ln_ice_tcp_ask *ask)
-{
-    if (ask->mapped && !ask->generation->selected && ask->again < LN_ICE_TCP_AGAIN_MAX)
-        ask->again_at = ask->opened_at + LN_ICE_KEEPALIVE;
-    else
-        ask_failed(ice, ask, 701, LN_ICE_TEXT_UNREACHABLE);
 }
 
 bool ln_ice_tcp_asks_answer(struct ln_ice *ice, ln_time now, const struct ln_answer *answer)
@@ -298,10 +289,8 @@ bool ln_ice_tcp_asks_answer(struct ln_ice *ice, ln_time now, const struct ln_ans
 
         if (news == LN_ICE_WAY_NOT_MINE)
             continue;
-        if (news == LN_ICE_WAY_LOST && !ask->generation)
-            remove_ask(ice, i);
-        else if (news == LN_ICE_WAY_LOST)
-            lost(ice, ask);
+        if (news == LN_ICE_WAY_LOST)
+            lost(ice, ask, LN_ICE_TEXT_UNREACHABLE);
         return true;
     }
     return false;
@@ -342,8 +331,7 @@ static void ask_again(struct ln_ice *ice, struct ln_ice_tcp_ask *ask, ln_time no
     ask->again_at = LN_TIME_NEVER;
     ask->opened_at = now;
     ask->give_up_at = now + LN_ICE_WAY_DEADLINE;
-    ln_stun_transaction_cancel(&ask->transaction);
-    if (ln_ice_way_reopen(ice, &ask->way, now) != 0)
+    if (ln_ice_way_begin(ice, &ask->way, now) != 0)
         stop(ice, ask);
 }
 
@@ -351,13 +339,12 @@ static void run_ask(struct ln_ice *ice, struct ln_ice_tcp_ask *ask, ln_time now)
 {
     struct ln_stun_timing once = { LN_STUN_TI_TCP, 1, 1, 0 };
 
-    if (!ask->generation ||
-        (ask->done && ask->way.stream == LN_ICE_STREAM_NONE && ask->again_at == LN_TIME_NEVER))
+    if (ask->done && ask->way.stream == LN_ICE_STREAM_NONE && ask->again_at == LN_TIME_NEVER)
         return;
     if (ask->generation != ice->current || ask->generation->selected)
         stop(ice, ask);
     else if (ln_ice_way_run(&ask->way, now) != 0)
-        ask_failed(ice, ask, 701, LN_ICE_TEXT_SECURE);
+        lost(ice, ask, LN_ICE_TEXT_SECURE);
     else if (ln_time_due(ask->give_up_at, now))
         ask_failed(ice, ask, 701, LN_ICE_TEXT_TIMEOUT);
     else if (ln_time_due(ask->again_at, now))

@@ -54,16 +54,6 @@ bool ln_ice_tcp_uses(const struct ln_ice *ice, const struct ln_ice_relay *relay)
 
 /* --- streams ------------------------------------------------------------------------------- */
 
-void ln_ice_tcp_relayed_close(struct ln_ice *ice, const struct ln_ice_tcp_stream *stream)
-{
-    const struct ln_ice_way *way = &stream->relayed->way;
-
-    if (way->stream == LN_ICE_STREAM_OPEN)
-        ln_ice_tcp_close_link(ice, way->link, 0);
-    else if (way->stream == LN_ICE_STREAM_ASKED)
-        ln_ice_tcp_close_link(ice, 0, way->request);
-}
-
 void ln_ice_tcp_relayed_free(struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
 {
     struct ln_ice_tcp_relayed *relayed = stream->relayed;

@@ -73,7 +73,7 @@ static void forget_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
 static void close_stream(struct ln_ice *ice, struct ln_ice_tcp_stream *stream)
 {
     if (stream->relayed)
-        ln_ice_tcp_relayed_close(ice, stream);
+        ln_ice_tcp_close_way(ice, &stream->relayed->way);
     else if (stream->state == LN_ICE_TCP_STREAM_OPEN)
         ln_ice_tcp_close_link(ice, stream->link, 0);
     else if (stream->state == LN_ICE_TCP_STREAM_ASKED)

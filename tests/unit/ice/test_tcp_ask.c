@@ -4,10 +4,16 @@
  * end their streams. */
 #include "base/address.h"
 #include "base/bytes.h"
+#include "crypto/certificate.h"
+#include "crypto/crypto.h"
 #include "ice/tcp.h"
 #include "stun/message.h"
 #include "tests/unit/ice/agents.h"
 #include "tests/unit/ice/turn_host.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct agents s;
 static struct turn_host host;
@@ -33,14 +39,22 @@ static void set_up(const struct ln_ice_server_address *server)
     s.a.config.server_count = s.b.config.server_count = 1;
 }
 
-/* Two sides behind NATs that keep ports, and the server. */
-static void begin(void)
+/* Two sides behind NATs that keep ports, and the server, which may be spoken to by TLS. */
+static void begin_with(struct ln_certificate *certificate)
 {
     CHECK(agents_create(&s));
-    turn_host_start(&host, &s.wire, test_env(), false);
+    if (certificate)
+        turn_host_start_tls(&host, &s.wire, test_env(), certificate);
+    else
+        turn_host_start(&host, &s.wire, test_env(), false);
     s.wire.nodes[s.wire.node_count - 1].public_listeners = true;
     agents_run(&s, LN_MILLISECONDS(1)); /* it listens */
     turn_host_set_nats(&s.wire, s.a.node, s.b.node);
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
 }
 
 static void tear_down(void)
@@ -334,6 +348,58 @@ LN_TEST(tcp_ask, a_server_that_ends_the_stream_is_asked_anew_but_not_at_once_or_
     CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
     CHECK_EQUAL(reflexive_count(&s.a), 3);
     tear_down();
+}
+
+/* For the server's address, and the only one that is trusted; the environment can do TLS then. It
+ * lies in memory, in an open file. */
+static struct ln_certificate *trust_certificate(int *ret_fd)
+{
+    struct ln_certificate *certificate = NULL;
+    char command[400], path[32], text[4096];
+    int fd = memfd_create("certificate", 0);
+    struct ln_bytes pem = { (const uint8_t *)text, 0 };
+    ssize_t len;
+
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "
+             "/CN=server -addext subjectAltName=IP:203.0.113.1 -days 2 -out - -keyout - "
+             ">/proc/%d/fd/%d 2>/dev/null",
+             (int)getpid(), fd);
+    CHECK(fd >= 0 && system(command) == 0);
+    len = pread(fd, text, sizeof text, 0);
+    CHECK(len > 0);
+    pem.len = (size_t)len;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    CHECK(setenv("SSL_CERT_FILE", path, 1) == 0);
+    CHECK(ln_crypto_create(&test_env()->crypto, test_env()->allocator) == 0);
+    CHECK(ln_certificate_import(&certificate, pem, pem, test_env()->crypto) == 0);
+    *ret_fd = fd;
+    return certificate;
+}
+
+LN_TEST(tcp_ask, a_server_that_says_good_bye_inside_tls_is_asked_anew_too)
+{
+    const struct ln_ice_server_address stuns = { .url = "stuns:203.0.113.1",
+                                                 .host = "203.0.113.1",
+                                                 .port = 3478,
+                                                 .transport = LN_ICE_OVER_TLS };
+    int trusted;
+    struct ln_certificate *certificate = trust_certificate(&trusted);
+
+    set_up(&stuns);
+    begin_with(certificate);
+    ln_ice_gather(s.a.ice);
+    for (int i = 0; i < 10; i++) { /* three minutes: this server lets guests stay for 30 s */
+        agents_run(&s, LN_SECONDS(17));
+        CHECK_EQUAL(reflexive_count(&s.a), 3);
+        CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 2);
+    }
+    CHECK(s.wire.link_count > 10); /* in all */
+    tear_down();
+    ln_certificate_unref(certificate);
+    ln_crypto_free(test_env()->crypto);
+    test_env()->crypto = NULL;
+    close(trusted);
 }
 
 LN_TEST(tcp_ask, streams_end_with_the_agent_its_address_and_its_generation)

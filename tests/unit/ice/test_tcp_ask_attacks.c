@@ -2,6 +2,7 @@
  * STUN servers over TCP that name strange addresses, answer what was not asked, send rubbish, say
  * nothing or are not there: no candidate comes of it, nothing waits, and every stream is closed. */
 #include "base/address.h"
+#include "crypto/crypto.h"
 #include "ice/tcp.h"
 #include "stun/message.h"
 #include "tests/unit/ice/agents.h"
@@ -40,13 +41,18 @@ static struct agents s;
 static const struct ln_ice_server_address stun = { .url = "stun:" SERVER_IP, .host = SERVER_IP },
                                           streams_only = { .url = "stuns:" SERVER_IP,
                                                            .host = SERVER_IP,
-                                                           .transport = LN_ICE_OVER_TCP };
+                                                           .transport = LN_ICE_OVER_TCP },
+                                          inside_tls = { .url = "stuns:" SERVER_IP,
+                                                         .host = SERVER_IP,
+                                                         .port = 3478,
+                                                         .transport = LN_ICE_OVER_TLS };
 
 static void server_receive(void *object, ln_time now, struct ln_packet *packet)
 {
     struct ln_stun_message message;
 
-    if (server.count == CALLS || ln_stun_parse(packet->data, packet->len, &message) != 0)
+    if (server.count == CALLS ||
+        (ln_stun_parse(packet->data, packet->len, &message) != 0 && server.say != SAY_RUBBISH))
         return;
     server.calls[server.count].path = packet->path;
     server.calls[server.count].id = message.id;
@@ -116,8 +122,9 @@ static void server_answer(void *object, ln_time now, const struct ln_answer *a)
 static const struct ln_endpoint_ops ops = { server_receive,  server_on_timeout, server_next_timeout,
                                             server_transmit, server_request,    server_answer };
 
-/* Gathers with this server, for so long. */
-static void gather(enum say say, const char *address, ln_duration time)
+/* Gathers with this server, spoken to so, for so long. */
+static void gather_with(const struct ln_ice_server_address *whom, enum say say, const char *address,
+                        ln_duration time)
 {
     memset(&server, 0, sizeof server);
     server.say = say;
@@ -125,7 +132,7 @@ static void gather(enum say say, const char *address, ln_duration time)
     agents_init(&s);
     s.wire.filter = wire_drop_all;
     s.a.config.tcp = true;
-    s.a.config.servers = &stun;
+    s.a.config.servers = whom;
     s.a.config.server_count = 1;
     CHECK(agents_create(&s));
     wire_add(&s.wire, (struct ln_endpoint){ &ops, &server });
@@ -134,6 +141,11 @@ static void gather(enum say say, const char *address, ln_duration time)
     wire_set_nat(&s.wire, s.a.node, 1, WIRE_NAT_PORT_RESTRICTED, "198.51.100.1");
     ln_ice_gather(s.a.ice);
     agents_run(&s, time);
+}
+
+static void gather(enum say say, const char *address, ln_duration time)
+{
+    gather_with(&stun, say, address, time);
 }
 
 static size_t reflexive_count(void)
@@ -212,6 +224,19 @@ LN_TEST(tcp_ask_attack, a_stream_out_of_step_or_with_a_frame_too_long_is_closed)
         CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
         agents_free(&s);
     }
+}
+
+LN_TEST(tcp_ask_attack, a_server_that_breaks_tls_is_given_up_once_and_told)
+{
+    CHECK(ln_crypto_create(&test_env()->crypto, test_env()->allocator) == 0);
+    gather_with(&inside_tls, SAY_RUBBISH, NULL, LN_SECONDS(1));
+    CHECK_EQUAL(server.count, 2); /* a port each */
+    CHECK_EQUAL(s.a.error_events, 2);
+    CHECK_EQUAL(s.a.last_error.error.code, 701);
+    CHECK_EQUAL(wire_open_streams(&s.wire, WIRE_ALL_NODES), 0);
+    agents_free(&s);
+    ln_crypto_free(test_env()->crypto);
+    test_env()->crypto = NULL;
 }
 
 LN_TEST(tcp_ask_attack, a_server_that_says_nothing_is_given_up)

@@ -6,18 +6,16 @@
 #include <string.h>
 
 static void start(struct turn_host *host, struct wire *wire, const struct ln_env *env,
-                  bool no_mobility, bool tcp_relay)
+                  struct ln_turn_config config)
 {
     struct ln_turn_limits limits = { 0 };
     struct ln_turn_relay relay = { 0 };
-    struct ln_turn_config config = { .listen_count = 2,
-                                     .relay_count = 1,
-                                     .listen = host->listen,
-                                     .relays = &relay,
-                                     .policy = &host->policy,
-                                     .tcp_relay = tcp_relay,
-                                     .no_mobility = no_mobility };
 
+    config.listen = host->listen;
+    config.listen_count = 2;
+    config.relays = &relay;
+    config.relay_count = 1;
+    config.policy = &host->policy;
     memset(host, 0, sizeof *host);
     CHECK(ln_address_parse("203.0.113.1:3478", &host->listen[0].address) == 0);
     host->listen[1] = host->listen[0];
@@ -38,12 +36,19 @@ static void start(struct turn_host *host, struct wire *wire, const struct ln_env
 void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_env *env,
                      bool no_mobility)
 {
-    start(host, wire, env, no_mobility, false);
+    start(host, wire, env, (struct ln_turn_config){ .no_mobility = no_mobility });
 }
 
 void turn_host_start_tcp(struct turn_host *host, struct wire *wire, const struct ln_env *env)
 {
-    start(host, wire, env, true, true);
+    start(host, wire, env, (struct ln_turn_config){ .no_mobility = true, .tcp_relay = true });
+}
+
+void turn_host_start_tls(struct turn_host *host, struct wire *wire, const struct ln_env *env,
+                         struct ln_certificate *certificate)
+{
+    start(host, wire, env,
+          (struct ln_turn_config){ .no_mobility = true, .certificate = certificate });
 }
 
 void turn_host_stop(struct turn_host *host)

@@ -20,6 +20,9 @@ void turn_host_start(struct turn_host *host, struct wire *wire, const struct ln_
                      bool no_mobility);
 /* Without mobility, and with allocations of TCP (RFC 6062). */
 void turn_host_start_tcp(struct turn_host *host, struct wire *wire, const struct ln_env *env);
+/* Also over TLS, with this certificate (borrowed). */
+void turn_host_start_tls(struct turn_host *host, struct wire *wire, const struct ln_env *env,
+                         struct ln_certificate *certificate);
 /* Harmless twice. */
 void turn_host_stop(struct turn_host *host);
 
