@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The server of tests/support/stream_server.h. */
 #include "tests/support/stream_server.h"
+#include "tests/support/idle.h"
 
 #include "base/address.h"
 #include "tests/support/test.h"
@@ -223,18 +224,6 @@ static void receive(void *object, ln_time now, struct ln_packet *packet)
         }
 }
 
-static void on_timeout(void *object, ln_time now)
-{
-    (void)object;
-    (void)now;
-}
-
-static ln_time next_timeout(const void *object)
-{
-    (void)object;
-    return LN_TIME_NEVER;
-}
-
 static int poll_transmit(void *object, ln_time now, struct ln_transmit *out)
 {
     struct stream_server *server = object;
@@ -283,8 +272,8 @@ static void answer(void *object, ln_time now, const struct ln_answer *a)
 
 struct ln_endpoint stream_server_endpoint(struct stream_server *server)
 {
-    static const struct ln_endpoint_ops ops = { receive,       on_timeout,   next_timeout,
-                                                poll_transmit, poll_request, answer };
+    static const struct ln_endpoint_ops ops = { receive,       idle_on_timeout, idle_next_timeout,
+                                                poll_transmit, poll_request,    answer };
 
     return (struct ln_endpoint){ &ops, server };
 }

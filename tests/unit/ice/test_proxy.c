@@ -2,6 +2,7 @@
  * Relays reached through an HTTP proxy: tunnels to this tree's own TURN server, and what a proxy
  * may answer instead. */
 #include "base/address.h"
+#include "tests/support/idle.h"
 #include "tests/unit/ice/agents.h"
 #include "tests/unit/ice/turn_host.h"
 
@@ -62,15 +63,6 @@ static void proxy_receive(void *object, ln_time now, struct ln_packet *packet)
     }
 }
 
-static void proxy_on_timeout(void *object, ln_time now)
-{
-}
-
-static ln_time proxy_next_timeout(const void *object)
-{
-    return LN_TIME_NEVER;
-}
-
 static int proxy_transmit(void *object, ln_time now, struct ln_transmit *out)
 {
     for (size_t i = 0; i < CLIENTS; i++)
@@ -128,9 +120,9 @@ static void proxy_answer(void *object, ln_time now, const struct ln_answer *answ
         }
 }
 
-static const struct ln_endpoint_ops proxy_ops = { proxy_receive,      proxy_on_timeout,
-                                                  proxy_next_timeout, proxy_transmit,
-                                                  proxy_request,      proxy_answer };
+static const struct ln_endpoint_ops proxy_ops = { proxy_receive,     idle_on_timeout,
+                                                  idle_next_timeout, proxy_transmit,
+                                                  proxy_request,     proxy_answer };
 
 /* ---- the rest of the world ---- */
 

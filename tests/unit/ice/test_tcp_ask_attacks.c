@@ -5,6 +5,7 @@
 #include "crypto/crypto.h"
 #include "ice/tcp.h"
 #include "stun/message.h"
+#include "tests/support/idle.h"
 #include "tests/unit/ice/agents.h"
 
 #define SERVER_IP "203.0.113.9"
@@ -61,15 +62,6 @@ static void server_receive(void *object, ln_time now, struct ln_packet *packet)
                                                                  : 1;
 }
 
-static void server_on_timeout(void *object, ln_time now)
-{
-}
-
-static ln_time server_next_timeout(const void *object)
-{
-    return LN_TIME_NEVER;
-}
-
 static int answer(const struct ln_stun_id *asked, unsigned left, uint8_t *out, size_t cap)
 {
     struct ln_stun_id id = *asked;
@@ -115,12 +107,8 @@ static int server_request(void *object, struct ln_request *r)
     return 1;
 }
 
-static void server_answer(void *object, ln_time now, const struct ln_answer *a)
-{
-}
-
-static const struct ln_endpoint_ops ops = { server_receive,  server_on_timeout, server_next_timeout,
-                                            server_transmit, server_request,    server_answer };
+static const struct ln_endpoint_ops ops = { server_receive,  idle_on_timeout, idle_next_timeout,
+                                            server_transmit, server_request,  idle_answer };
 
 /* Gathers with this server, spoken to so, for so long. */
 static void gather_with(const struct ln_ice_server_address *whom, enum say say, const char *address,

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "ice/tcp.h"
 #include "stun/message.h"
+#include "tests/support/idle.h"
 #include "tests/unit/ice/agents.h"
 
 #include <stdio.h>
@@ -12,51 +13,9 @@
 static struct agents s; /* large; cleared by agents_init() */
 static int stranger;
 
-/* --- the stranger: an endpoint that does nothing by itself ---------------------------------- */
-
-static void receive_nothing(void *object, ln_time now, struct ln_packet *packet)
-{
-    (void)object;
-    (void)now;
-    (void)packet;
-}
-
-static void do_nothing(void *object, ln_time now)
-{
-    (void)object;
-    (void)now;
-}
-
-static ln_time never(const void *object)
-{
-    (void)object;
-    return LN_TIME_NEVER;
-}
-
-static int send_nothing(void *object, ln_time now, struct ln_transmit *out)
-{
-    (void)object;
-    (void)now;
-    (void)out;
-    return 0;
-}
-
-static int ask_nothing(void *object, struct ln_request *request)
-{
-    (void)object;
-    (void)request;
-    return 0;
-}
-
-static void hear_nothing(void *object, ln_time now, const struct ln_answer *answer)
-{
-    (void)object;
-    (void)now;
-    (void)answer;
-}
-
-static const struct ln_endpoint_ops nothing = { receive_nothing, do_nothing,  never,
-                                                send_nothing,    ask_nothing, hear_nothing };
+/* He does nothing by himself. */
+static const struct ln_endpoint_ops nothing = { idle_receive,  idle_on_timeout, idle_next_timeout,
+                                                idle_transmit, idle_request,    idle_answer };
 
 /* Two agents without UDP, gathered but not introduced to one another, and a stranger. */
 static void with_a_stranger(void)

@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "io/thread.h"
 #include "servers/turn/wiring/hall.h"
+#include "tests/support/idle.h"
 #include "tests/support/test.h"
 
 #include <sched.h>
@@ -166,18 +167,6 @@ static void echo_receive(void *object, ln_time now, struct ln_packet *packet)
     ((struct echo *)object)->owed++;
 }
 
-static void echo_on_timeout(void *object, ln_time now)
-{
-    (void)object;
-    (void)now;
-}
-
-static ln_time echo_next_timeout(const void *object)
-{
-    (void)object;
-    return LN_TIME_NEVER;
-}
-
 static int echo_poll_transmit(void *object, ln_time now, struct ln_transmit *out)
 {
     struct echo *echo = object;
@@ -206,16 +195,9 @@ static int echo_poll_request(void *object, struct ln_request *ret_request)
     return 1;
 }
 
-static void echo_answer(void *object, ln_time now, const struct ln_answer *answer)
-{
-    (void)object;
-    (void)now;
-    (void)answer;
-}
-
-static const struct ln_endpoint_ops echo_ops = { echo_receive,      echo_on_timeout,
-                                                 echo_next_timeout, echo_poll_transmit,
-                                                 echo_poll_request, echo_answer };
+static const struct ln_endpoint_ops echo_ops = { echo_receive,      idle_on_timeout,
+                                                 idle_next_timeout, echo_poll_transmit,
+                                                 echo_poll_request, idle_answer };
 
 static struct ln_turn_resident_counts live(struct turn_hall *hall, const struct ln_env *env)
 {

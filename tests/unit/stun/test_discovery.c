@@ -7,6 +7,7 @@
 #include "stun/discovery.h"
 #include "stun/message.h"
 #include "tests/sim/net.h"
+#include "tests/support/idle.h"
 #include "tests/support/test.h"
 
 #include <linnet/error.h>
@@ -88,18 +89,6 @@ static void server_receive(void *object, ln_time now, struct ln_packet *packet)
     (void)!ln_ring_push(&s->answers, &a); /* lost, in the sweep */
 }
 
-static void server_on_timeout(void *object, ln_time now)
-{
-    (void)object;
-    (void)now;
-}
-
-static ln_time server_next_timeout(const void *object)
-{
-    (void)object;
-    return LN_TIME_NEVER;
-}
-
 static int server_poll_transmit(void *object, ln_time now, struct ln_transmit *out)
 {
     struct server *s = object;
@@ -147,7 +136,7 @@ static void server_answer(void *object, ln_time now, const struct ln_answer *ans
 static void add_server(int i, bool plain, const char *ip)
 {
     static const struct ln_endpoint_ops ops = {
-        server_receive,       server_on_timeout,   server_next_timeout,
+        server_receive,       idle_on_timeout,     idle_next_timeout,
         server_poll_transmit, server_poll_request, server_answer,
     };
     struct server *s = &servers[i];
