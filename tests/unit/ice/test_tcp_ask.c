@@ -57,6 +57,14 @@ static void begin(void)
     begin_with(NULL);
 }
 
+/* Then a gathers for so long. */
+static void gather(ln_duration time)
+{
+    begin();
+    ln_ice_gather(s.a.ice);
+    agents_run(&s, time);
+}
+
 static void tear_down(void)
 {
     agents_free(&s);
@@ -107,9 +115,7 @@ LN_TEST(tcp_ask, a_server_tells_how_it_sees_the_ports_that_listen)
     char text[LN_CANDIDATE_TEXT_MAX];
 
     set_up(&stun);
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(10)); /* the server is not reached by UDP */
+    gather(LN_SECONDS(10)); /* the server is not reached by UDP */
     CHECK(s.a.gathered);
     CHECK_EQUAL(reflexive_count(&s.a), 3);
     for (int type = LN_CANDIDATE_TCP_ACTIVE; type <= LN_CANDIDATE_TCP_SO; type++) {
@@ -137,9 +143,7 @@ LN_TEST(tcp_ask, of_reflexive_candidates_simultaneous_open_comes_first_and_passi
     };
 
     set_up(&stun);
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(10));
+    gather(LN_SECONDS(10));
     for (int type = LN_CANDIDATE_TCP_ACTIVE; type <= LN_CANDIDATE_TCP_SO; type++) {
         const struct ln_candidate *c = reflexive(&s.a, type);
 
@@ -154,15 +158,11 @@ LN_TEST(tcp_ask, of_reflexive_candidates_simultaneous_open_comes_first_and_passi
 LN_TEST(tcp_ask, a_turn_server_over_tcp_is_asked_as_well_and_one_over_udp_is_not)
 {
     set_up(&turn_tcp);
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(1));
+    gather(LN_SECONDS(1));
     CHECK_EQUAL(reflexive_count(&s.a), 3);
     tear_down();
     set_up(&turn_udp);
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(10));
+    gather(LN_SECONDS(10));
     CHECK_EQUAL(reflexive_count(&s.a), 0);
     CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
     tear_down();
@@ -205,9 +205,7 @@ LN_TEST(tcp_ask, two_servers_that_say_the_same_make_one_candidate_and_keep_one_s
 
     set_up(both);
     s.a.config.server_count = 2;
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(1));
+    gather(LN_SECONDS(1));
     CHECK_EQUAL(reflexive_count(&s.a), 3);
     CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 2 + 1); /* passive, so; the relay's */
     tear_down();
@@ -217,9 +215,7 @@ LN_TEST(tcp_ask, with_names_in_use_no_related_address_is_told)
 {
     set_up(&stun);
     s.a.config.mdns_names = true;
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(10));
+    gather(LN_SECONDS(10));
     CHECK_EQUAL(reflexive_count(&s.a), 3);
     for (int type = LN_CANDIDATE_TCP_ACTIVE; type <= LN_CANDIDATE_TCP_SO; type++) {
         const struct ln_candidate *c = reflexive(&s.a, type);
@@ -330,9 +326,7 @@ LN_TEST(tcp_ask, a_server_that_ends_the_stream_is_asked_anew_but_not_at_once_or_
     size_t opened = 0, last = 0;
 
     set_up(&stun);
-    begin();
-    ln_ice_gather(s.a.ice);
-    agents_run(&s, LN_SECONDS(1));
+    gather(LN_SECONDS(1));
     wire_break_streams(&s.wire);
     agents_run(&s, LN_SECONDS(13));
     CHECK_EQUAL(wire_open_streams(&s.wire, s.a.node), 0);
@@ -406,9 +400,7 @@ LN_TEST(tcp_ask, streams_end_with_the_agent_its_address_and_its_generation)
 {
     for (int how = 0; how < 3; how++) {
         set_up(&stun);
-        begin();
-        ln_ice_gather(s.a.ice);
-        agents_run(&s, LN_MILLISECONDS(how == 0 ? 15 : 1000)); /* also half-way */
+        gather(LN_MILLISECONDS(how == 0 ? 15 : 1000)); /* also half-way */
         if (how == 2)
             wire_remove_interface(&s.wire, s.a.node, "10.0.0.2");
         else if (how == 1)

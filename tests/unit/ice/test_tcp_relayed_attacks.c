@@ -49,6 +49,13 @@ static void attempt(const char *peer, uint32_t connection)
     stream_server_attempt(&server, &address, connection);
 }
 
+/* And what comes of it. */
+static void connects(const char *peer, uint32_t connection)
+{
+    attempt(peer, connection);
+    agents_run(&s, LN_MILLISECONDS(50));
+}
+
 LN_TEST(tcp_relayed_attack, a_flood_of_peers_opens_few_streams_and_they_end)
 {
     char peer[32];
@@ -69,8 +76,7 @@ LN_TEST(tcp_relayed_attack, a_flood_of_peers_opens_few_streams_and_they_end)
     CHECK(ln_ice_dropped(s.a.ice, LN_ICE_DROP_TCP_STREAM) > 100);
     agents_run(&s, LN_SECONDS(11));
     CHECK_EQUAL(stream_server_open(&server), 2);
-    attempt("198.51.100.66:999", 999); /* and another is let in */
-    agents_run(&s, LN_MILLISECONDS(50));
+    connects("198.51.100.66:999", 999); /* and another is let in */
     CHECK_EQUAL(stream_server_bound(&server), 1);
     agents_free(&s);
 }
@@ -78,8 +84,7 @@ LN_TEST(tcp_relayed_attack, a_flood_of_peers_opens_few_streams_and_they_end)
 LN_TEST(tcp_relayed_attack, peers_without_a_permission_and_repeated_identifiers_open_none)
 {
     caller();
-    attempt("198.51.100.67:4000", 1);
-    agents_run(&s, LN_MILLISECONDS(50));
+    connects("198.51.100.67:4000", 1);
     CHECK_EQUAL(stream_server_open(&server), 2);
     attempt("198.51.100.66:4000", 2);
     attempt("198.51.100.66:4001", 2); /* the same connection */
@@ -112,8 +117,7 @@ LN_TEST(tcp_relayed_attack, a_bind_that_is_never_answered_or_with_rubbish_ends_i
     agents_run(&s, LN_SECONDS(2));
     CHECK_EQUAL(stream_server_open(&server), 2);
     server.bind_rubbish = true;
-    attempt("198.51.100.66:4000", 2);
-    agents_run(&s, LN_MILLISECONDS(50));
+    connects("198.51.100.66:4000", 2);
     CHECK_EQUAL(server.binds, 2);
     CHECK_EQUAL(stream_server_open(&server), 2);
     agents_free(&s);
@@ -129,8 +133,7 @@ LN_TEST(tcp_relayed_attack, a_peer_that_connects_and_says_nothing_or_too_much_is
     CHECK_EQUAL(stream_server_bound(&server), 1);
     agents_run(&s, LN_SECONDS(2));
     CHECK_EQUAL(stream_server_bound(&server), 0);
-    attempt("198.51.100.66:4000", 2);
-    agents_run(&s, LN_MILLISECONDS(50));
+    connects("198.51.100.66:4000", 2);
     CHECK_EQUAL(stream_server_bound(&server), 1);
     stream_server_say(&server, server.count - 1, long_frame, sizeof long_frame);
     agents_run(&s, LN_MILLISECONDS(50));
@@ -174,8 +177,7 @@ LN_TEST(tcp_relayed_attack, a_connect_that_fails_fails_its_pair_however_it_does)
 LN_TEST(tcp_relayed_attack, an_allocation_that_ends_takes_its_streams_along)
 {
     caller();
-    attempt("198.51.100.66:4000", 1);
-    agents_run(&s, LN_MILLISECONDS(50));
+    connects("198.51.100.66:4000", 1);
     CHECK_EQUAL(stream_server_bound(&server), 1);
     for (size_t i = 0; i < server.count; i++)
         if (server.streams[i].tcp)
