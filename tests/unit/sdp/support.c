@@ -171,16 +171,27 @@ struct ln_jsep_local sdp_local(const struct ln_jsep_section *sections, size_t co
     };
 }
 
+/* With the reason when it is not. */
+static void check_valid(enum ln_jsep_type type, const struct ln_sdp *sdp,
+                        const struct ln_sdp *offer)
+{
+    struct ln_sdp_error error = { 0 };
+
+    if (ln_jsep_validate_remote(type, sdp, offer, NULL, &error) != 0) {
+        fprintf(stderr, "line %u: %s\n", error.line, error.reason);
+        CHECK(!"the description is acceptable");
+    }
+}
+
 struct ln_sdp *sdp_offer(struct ln_arena *arena, const struct ln_jsep_section *sections,
                          size_t count, const struct ln_sdp *local, const struct ln_sdp *remote)
 {
     struct ln_jsep_local wishes = sdp_local(sections, count);
     struct ln_jsep_state state = { local, remote };
-    struct ln_sdp_error error = { 0 };
     struct ln_sdp *offer = NULL;
 
     CHECK(ln_jsep_create_offer(&wishes, &state, arena, &offer) == 0);
-    CHECK(ln_jsep_validate_remote(LN_JSEP_OFFER, offer, NULL, NULL, &error) == 0);
+    check_valid(LN_JSEP_OFFER, offer, NULL);
     return offer;
 }
 
@@ -188,15 +199,20 @@ struct ln_sdp *sdp_answer(struct ln_arena *arena, const struct ln_jsep_section *
                           size_t count, const struct ln_sdp *offer)
 {
     struct ln_jsep_local wishes = sdp_local(sections, count);
-    struct ln_sdp_error error = { 0 };
     struct ln_sdp *answer = NULL;
 
     CHECK(ln_jsep_create_answer(&wishes, offer, arena, &answer) == 0);
-    if (ln_jsep_validate_remote(LN_JSEP_ANSWER, answer, offer, NULL, &error) != 0) {
-        fprintf(stderr, "line %u: %s\n", error.line, error.reason);
-        CHECK(!"the answer is acceptable");
-    }
+    check_valid(LN_JSEP_ANSWER, answer, offer);
     return answer;
+}
+
+struct ln_sdp *sdp_answer_to(struct ln_arena *arena, const char *text,
+                             const struct ln_jsep_section *sections, size_t count,
+                             struct ln_sdp **ret_offer)
+{
+    *ret_offer = sdp_parse(arena, text);
+    check_valid(LN_JSEP_OFFER, *ret_offer, NULL);
+    return sdp_answer(arena, sections, count, *ret_offer);
 }
 
 struct ln_jsep_agreed sdp_agree(struct ln_arena *arena, const struct ln_sdp *local,

@@ -15,6 +15,14 @@
     for (struct ln_arena name = sdp_test_arena(allocator), *name##_once = &name; name##_once;      \
          ln_arena_deinit(&name), name##_once = NULL)
 
+/* The transport of a description, and how one with it begins. */
+#define TRANSPORT                                                                                  \
+    "a=ice-ufrag:remo\na=ice-pwd:remotepassword01234567\na=ice-options:trickle\n"                  \
+    "a=fingerprint:sha-256 "                                                                       \
+    "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:"   \
+    "0E:0F\n"
+#define SESSION "v=0\n" TRANSPORT "a=setup:actpass\n"
+
 struct ln_arena sdp_test_arena(struct ln_allocator *allocator);
 /* Parse, or write, or fail the test with the reason. */
 struct ln_sdp *sdp_parse(struct ln_arena *arena, const char *text);
@@ -38,6 +46,10 @@ struct ln_sdp *sdp_offer(struct ln_arena *arena, const struct ln_jsep_section *s
                          size_t count, const struct ln_sdp *local, const struct ln_sdp *remote);
 struct ln_sdp *sdp_answer(struct ln_arena *arena, const struct ln_jsep_section *sections,
                           size_t count, const struct ln_sdp *offer);
+/* Our answer to a text, which must be acceptable. */
+struct ln_sdp *sdp_answer_to(struct ln_arena *arena, const char *text,
+                             const struct ln_jsep_section *sections, size_t count,
+                             struct ln_sdp **ret_offer);
 struct ln_jsep_agreed sdp_agree(struct ln_arena *arena, const struct ln_sdp *local,
                                 const struct ln_sdp *remote, bool local_offered, size_t i);
 

@@ -5,10 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRANSPORT                                                                                  \
-    "a=ice-ufrag:remo\na=ice-pwd:remotepassword01234567\n"                                         \
-    "a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03\n"
-#define SESSION  "v=0\n" TRANSPORT "a=setup:actpass\n"
 #define AUDIO(m) "m=audio 9 UDP/TLS/RTP/SAVPF 0\na=mid:" m "\na=rtcp-mux\n"
 
 static int validate(enum ln_jsep_type type, const char *text, const char *offer, const char *before)
