@@ -1,145 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a peer that knows the tags may send: attacks 55 to 60, and the rules of unknown things. The
- * hostile end is written by hand: its packets are chunks behind a right header. */
-#include "tests/unit/sctp/pipe.h"
+ * What a peer that knows the tags may send: attacks 55 to 60, and the rules of unknown things. */
+#include "tests/unit/sctp/victim.h"
 
 #include "base/bytes.h"
 #include "sctp/packet.h"
 
-#define TSN 1000u
-
-/* A victim that is connected to a peer of hand-made packets. */
-struct victim {
-    struct ln_sctp *sctp;
-    ln_time now;
-    uint32_t tag; /* for packets to it */
-    uint8_t out[2048];
-    size_t out_len;
-};
-
-static void say_raw(struct victim *v, uint32_t tag, const uint8_t *chunks, size_t len)
-{
-    uint8_t packet[2048];
-
-    ln_store16(packet, 5000);
-    ln_store16(packet + 2, 5000);
-    ln_store32(packet + 4, tag);
-    memcpy(packet + 12, chunks, len);
-    pipe_checksum(packet, 12 + len);
-    ln_sctp_receive(v->sctp, v->now, packet, 12 + len);
-}
-
-static void say(struct victim *v, const char *hex)
-{
-    uint8_t chunks[2000];
-
-    say_raw(v, v->tag, chunks, test_hex(hex, chunks, sizeof chunks));
-}
-
-/* The next packet of the victim, its chunks at out + 12. */
-static bool hear(struct victim *v)
-{
-    v->out_len = ln_sctp_poll_transmit(v->sctp, v->now, v->out, sizeof v->out);
-    return v->out_len > 0;
-}
-
-static void hush(struct victim *v)
-{
-    while (hear(v))
-        ;
-}
-
-static struct ln_sctp_stats stats_of(const struct victim *v)
-{
-    struct ln_sctp_stats stats;
-
-    ln_sctp_stats(v->sctp, &stats);
-    return stats;
-}
-
 #define INIT_HEX "01 00 0014 00000007 00100000 ffff ffff 000003e8"
-
-static void victim_create(struct victim *v, struct ln_sctp_config *config)
-{
-    memset(v, 0, sizeof *v);
-    v->now = LN_SECONDS(1);
-    config->initial_tsn_fixed = true;
-    config->initial_tsn = TSN;
-    CHECK(ln_sctp_create(&v->sctp, config, test_env()) == 0);
-}
-
-static void victim_connect(struct victim *v, struct ln_sctp_config *config)
-{
-    uint8_t chunks[600];
-    struct ln_bytes cookie;
-    size_t len;
-
-    victim_create(v, config);
-    len = test_hex("01 00 0020 00000007 00100000 ffff ffff 000003e8"
-                   "c000 0004 8008 0006 c082 0000",
-                   chunks, sizeof chunks);
-    say_raw(v, 0, chunks, len);
-    CHECK(hear(v) && v->out[12] == LN_CHUNK_INIT_ACK);
-    v->tag = ln_load32(v->out + 16);
-    /* The cookie is the third parameter: after 20 bytes, 4 and 8. */
-    CHECK_EQUAL(ln_load16(v->out + 12 + 32), LN_PARAMETER_STATE_COOKIE);
-    cookie = (struct ln_bytes){ v->out + 12 + 36, ln_load16(v->out + 12 + 34) - 4u };
-    chunks[0] = LN_CHUNK_COOKIE_ECHO;
-    chunks[1] = 0;
-    ln_store16(chunks + 2, (uint16_t)(cookie.len + 4));
-    memcpy(chunks + 4, cookie.data, cookie.len);
-    say_raw(v, v->tag, chunks, cookie.len + 4);
-    CHECK(ln_sctp_state(v->sctp) == LN_SCTP_CONNECTED);
-    CHECK(hear(v) && v->out[12] == LN_CHUNK_COOKIE_ACK);
-    hush(v);
-}
-
-static void victim_default(struct victim *v)
-{
-    struct ln_sctp_config config;
-
-    ln_sctp_config_init(&config);
-    config.heartbeat_interval = 0;
-    victim_connect(v, &config);
-}
-
-static void say_data(struct victim *v, uint32_t tsn, uint8_t flags, uint16_t stream, uint16_t ssn,
-                     const void *data, size_t len)
-{
-    uint8_t chunk[1400] = { LN_CHUNK_DATA, flags };
-
-    ln_store16(chunk + 2, (uint16_t)(16 + len));
-    ln_store32(chunk + 4, tsn);
-    ln_store16(chunk + 8, stream);
-    ln_store16(chunk + 10, ssn);
-    ln_store32(chunk + 12, 53);
-    memcpy(chunk + 16, data, len);
-    say_raw(v, v->tag, chunk, (16 + len + 3) & ~(size_t)3);
-}
-
-static size_t messages_of(struct victim *v)
-{
-    struct ln_sctp_event event;
-    size_t count = 0;
-
-    while (ln_sctp_poll_event(v->sctp, &event))
-        count += event.kind == LN_SCTP_EVENT_MESSAGE;
-    return count;
-}
-
-/* The cumulative TSN that the victim acknowledges now. */
-static uint32_t acknowledged(struct victim *v)
-{
-    uint32_t tsn = 0;
-
-    v->now += LN_MILLISECONDS(60);
-    if (ln_sctp_next_timeout(v->sctp) <= v->now)
-        ln_sctp_on_timeout(v->sctp, v->now);
-    while (hear(v))
-        if (v->out[12] == LN_CHUNK_SACK)
-            tsn = ln_load32(v->out + 16);
-    return tsn;
-}
 
 /* Attack 55. */
 LN_TEST(sctp_attacks, init_with_cut_parameters_is_dropped)
@@ -162,10 +28,10 @@ LN_TEST(sctp_attacks, init_with_cut_parameters_is_dropped)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t len = test_hex(cases[i], chunks, sizeof chunks);
 
-        say_raw(&v, 0, chunks, len);
-        CHECK_EQUAL(hear(&v), i == 0);
+        victim_tell_raw(&v, 0, chunks, len);
+        CHECK_EQUAL(victim_hear(&v), i == 0);
     }
-    CHECK_EQUAL(stats_of(&v).dropped_malformed, 6);
+    CHECK_EQUAL(victim_stats(&v).dropped_malformed, 6);
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_NEW);
     ln_sctp_free(v.sctp);
 }
@@ -181,8 +47,8 @@ LN_TEST(sctp_attacks, addresses_in_init_are_passed_over)
 
     ln_sctp_config_init(&config);
     victim_create(&v, &config);
-    say_raw(&v, 0, chunks, len);
-    CHECK(hear(&v) && v.out[12] == LN_CHUNK_INIT_ACK);
+    victim_tell_raw(&v, 0, chunks, len);
+    CHECK(victim_hear(&v) && v.out[12] == LN_CHUNK_INIT_ACK);
     ln_sctp_free(v.sctp);
 }
 
@@ -197,8 +63,8 @@ LN_TEST(sctp_attacks, forged_cut_and_stale_cookies_open_nothing)
     ln_sctp_config_init(&config);
     victim_create(&v, &config);
     len = test_hex(INIT_HEX, chunks, sizeof chunks);
-    say_raw(&v, 0, chunks, len);
-    CHECK(hear(&v));
+    victim_tell_raw(&v, 0, chunks, len);
+    CHECK(victim_hear(&v));
     v.tag = ln_load32(v.out + 16);
     cookie_len = ln_load16(v.out + 12 + 34) - 4u;
     memcpy(cookie + 4, v.out + 12 + 36, cookie_len);
@@ -207,25 +73,25 @@ LN_TEST(sctp_attacks, forged_cut_and_stale_cookies_open_nothing)
     ln_store16(cookie + 2, (uint16_t)(cookie_len + 4));
     for (size_t i = 4; i < cookie_len + 4; i++) { /* each byte changed in turn */
         cookie[i] ^= 1;
-        say_raw(&v, v.tag, cookie, cookie_len + 4);
+        victim_tell_raw(&v, v.tag, cookie, cookie_len + 4);
         cookie[i] ^= 1;
     }
-    CHECK_EQUAL(stats_of(&v).dropped_cookie, cookie_len);
+    CHECK_EQUAL(victim_stats(&v).dropped_cookie, cookie_len);
     ln_store16(cookie + 2, (uint16_t)(cookie_len + 3)); /* short */
-    say_raw(&v, v.tag, cookie, cookie_len + 4);
+    victim_tell_raw(&v, v.tag, cookie, cookie_len + 4);
     ln_store16(cookie + 2, (uint16_t)(cookie_len + 60)); /* past the packet */
-    say_raw(&v, v.tag, cookie, cookie_len + 4);
+    victim_tell_raw(&v, v.tag, cookie, cookie_len + 4);
     ln_store16(cookie + 2, (uint16_t)(cookie_len + 4));
-    say_raw(&v, v.tag + 1, cookie, cookie_len + 4); /* another tag */
+    victim_tell_raw(&v, v.tag + 1, cookie, cookie_len + 4); /* another tag */
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_NEW);
-    CHECK(!hear(&v));
+    CHECK(!victim_hear(&v));
     v.now += LN_SECONDS(61);
-    say_raw(&v, v.tag, cookie, cookie_len + 4); /* stale: said so */
+    victim_tell_raw(&v, v.tag, cookie, cookie_len + 4); /* stale: said so */
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_NEW);
-    CHECK(hear(&v) && v.out[12] == LN_CHUNK_ERROR);
+    CHECK(victim_hear(&v) && v.out[12] == LN_CHUNK_ERROR);
     CHECK_EQUAL(ln_load16(v.out + 16), LN_CAUSE_STALE_COOKIE);
     v.now -= LN_SECONDS(30);
-    say_raw(&v, v.tag, cookie, cookie_len + 4);
+    victim_tell_raw(&v, v.tag, cookie, cookie_len + 4);
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_CONNECTED);
     ln_sctp_free(v.sctp);
 }
@@ -243,8 +109,8 @@ LN_TEST(sctp_attacks, the_cookie_holds_no_addresses)
     for (int i = 0; i < 2; i++) {
         ln_rng_seed(test_env()->rng, 9);
         victim_create(&v[i], &config);
-        say_raw(&v[i], 0, chunks, len);
-        CHECK(hear(&v[i]));
+        victim_tell_raw(&v[i], 0, chunks, len);
+        CHECK(victim_hear(&v[i]));
         if (i == 0)
             memcpy(first, v[0].out, first_len = v[0].out_len);
     }
@@ -278,10 +144,10 @@ LN_TEST(sctp_attacks, unknown_chunks_follow_their_high_bits)
 
         ln_store32(chunks + 12, tsn);
         ln_store16(chunks + 18, (uint16_t)(tsn - TSN));
-        say_raw(&v, v.tag, chunks, sizeof chunks);
-        CHECK_EQUAL(messages_of(&v), cases[i].go_on);
+        victim_tell_raw(&v, v.tag, chunks, sizeof chunks);
+        CHECK_EQUAL(victim_messages(&v), cases[i].go_on);
         tsn += cases[i].go_on;
-        while (hear(&v))
+        while (victim_hear(&v))
             if (v.out[12] == LN_CHUNK_ERROR) {
                 reported = true;
                 CHECK_EQUAL(ln_load16(v.out + 16), LN_CAUSE_UNRECOGNIZED_CHUNK);
@@ -316,18 +182,18 @@ LN_TEST(sctp_attacks, chunk_lengths_of_0_to_3_and_past_the_end_stop_the_packet)
     struct victim v;
 
     victim_default(&v);
-    say(&v, "00 03 0000 000003e8 00000000 00000035 61000000");
-    say(&v, "00 03 0001 000003e8 00000000 00000035 61000000");
-    say(&v, "00 03 0003 000003e8 00000000 00000035 61000000");
-    say(&v, "00 03 0200 000003e8 00000000 00000035 61000000");
-    say(&v, "00 03 0008 000003e8");                    /* too short for its type */
-    say(&v, "03 00 0010 000003e7 00010000 ffff ffff"); /* SACK with blocks that are not there */
-    say(&v, "05 00 0005 00000000");                    /* HEARTBEAT-ACK with short info */
-    say(&v, "05 00 000c 0001 0007 00000000");
-    say(&v, "82 00 0007 000d 0003");
-    say(&v, "c0 00 0006 00010000");
-    CHECK_EQUAL(messages_of(&v), 0);
-    CHECK(stats_of(&v).dropped_malformed >= 8);
+    victim_tell(&v, "00 03 0000 000003e8 00000000 00000035 61000000");
+    victim_tell(&v, "00 03 0001 000003e8 00000000 00000035 61000000");
+    victim_tell(&v, "00 03 0003 000003e8 00000000 00000035 61000000");
+    victim_tell(&v, "00 03 0200 000003e8 00000000 00000035 61000000");
+    victim_tell(&v, "00 03 0008 000003e8");                    /* too short for its type */
+    victim_tell(&v, "03 00 0010 000003e7 00010000 ffff ffff"); /* SACK without its blocks */
+    victim_tell(&v, "05 00 0005 00000000");                    /* HEARTBEAT-ACK with short info */
+    victim_tell(&v, "05 00 000c 0001 0007 00000000");
+    victim_tell(&v, "82 00 0007 000d 0003");
+    victim_tell(&v, "c0 00 0006 00010000");
+    CHECK_EQUAL(victim_messages(&v), 0);
+    CHECK(victim_stats(&v).dropped_malformed >= 8);
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_CONNECTED);
     ln_sctp_free(v.sctp);
 }
@@ -345,18 +211,18 @@ LN_TEST(sctp_attacks, wrong_and_zero_checksums_and_tags_are_dropped)
     pipe_checksum(packet, sizeof packet);
     packet[9] ^= 1;
     ln_sctp_receive(v.sctp, v.now, packet, sizeof packet);
-    CHECK_EQUAL(stats_of(&v).dropped_checksum, 2);
+    CHECK_EQUAL(victim_stats(&v).dropped_checksum, 2);
     ln_store32(packet + 4, v.tag ^ 1);
     pipe_checksum(packet, sizeof packet);
     ln_sctp_receive(v.sctp, v.now, packet, sizeof packet);
-    CHECK_EQUAL(stats_of(&v).dropped_tag, 1);
+    CHECK_EQUAL(victim_stats(&v).dropped_tag, 1);
     for (size_t len = 0; len < 16; len++)
         ln_sctp_receive(v.sctp, v.now, packet, len);
-    CHECK_EQUAL(messages_of(&v), 0);
+    CHECK_EQUAL(victim_messages(&v), 0);
     ln_store32(packet + 4, v.tag);
     pipe_checksum(packet, sizeof packet);
     ln_sctp_receive(v.sctp, v.now, packet, sizeof packet);
-    CHECK_EQUAL(messages_of(&v), 1);
+    CHECK_EQUAL(victim_messages(&v), 1);
     ln_sctp_free(v.sctp);
 }
 
@@ -370,16 +236,16 @@ LN_TEST(sctp_attacks, data_on_a_stream_beyond_the_agreed_is_acknowledged_and_rep
     ln_sctp_config_init(&config);
     config.streams = 10;
     victim_connect(&v, &config);
-    say_data(&v, TSN, 3, 10, 0, "x", 1);
-    say_data(&v, TSN + 1, 3, 65535, 0, "x", 1);
-    CHECK_EQUAL(messages_of(&v), 0);
-    CHECK_EQUAL(stats_of(&v).dropped_stream, 2);
-    while (hear(&v))
+    victim_tell_data(&v, TSN, 3, 10, 0, "x", 1);
+    victim_tell_data(&v, TSN + 1, 3, 65535, 0, "x", 1);
+    CHECK_EQUAL(victim_messages(&v), 0);
+    CHECK_EQUAL(victim_stats(&v).dropped_stream, 2);
+    while (victim_hear(&v))
         reported |= v.out[12] == LN_CHUNK_ERROR && ln_load16(v.out + 16) == LN_CAUSE_INVALID_STREAM;
     CHECK(reported);
-    say_data(&v, TSN + 2, 3, 9, 0, "x", 1);
-    CHECK_EQUAL(messages_of(&v), 1);
-    CHECK_EQUAL(acknowledged(&v), TSN + 2);
+    victim_tell_data(&v, TSN + 2, 3, 9, 0, "x", 1);
+    CHECK_EQUAL(victim_messages(&v), 1);
+    CHECK_EQUAL(victim_acknowledged(&v), TSN + 2);
     ln_sctp_free(v.sctp);
 }
 
@@ -388,13 +254,13 @@ LN_TEST(sctp_attacks, data_far_outside_the_window_is_dropped)
     struct victim v;
 
     victim_default(&v);
-    say_data(&v, TSN + 65536, 3, 0, 0, "x", 1);
-    say_data(&v, TSN + 0x7ffffffe, 3, 0, 0, "x", 1);
-    say_data(&v, TSN - 1, 3, 0, 0, "x", 1);
-    say_data(&v, TSN - 0x7ffffff0, 3, 0, 0, "x", 1);
-    CHECK_EQUAL(messages_of(&v), 0);
-    CHECK_EQUAL(stats_of(&v).dropped_window, 2);
-    CHECK_EQUAL(stats_of(&v).duplicates_received, 2);
+    victim_tell_data(&v, TSN + 65536, 3, 0, 0, "x", 1);
+    victim_tell_data(&v, TSN + 0x7ffffffe, 3, 0, 0, "x", 1);
+    victim_tell_data(&v, TSN - 1, 3, 0, 0, "x", 1);
+    victim_tell_data(&v, TSN - 0x7ffffff0, 3, 0, 0, "x", 1);
+    CHECK_EQUAL(victim_messages(&v), 0);
+    CHECK_EQUAL(victim_stats(&v).dropped_window, 2);
+    CHECK_EQUAL(victim_stats(&v).duplicates_received, 2);
     ln_sctp_free(v.sctp);
 }
 
@@ -404,8 +270,8 @@ LN_TEST(sctp_attacks, data_without_user_data_ends_the_association)
     struct victim v;
 
     victim_default(&v);
-    say(&v, "00 03 0010 000003e8 0000 0000 00000035");
-    CHECK(hear(&v) && v.out[12] == LN_CHUNK_ABORT);
+    victim_tell(&v, "00 03 0010 000003e8 0000 0000 00000035");
+    CHECK(victim_hear(&v) && v.out[12] == LN_CHUNK_ABORT);
     CHECK_EQUAL(ln_load16(v.out + 16), LN_CAUSE_NO_USER_DATA);
     CHECK(ln_sctp_poll_event(v.sctp, &event)); /* connected */
     CHECK(ln_sctp_poll_event(v.sctp, &event) && event.kind == LN_SCTP_EVENT_CLOSED);
@@ -428,32 +294,32 @@ static uint8_t block[1200];
 static void never_ending(struct victim *v)
 {
     for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 2000); i++) {
-        say_data(v, TSN + i, i == 0 ? 2 : 0, 0, 0, block, 1000);
-        hush(v);
+        victim_tell_data(v, TSN + i, i == 0 ? 2 : 0, 0, 0, block, 1000);
+        victim_hush(v);
     }
 }
 
 static void every_second_with_a_hole(struct victim *v)
 {
     for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 6000); i++) {
-        say_data(v, TSN + 1 + 2 * i, 2, (uint16_t)i, 0, block, 1);
-        hush(v);
+        victim_tell_data(v, TSN + 1 + 2 * i, 2, (uint16_t)i, 0, block, 1);
+        victim_hush(v);
     }
 }
 
 static void partial_on_every_stream(struct victim *v)
 {
     for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 20000); i++) {
-        say_data(v, TSN + 1 + i, 2, (uint16_t)i, 0, block, 1);
-        hush(v);
+        victim_tell_data(v, TSN + 1 + i, 2, (uint16_t)i, 0, block, 1);
+        victim_hush(v);
     }
 }
 
 static void ahead_of_its_turn(struct victim *v)
 {
     for (uint32_t i = 0; i < (pipe_sweeping() ? 40 : 20000); i++) {
-        say_data(v, TSN + i, 3, (uint16_t)(i % 100), (uint16_t)(1 + i / 100), block, 100);
-        hush(v);
+        victim_tell_data(v, TSN + i, 3, (uint16_t)(i % 100), (uint16_t)(1 + i / 100), block, 100);
+        victim_hush(v);
     }
 }
 
@@ -473,7 +339,7 @@ LN_TEST(sctp_attacks, memory_stays_within_the_receive_window)
         victim_connect(&v, &config);
         /* The window, a message beyond it, tables of streams, gaps and edges. */
         CHECK(peak_while(&v, attacks[i]) < 500000 + 2 * 100000 + 1500000);
-        CHECK(stats_of(&v).receive_buffered_bytes <= 500000 + 2 * 100000);
+        CHECK(victim_stats(&v).receive_buffered_bytes <= 500000 + 2 * 100000);
         ln_sctp_free(v.sctp);
     }
 }
@@ -493,13 +359,13 @@ LN_TEST(sctp_attacks, an_endless_message_in_parts_stays_within_the_window)
     CHECK(ln_sctp_set_parts(v.sctp, 0, true) == 0);
     /* Window and allowance, twice while the buffer grows, and what blocks are larger; tables. */
     CHECK(peak_while(&v, never_ending) < 2 * 265536 * 5 / 4 + 100000);
-    held = stats_of(&v).receive_buffered_bytes;
+    held = victim_stats(&v).receive_buffered_bytes;
     CHECK(pipe_sweeping() || (held > 100000 && held < 265536 * 5 / 4));
-    CHECK(pipe_sweeping() || stats_of(&v).dropped_window > 1000);
+    CHECK(pipe_sweeping() || victim_stats(&v).dropped_window > 1000);
     while (ln_sctp_poll_event(v.sctp, &event))
         told += event.kind == LN_SCTP_EVENT_PART ? event.len : 0;
     CHECK(told > 30000);
-    CHECK(stats_of(&v).receive_buffered_bytes < 1000);
+    CHECK(victim_stats(&v).receive_buffered_bytes < 1000);
     ln_sctp_free(v.sctp);
 }
 
@@ -514,24 +380,24 @@ LN_TEST(sctp_attacks, messages_begun_and_abandoned_for_ever_hold_nothing)
     for (uint16_t i = 0; i < 100; i++) {
         uint8_t skip[12] = { LN_CHUNK_FORWARD_TSN, 0, 0, 12 };
 
-        say_data(&v, TSN + 3u * i, 2, 0, i, block, 1000);
+        victim_tell_data(&v, TSN + 3u * i, 2, 0, i, block, 1000);
         if (i % 2 == 0) /* every second one unseen until it is too late */
             while (ln_sctp_poll_event(v.sctp, &event)) {
                 first += event.kind == LN_SCTP_EVENT_PART && event.first && !event.last;
                 abandoned += event.kind == LN_SCTP_EVENT_ABANDONED;
             }
-        say_data(&v, TSN + 3u * i + 1, 0, 0, i, block, 1000);
+        victim_tell_data(&v, TSN + 3u * i + 1, 0, 0, i, block, 1000);
         ln_store32(skip + 4, TSN + 3u * i + 2);
         ln_store16(skip + 10, i);
-        say_raw(&v, v.tag, skip, sizeof skip);
-        say_data(&v, TSN + 3u * i + 2, 1, 0, i, block, 1000); /* its end after all */
-        hush(&v);
+        victim_tell_raw(&v, v.tag, skip, sizeof skip);
+        victim_tell_data(&v, TSN + 3u * i + 2, 1, 0, i, block, 1000); /* its end after all */
+        victim_hush(&v);
     }
     while (ln_sctp_poll_event(v.sctp, &event))
         abandoned += event.kind == LN_SCTP_EVENT_ABANDONED;
     CHECK_EQUAL(first, 50);
     CHECK_EQUAL(abandoned, 50);
-    CHECK_EQUAL(stats_of(&v).receive_buffered_bytes, 0);
+    CHECK_EQUAL(victim_stats(&v).receive_buffered_bytes, 0);
     ln_sctp_free(v.sctp);
 }
 
@@ -546,8 +412,8 @@ LN_TEST(sctp_attacks, an_endless_message_is_given_up_at_the_limit)
     config.max_message_bytes = 3000;
     victim_connect(&v, &config);
     for (uint32_t i = 0; i < 10; i++)
-        say_data(&v, TSN + i, i == 0 ? 2 : i == 9 ? 1 : 0, 4, 0, block, 1000);
-    say_data(&v, TSN + 10, 3, 4, 1, "next", 4);
+        victim_tell_data(&v, TSN + i, i == 0 ? 2 : i == 9 ? 1 : 0, 4, 0, block, 1000);
+    victim_tell_data(&v, TSN + 10, 3, 4, 1, "next", 4);
     while (ln_sctp_poll_event(v.sctp, &event)) {
         too_big += event.kind == LN_SCTP_EVENT_MESSAGE_TOO_BIG && event.stream == 4;
         messages += event.kind == LN_SCTP_EVENT_MESSAGE && event.len == 4;
@@ -568,7 +434,7 @@ LN_TEST(sctp_attacks, fragments_in_any_order_make_one_message)
         uint32_t at = 2999 - i;
 
         byte = (uint8_t)(at * 3);
-        say_data(&v, TSN + at, at == 0 ? 2 : at == 2999 ? 1 : 0, 0, 0, &byte, 1);
+        victim_tell_data(&v, TSN + at, at == 0 ? 2 : at == 2999 ? 1 : 0, 0, 0, &byte, 1);
     }
     CHECK(ln_sctp_poll_event(v.sctp, &event) && ln_sctp_poll_event(v.sctp, &event));
     CHECK(event.kind == LN_SCTP_EVENT_MESSAGE);
@@ -583,16 +449,16 @@ LN_TEST(sctp_attacks, contradictory_fragments_deliver_nothing_wrong)
     struct victim v;
 
     victim_default(&v);
-    say_data(&v, TSN, 2, 0, 0, "aa", 2);
-    say_data(&v, TSN + 1, 2, 0, 1, "bb", 2); /* begins although the last has not ended */
-    say_data(&v, TSN + 2, 1, 9, 1, "cc", 2); /* another stream's end */
-    say_data(&v, TSN + 3, 0, 0, 1, "dd", 2); /* a middle of nothing */
-    say_data(&v, TSN + 5, 1, 0, 2, "ff", 2);
-    say_data(&v, TSN + 4, 1, 0, 2, "ee", 2); /* ends before an end */
-    CHECK_EQUAL(messages_of(&v), 0);
-    CHECK_EQUAL(acknowledged(&v), TSN + 5);
-    say_data(&v, TSN + 6, 7, 0, 0, "whole", 5);
-    CHECK_EQUAL(messages_of(&v), 1);
+    victim_tell_data(&v, TSN, 2, 0, 0, "aa", 2);
+    victim_tell_data(&v, TSN + 1, 2, 0, 1, "bb", 2); /* begins although the last has not ended */
+    victim_tell_data(&v, TSN + 2, 1, 9, 1, "cc", 2); /* another stream's end */
+    victim_tell_data(&v, TSN + 3, 0, 0, 1, "dd", 2); /* a middle of nothing */
+    victim_tell_data(&v, TSN + 5, 1, 0, 2, "ff", 2);
+    victim_tell_data(&v, TSN + 4, 1, 0, 2, "ee", 2); /* ends before an end */
+    CHECK_EQUAL(victim_messages(&v), 0);
+    CHECK_EQUAL(victim_acknowledged(&v), TSN + 5);
+    victim_tell_data(&v, TSN + 6, 7, 0, 0, "whole", 5);
+    CHECK_EQUAL(victim_messages(&v), 1);
     ln_sctp_free(v.sctp);
 }
 
@@ -602,225 +468,21 @@ LN_TEST(sctp_attacks, forward_tsn_before_at_and_after_the_window)
     struct victim v;
 
     victim_default(&v);
-    say_data(&v, TSN, 3, 0, 0, "0", 1);
-    say_data(&v, TSN + 2, 3, 0, 2, "2", 1);
-    CHECK_EQUAL(messages_of(&v), 1);
-    say(&v, "c0 00 000c 000003e0 0000 0009"); /* before: nothing but a SACK */
-    CHECK_EQUAL(messages_of(&v), 0);
-    CHECK_EQUAL(acknowledged(&v), TSN);
-    say(&v, "c0 00 000c 000003e9 0000 0001"); /* TSN 1001, stream 0 up to 1 */
-    CHECK_EQUAL(messages_of(&v), 1);
-    CHECK_EQUAL(acknowledged(&v), TSN + 2);
-    say(&v, "c0 00 0008 7ffffff0"); /* a huge jump */
-    CHECK_EQUAL(acknowledged(&v), 0x7ffffff0);
-    say_data(&v, 0x7ffffff1, 3, 0, 3, "3", 1);
-    CHECK_EQUAL(messages_of(&v), 1);
-    say(&v, "c0 00 000c 7ffffff2 ffff 0001"); /* a stream that does not exist */
+    victim_tell_data(&v, TSN, 3, 0, 0, "0", 1);
+    victim_tell_data(&v, TSN + 2, 3, 0, 2, "2", 1);
+    CHECK_EQUAL(victim_messages(&v), 1);
+    victim_tell(&v, "c0 00 000c 000003e0 0000 0009"); /* before: nothing but a SACK */
+    CHECK_EQUAL(victim_messages(&v), 0);
+    CHECK_EQUAL(victim_acknowledged(&v), TSN);
+    victim_tell(&v, "c0 00 000c 000003e9 0000 0001"); /* TSN 1001, stream 0 up to 1 */
+    CHECK_EQUAL(victim_messages(&v), 1);
+    CHECK_EQUAL(victim_acknowledged(&v), TSN + 2);
+    victim_tell(&v, "c0 00 0008 7ffffff0"); /* a huge jump */
+    CHECK_EQUAL(victim_acknowledged(&v), 0x7ffffff0);
+    victim_tell_data(&v, 0x7ffffff1, 3, 0, 3, "3", 1);
+    CHECK_EQUAL(victim_messages(&v), 1);
+    victim_tell(&v, "c0 00 000c 7ffffff2 ffff 0001"); /* a stream that does not exist */
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_CONNECTED);
-    ln_sctp_free(v.sctp);
-}
-
-/* The result of the last response in what the victim sends; 99 if none. */
-static uint32_t reset_result(struct victim *v)
-{
-    uint32_t result = 99;
-
-    while (hear(v)) {
-        for (size_t at = 12; at + 4 <= v->out_len; at += (ln_load16(v->out + at + 2) + 3u) & ~3u)
-            if (v->out[at] == LN_CHUNK_RECONFIG &&
-                ln_load16(v->out + at + 4) == LN_PARAMETER_RESET_RESPONSE)
-                result = ln_load32(v->out + at + 12);
-    }
-    return result;
-}
-
-LN_TEST(sctp_attacks, reset_requests_repeated_wrong_and_never_sent)
-{
-    struct ln_sctp_event event;
-    struct victim v;
-    int resets = 0;
-
-    victim_default(&v);
-    /* Request 1000, last TSN 999, stream 5: done; again: the same answer, nothing more. */
-    for (int i = 0; i < 3; i++) {
-        say(&v, "82 00 0016 000d 0012 000003e8 00000000 000003e7 0005 0000");
-        CHECK_EQUAL(reset_result(&v), LN_RESET_PERFORMED);
-    }
-    say(&v, "82 00 0016 000d 0012 00000309 00000000 000003e7 0005 0000"); /* a number of the past */
-    CHECK_EQUAL(reset_result(&v), LN_RESET_BAD_SEQUENCE);
-    say(&v, "82 00 0016 000d 0012 000003e9 00000000 000003e7 ffff 0000"); /* no such stream */
-    CHECK_EQUAL(reset_result(&v), LN_RESET_WRONG_SSN);
-    say(&v, "82 00 0014 000d 0010 000003ea 00000000 000003e7"); /* all of them */
-    CHECK_EQUAL(reset_result(&v), LN_RESET_PERFORMED);
-    say(&v, "82 00 0010 0010 000c 00000001 00000001"); /* an answer to nothing */
-    say(&v, "82 00 000c 000f 0008 000003eb");          /* TSN reset: not ours */
-    CHECK_EQUAL(reset_result(&v), LN_RESET_DENIED);
-    /* In progress until the data is there, then done by itself. */
-    say(&v, "82 00 0016 000d 0012 000003ec 00000000 000003e8 0005 0000");
-    CHECK_EQUAL(reset_result(&v), LN_RESET_IN_PROGRESS);
-    say_data(&v, TSN, 3, 5, 0, "x", 1);
-    CHECK_EQUAL(reset_result(&v), LN_RESET_PERFORMED);
-    while (ln_sctp_poll_event(v.sctp, &event))
-        resets += event.kind == LN_SCTP_EVENT_INCOMING_RESET && event.stream == 5;
-    CHECK_EQUAL(resets, 1); /* news of one stream are told once while they wait */
-    ln_sctp_free(v.sctp);
-}
-
-/* The number of the reset request in what the victim sends, its streams counted; 0 if none. */
-static uint32_t reset_request(struct victim *v, size_t *ret_streams)
-{
-    uint32_t sequence = 0;
-
-    while (hear(v)) {
-        for (size_t at = 12; at + 4 <= v->out_len; at += (ln_load16(v->out + at + 2) + 3u) & ~3u)
-            if (v->out[at] == LN_CHUNK_RECONFIG &&
-                ln_load16(v->out + at + 4) == LN_PARAMETER_OUTGOING_RESET) {
-                sequence = ln_load32(v->out + at + 8);
-                *ret_streams = (ln_load16(v->out + at + 6) - 16u) / 2;
-            }
-    }
-    return sequence;
-}
-
-static void say_result(struct victim *v, uint32_t sequence, uint32_t result)
-{
-    uint8_t chunk[16] = { LN_CHUNK_RECONFIG, 0, 0, 16, 0, LN_PARAMETER_RESET_RESPONSE, 0, 12 };
-
-    ln_store32(chunk + 8, sequence);
-    ln_store32(chunk + 12, result);
-    say_raw(v, v->tag, chunk, sizeof chunk);
-}
-
-/* The outgoing resets told: how many, and the error of the last. */
-static size_t resets_told(struct victim *v, int *ret_error)
-{
-    struct ln_sctp_event event;
-    size_t count = 0;
-
-    while (ln_sctp_poll_event(v->sctp, &event)) {
-        CHECK(event.kind != LN_SCTP_EVENT_CLOSED);
-        if (event.kind == LN_SCTP_EVENT_OUTGOING_RESET) {
-            *ret_error = event.error;
-            count++;
-        }
-    }
-    return count;
-}
-
-LN_TEST(sctp_reset, one_that_is_refused_is_told_and_may_be_asked_for_again)
-{
-    static const uint32_t refusals[] = { LN_RESET_DENIED, LN_RESET_WRONG_SSN, LN_RESET_BAD_SEQUENCE,
-                                         99 };
-    size_t streams = 0;
-    struct victim v;
-    int error = 0;
-
-    victim_default(&v);
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        uint32_t sequence;
-
-        CHECK_EQUAL(ln_sctp_reset_stream(v.sctp, 5), 0);
-        CHECK_EQUAL(ln_sctp_reset_stream(v.sctp, 6), 0);
-        CHECK(ln_sctp_send(v.sctp, 5, 53, (const uint8_t *)"x", 1, NULL) == LN_ERR_INVALID_STATE);
-        sequence = reset_request(&v, &streams);
-        CHECK_EQUAL(sequence, TSN + i);
-        CHECK_EQUAL(streams, 2);
-        say_result(&v, sequence - 1, LN_RESET_PERFORMED); /* of another request */
-        CHECK_EQUAL(resets_told(&v, &error), 0);
-        say_result(&v, sequence, refusals[i]);
-        say_result(&v, sequence, LN_RESET_PERFORMED); /* it has been answered */
-        CHECK_EQUAL(resets_told(&v, &error), 2);
-        CHECK_EQUAL(error, LN_ERR_REFUSED);
-        CHECK_EQUAL(reset_request(&v, &streams), 0); /* not by itself */
-        CHECK(ln_sctp_next_timeout(v.sctp) == LN_TIME_NEVER);
-    }
-    /* The streams go on where they were, and are reset when the peer is willing. */
-    CHECK_EQUAL(ln_sctp_send(v.sctp, 5, 53, (const uint8_t *)"x", 1, NULL), 0);
-    CHECK_EQUAL(ln_sctp_reset_stream(v.sctp, 5), 0);
-    say_result(&v, reset_request(&v, &streams), LN_RESET_PERFORMED);
-    CHECK_EQUAL(resets_told(&v, &error), 1);
-    CHECK_EQUAL(error, 0);
-    ln_sctp_free(v.sctp);
-}
-
-LN_TEST(sctp_reset, one_in_progress_is_asked_for_again_until_it_is_done)
-{
-    static const uint32_t words[] = { LN_RESET_IN_PROGRESS, LN_RESET_ALREADY_IN_PROGRESS };
-
-    for (size_t w = 0; w < 2; w++) {
-        uint32_t sequence, last;
-        size_t streams = 0, asked = 1, numbers = 1;
-        struct victim v;
-        int error = 0;
-
-        victim_default(&v);
-        CHECK_EQUAL(ln_sctp_send(v.sctp, 5, 53, (const uint8_t *)"x", 1, NULL), 0);
-        CHECK_EQUAL(ln_sctp_reset_stream(v.sctp, 5), 0);
-        sequence = last = reset_request(&v, &streams);
-        CHECK_EQUAL(sequence, TSN);
-        say_result(&v, sequence, words[w]);
-        CHECK_EQUAL(reset_request(&v, &streams), 0);       /* the data before it is on its way */
-        say(&v, "03 00 0010 000003e8 00100000 0000 0000"); /* it has come: asked at once */
-        CHECK_EQUAL(reset_request(&v, &streams), sequence);
-        for (int i = 0; i < 20; i++) {
-            say_result(&v, last, words[w]);
-            CHECK_EQUAL(resets_told(&v, &error), 0);
-            v.now += LN_SECONDS(4); /* beyond the longest wait */
-            ln_sctp_on_timeout(v.sctp, v.now);
-            sequence = reset_request(&v, &streams);
-            CHECK(sequence != 0 && streams == 1);
-            asked++;
-            numbers += sequence != last;
-            last = sequence;
-        }
-        CHECK(numbers > 1 && numbers < asked); /* each number several times, and not for ever */
-        say_result(&v, last, LN_RESET_PERFORMED);
-        CHECK_EQUAL(resets_told(&v, &error), 1);
-        CHECK_EQUAL(error, 0);
-        CHECK_EQUAL(reset_request(&v, &streams), 0);
-        ln_sctp_free(v.sctp);
-    }
-}
-
-/* A peer that leaves a message in its middle, resets the stream, and would go on with it. */
-LN_TEST(sctp_reset, a_message_under_way_when_its_stream_is_reset_is_gone)
-{
-    for (int unordered = 0; unordered < 2; unordered++) {
-        for (int all = 0; all < 2; all++) {
-            uint8_t flags = unordered ? LN_DATA_UNORDERED : 0;
-            struct victim v;
-
-            victim_default(&v);
-            say_data(&v, TSN, (uint8_t)(flags | LN_DATA_BEGIN), 5, 0, "be", 2);
-            say_data(&v, TSN + 1, flags, 5, 0, "gun", 3);
-            say(&v, all ? "82 00 0014 000d 0010 000003e8 00000000 000003e9"
-                        : "82 00 0016 000d 0012 000003e8 00000000 000003e9 0005 0000");
-            CHECK_EQUAL(reset_result(&v), LN_RESET_PERFORMED);
-            CHECK_EQUAL(stats_of(&v).receive_buffered_bytes, 0);
-            say_data(&v, TSN + 2, (uint8_t)(flags | LN_DATA_END), 5, 0, "end", 3);
-            CHECK_EQUAL(messages_of(&v), 0);
-            say_data(&v, TSN + 3, (uint8_t)(flags | LN_DATA_BEGIN | LN_DATA_END), 5, 0, "new", 3);
-            CHECK_EQUAL(messages_of(&v), 1);
-            CHECK_EQUAL(stats_of(&v).receive_buffered_bytes, 0);
-            ln_sctp_free(v.sctp);
-        }
-    }
-}
-
-LN_TEST(sctp_reset, a_message_of_another_stream_under_way_meanwhile_arrives)
-{
-    struct ln_sctp_event event;
-    struct victim v;
-
-    victim_default(&v);
-    say_data(&v, TSN, LN_DATA_BEGIN, 4, 0, "be", 2);
-    say(&v, "82 00 0016 000d 0012 000003e8 00000000 000003e8 0005 0000");
-    CHECK_EQUAL(reset_result(&v), LN_RESET_PERFORMED);
-    say_data(&v, TSN + 1, LN_DATA_END, 4, 0, "gun", 3);
-    while (ln_sctp_poll_event(v.sctp, &event) && event.kind != LN_SCTP_EVENT_MESSAGE)
-        ;
-    CHECK(event.kind == LN_SCTP_EVENT_MESSAGE && event.len == 5);
-    CHECK(memcmp(event.data, "begun", 5) == 0);
     ln_sctp_free(v.sctp);
 }
 
@@ -831,18 +493,18 @@ LN_TEST(sctp_attacks, sacks_for_what_was_never_sent_and_reversed_blocks_change_n
 
     victim_default(&v);
     CHECK(ln_sctp_send(v.sctp, 0, 53, data, sizeof data, NULL) == 0);
-    hush(&v);
-    say(&v, "03 00 0010 00000500 00100000 0000 0000");           /* beyond what was sent */
-    say(&v, "03 00 0014 000003e7 00100000 0001 0000 0003 0002"); /* reversed */
-    say(&v, "03 00 0014 000003e7 00100000 0001 0000 0001 0002"); /* what is no gap */
-    say(&v, "03 00 0014 000003e7 00100000 0001 0000 0002 ffff"); /* past the end */
-    say(&v, "03 00 0014 000003e7 00100000 0001 0000 0000 0000");
-    CHECK_EQUAL(stats_of(&v).in_flight_bytes, sizeof data);
-    say(&v, "03 00 0010 000003e0 00100000 0000 0000"); /* the past */
-    CHECK_EQUAL(stats_of(&v).in_flight_bytes, sizeof data);
-    say(&v, "03 00 0010 000003ec 00100000 0000 0000");
-    CHECK_EQUAL(stats_of(&v).in_flight_bytes, 0);
-    CHECK_EQUAL(stats_of(&v).send_buffered_bytes, 0);
+    victim_hush(&v);
+    victim_tell(&v, "03 00 0010 00000500 00100000 0000 0000");           /* beyond what was sent */
+    victim_tell(&v, "03 00 0014 000003e7 00100000 0001 0000 0003 0002"); /* reversed */
+    victim_tell(&v, "03 00 0014 000003e7 00100000 0001 0000 0001 0002"); /* what is no gap */
+    victim_tell(&v, "03 00 0014 000003e7 00100000 0001 0000 0002 ffff"); /* past the end */
+    victim_tell(&v, "03 00 0014 000003e7 00100000 0001 0000 0000 0000");
+    CHECK_EQUAL(victim_stats(&v).in_flight_bytes, sizeof data);
+    victim_tell(&v, "03 00 0010 000003e0 00100000 0000 0000"); /* the past */
+    CHECK_EQUAL(victim_stats(&v).in_flight_bytes, sizeof data);
+    victim_tell(&v, "03 00 0010 000003ec 00100000 0000 0000");
+    CHECK_EQUAL(victim_stats(&v).in_flight_bytes, 0);
+    CHECK_EQUAL(victim_stats(&v).send_buffered_bytes, 0);
     ln_sctp_free(v.sctp);
 }
 
@@ -858,23 +520,23 @@ LN_TEST(sctp_attacks, a_window_closed_for_ever_is_probed_and_the_send_buffer_fil
     config.heartbeat_interval = 0;
     victim_connect(&v, &config);
     CHECK(ln_sctp_send(v.sctp, 0, 53, block, 1000, NULL) == 0);
-    hush(&v);
-    say(&v, "03 00 0010 000003e8 00000000 0000 0000"); /* taken, and the window closed */
+    victim_hush(&v);
+    victim_tell(&v, "03 00 0010 000003e8 00000000 0000 0000"); /* taken, and the window closed */
     while ((error = ln_sctp_send(v.sctp, 0, 53, block, 1000, NULL)) == 0)
         ;
     CHECK_EQUAL(error, LN_ERR_LIMIT);
-    CHECK(stats_of(&v).send_buffered_bytes <= 100000 + 1000);
+    CHECK(victim_stats(&v).send_buffered_bytes <= 100000 + 1000);
     for (int i = 0; i < 20; i++) {
-        while (hear(&v))
+        while (victim_hear(&v))
             probes++;
         v.now = ln_sctp_next_timeout(v.sctp);
         ln_sctp_on_timeout(v.sctp, v.now);
-        say(&v, "03 00 0010 000003e8 00000000 0000 0000");
+        victim_tell(&v, "03 00 0010 000003e8 00000000 0000 0000");
     }
     CHECK(probes >= 15 && probes <= 21); /* one packet a timeout */
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_CONNECTED);
-    say(&v, "03 00 0010 000003e8 00100000 0000 0000"); /* opens: at once */
-    CHECK(hear(&v) && v.out[12] == LN_CHUNK_DATA);
+    victim_tell(&v, "03 00 0010 000003e8 00100000 0000 0000"); /* opens: at once */
+    CHECK(victim_hear(&v) && v.out[12] == LN_CHUNK_DATA);
     ln_sctp_free(v.sctp);
 }
 
@@ -890,9 +552,9 @@ LN_TEST(sctp_attacks, a_flood_of_inits_leaves_nothing_behind)
     before = test_allocator()->live_bytes;
     for (uint32_t i = 1; i < 1000; i++) {
         ln_store32(chunks + 4, i);
-        say_raw(&v, 0, chunks, len);
+        victim_tell_raw(&v, 0, chunks, len);
     }
-    hush(&v);
+    victim_hush(&v);
     CHECK_EQUAL(test_allocator()->live_bytes, before);
     CHECK(ln_sctp_state(v.sctp) == LN_SCTP_NEW);
     ln_sctp_free(v.sctp);
@@ -905,10 +567,10 @@ LN_TEST(sctp_attacks, a_heartbeat_is_echoed_whole_or_not_at_all)
 
     victim_default(&v);
     ln_store16(chunk + 2, 1000);
-    say_raw(&v, v.tag, chunk, 1000);
-    CHECK(hear(&v) && v.out[12] == LN_CHUNK_HEARTBEAT_ACK && v.out_len == 1012);
+    victim_tell_raw(&v, v.tag, chunk, 1000);
+    CHECK(victim_hear(&v) && v.out[12] == LN_CHUNK_HEARTBEAT_ACK && v.out_len == 1012);
     ln_store16(chunk + 2, 1280);
-    say_raw(&v, v.tag, chunk, 1280); /* larger than we send */
-    CHECK(!hear(&v));
+    victim_tell_raw(&v, v.tag, chunk, 1280); /* larger than we send */
+    CHECK(!victim_hear(&v));
     ln_sctp_free(v.sctp);
 }
