@@ -430,7 +430,8 @@ static int server_poll_request(void *object, struct ln_request *ret_request)
         return 1;
     if (server->watch_due) {
         server->watch_due = false;
-        *ret_request = (struct ln_request){ .kind = LN_REQUEST_WATCH_INTERFACES };
+        *ret_request = (struct ln_request){ .kind = LN_REQUEST_WATCH_INTERFACES,
+                                            .id = next_id(server) };
         return 1;
     }
     if (turn_connection_poll_window(server, ret_request))

@@ -104,6 +104,7 @@ static void fulfil(struct rig *rig, const struct ln_request *r)
         rig->windows[r->link] = r->bytes + 1;
     } else if (r->kind == LN_REQUEST_WATCH_INTERFACES) {
         rig->watches++;
+        rig->watch_id = r->id;
     } else if (r->kind == LN_REQUEST_CLOSE && r->link == 0) {
         rig->cancelled = r->id;
     } else if (r->kind == LN_REQUEST_CLOSE) {

@@ -61,6 +61,7 @@ struct rig {
         windows[RIG_SOCKETS_MAX]; /* by link: what the server wants to read of it, and one more */
     uint32_t cancelled;           /* the id of the last request taken back */
     unsigned watches;             /* of interfaces, asked for */
+    uint32_t watch_id;            /* of the last */
     size_t room;                  /* of a stream that it opens; 65536 */
 };
 

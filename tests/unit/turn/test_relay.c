@@ -317,6 +317,22 @@ LN_TEST(attack_17, an_address_that_the_machine_gets_later_is_refused_from_then_o
     rig_end(&rig);
 }
 
+LN_TEST(relay, a_driver_that_cannot_watch_interfaces_fails_no_listener)
+{
+    struct ln_answer failed = { .kind = LN_ANSWER_FAILED, .error = LN_ERR_LIMIT };
+    struct ln_address bound;
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.config.watch_own = rig.hold = true; /* nothing is opened yet */
+    rig_start(&rig);
+    failed.id = rig.watch_id;
+    rig.e.ops->answer(rig.server, rig.now, &failed);
+    rig_answer_held(&rig, 0);
+    CHECK_EQUAL(ln_turn_server_listening(rig.server, 0, &bound), 0);
+    rig_end(&rig);
+}
+
 LN_TEST(relay, several_peers_in_one_request_are_permitted_together_or_not_at_all)
 {
     struct ln_address good, bad;
