@@ -283,10 +283,13 @@ void turn_connection_accept(struct ln_turn_server *server, ln_time now, struct t
 {
     struct turn_allocation *a = relay->allocation;
     struct ln_address peer = turn_peer_outer(server, &answer->remote);
+    const struct turn_permission *permission = turn_permission_find(a, now, &peer);
     struct turn_connection *c = NULL;
 
-    if (a->opening || !turn_permission_find(a, now, &peer))
+    if (a->opening || !permission)
         server->counts.dropped_no_permission++;
+    else if (!turn_permission_covers(server, permission, &peer, true))
+        server->counts.dropped_policy++;
     else if (!has_room(server, a) || !(c = create(server, now, a, &peer)))
         server->counts.connections_refused++;
     if (!c)

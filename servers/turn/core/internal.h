@@ -441,6 +441,10 @@ void turn_create_permission(struct turn_request *request);
 void turn_channel_bind(struct turn_request *request);
 struct turn_permission *turn_permission_find(struct turn_allocation *allocation, ln_time now,
                                              const struct ln_address *peer);
+/* Whether it lets in this peer, and not only another on his address. */
+bool turn_permission_covers(const struct ln_turn_server *server,
+                            const struct turn_permission *permission, const struct ln_address *peer,
+                            bool stream);
 struct turn_channel *turn_channel_by_number(struct turn_allocation *allocation, ln_time now,
                                             uint16_t number);
 struct turn_channel *turn_channel_by_peer(struct turn_allocation *allocation, ln_time now,

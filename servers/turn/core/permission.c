@@ -118,6 +118,13 @@ bool turn_peer_port_allowed(const struct ln_turn_server *server, const struct ln
     return ln_turn_policy_check(server->config.policy, peer).allowed;
 }
 
+bool turn_permission_covers(const struct ln_turn_server *server,
+                            const struct turn_permission *permission, const struct ln_address *peer,
+                            bool stream)
+{
+    return !permission->ours || turn_peer_port_allowed(server, peer, stream);
+}
+
 bool turn_peer_allowed(const struct turn_request *request, const struct ln_address *peer)
 {
     struct ln_turn_server *server = request->server;

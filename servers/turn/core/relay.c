@@ -76,7 +76,7 @@ static void to_client(struct ln_turn_server *server, ln_time now,
         server->counts.dropped_no_permission++;
         return;
     }
-    if (permission->ours && !turn_peer_port_allowed(server, peer, false)) {
+    if (!turn_permission_covers(server, permission, peer, false)) {
         server->counts.dropped_policy++; /* some other service of this machine */
         return;
     }

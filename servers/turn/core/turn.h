@@ -202,7 +202,7 @@ LN_NODISCARD struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool,
     X(dropped_no_allocation, "Dropped: data of a client without an allocation.")                   \
     X(dropped_no_channel, "Dropped: data on a channel that is not bound.")                         \
     X(dropped_no_permission, "Dropped: data from or to a peer without permission.")                \
-    X(dropped_policy, "Dropped: data to or from an address that the policy refuses.")              \
+    X(dropped_policy, "Dropped: data and connections of an address that the policy refuses.")      \
     X(dropped_rate, "Dropped: above the bandwidth of the user.")                                   \
     X(dropped_queue, "Dropped: no room to queue, or no memory.")                                   \
     X(dropped_stream_full, "Dropped: the client's stream takes no more.")                          \

@@ -478,6 +478,32 @@ LN_TEST(connection, clients_reach_each_others_tcp_relays_but_no_ports_of_udp)
 
 /* ---- attacks ---- */
 
+/* Its permission is for the sake of other clients' relays. */
+LN_TEST(attack_18, another_service_of_this_machine_that_connects_to_a_relay_is_not_let_in)
+{
+    struct rig rig;
+    struct rig_client alice, bob;
+    struct ln_address of_alice, of_bob;
+    char text[LN_ADDRESS_TEXT_MAX];
+    ln_link peer;
+
+    prepare(&rig);
+    rig.policy.own[rig.policy.own_count++] = rig_address("203.0.113.1");
+    rig_start(&rig);
+    alice = alice_from(&rig, "198.51.100.7:4000");
+    bob = rig_stream_client(&rig, "198.51.100.8:4000", "bob", "hunter2");
+    CHECK_EQUAL(allocate(&alice, &of_alice), 0);
+    CHECK_EQUAL(allocate(&bob, &of_bob), 0);
+    CHECK_EQUAL(rig_permit(&alice, "203.0.113.1"), 0);
+    peer = peer_connects(&rig, "203.0.113.1:9", &of_alice);
+    CHECK_EQUAL(rig.closed_stream, peer);
+    CHECK_EQUAL(rig_counts(&rig).dropped_policy, 1);
+    peer = peer_connects(&rig, ln_address_format(&of_bob, text), &of_alice);
+    CHECK(peer != 0 && rig.closed_stream == 0);
+    CHECK(attempt_sent(&rig, text) != 0);
+    rig_end(&rig);
+}
+
 /* ATTACKS 26 */
 LN_TEST(attack_26, an_identifier_is_good_for_its_owner_once_and_for_30_s)
 {
