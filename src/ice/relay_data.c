@@ -54,46 +54,29 @@ static int write_keepalive(struct ln_ice *ice, uint8_t *at, size_t cap)
     return ln_stun_finish(&b);
 }
 
-static void fill_path(const struct ln_ice_relay *relay, struct ln_transmit *out)
+static int write_message(struct ln_ice *ice, void *owner, ln_time now, uint8_t *data, size_t cap)
 {
-    out->path = (struct ln_path){ relay->way.link, relay->way.base, relay->way.server };
-}
+    struct ln_ice_relay *relay = owner;
+    int len = ln_turn_client_poll(relay->turn, now, data, cap);
 
-static int write_message(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now,
-                         struct ln_transmit *out)
-{
-    size_t head = ln_ice_way_head(&relay->way), cap = out->cap - head - LN_ICE_TAILROOM;
-    int len = ln_ice_way_poll(ice, &relay->way, out->data, out->cap);
-
-    if (len == 0 && ln_ice_way_ready(&relay->way)) {
-        len = ln_turn_client_poll(relay->turn, now, out->data + head, cap);
-        if (len == 0 && relay->keepalive_due)
-            len = write_keepalive(ice, out->data + head, cap);
-        if (len > 0)
-            len = ln_ice_way_wrap(&relay->way, now, out->data, (size_t)len, out->cap);
-    }
-    if (len <= 0)
-        return len;
-    relay->keepalive_due = false;
-    relay->sent_at = now;
-    out->len = (size_t)len;
-    fill_path(relay, out);
-    return 1;
+    return len == 0 && relay->keepalive_due ? write_keepalive(ice, data, cap) : len;
 }
 
 int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
-    size_t i;
-    int n;
+    for (size_t i = ice->relay_count; i-- > 0;) {
+        struct ln_ice_relay *relay = ice->relays[i];
+        int n = ln_ice_way_transmit(ice, &relay->way, now, write_message, relay, out);
 
-    for (i = ice->relay_count; i-- > 0;) {
-        ln_transmit_begin(out);
-        n = write_message(ice, ice->relays[i], now, out);
+        if (n > 0) {
+            relay->keepalive_due = false;
+            relay->sent_at = now;
+        }
         if (n != 0)
             return n;
-        if (ice->relays[i]->way.stream == LN_ICE_STREAM_OPEN && !ice->relays[i]->generation)
-            ice->relays[i]->way.stream = LN_ICE_STREAM_CLOSING; /* it has said good-bye */
-        else if (ice->relays[i]->way.stream == LN_ICE_STREAM_NONE && !ice->relays[i]->generation)
+        if (relay->way.stream == LN_ICE_STREAM_OPEN && !relay->generation)
+            relay->way.stream = LN_ICE_STREAM_CLOSING; /* it has said good-bye */
+        else if (relay->way.stream == LN_ICE_STREAM_NONE && !relay->generation)
             ln_ice_relay_free(ice, i);
     }
     return 0;
@@ -155,7 +138,7 @@ int ln_ice_wrap(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
         out->len = (size_t)n;
     }
     relay->sent_at = now;
-    fill_path(relay, out);
+    out->path = (struct ln_path){ relay->way.link, relay->way.base, relay->way.server };
     return 1;
 }
 

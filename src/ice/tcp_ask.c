@@ -296,29 +296,26 @@ bool ln_ice_tcp_asks_answer(struct ln_ice *ice, ln_time now, const struct ln_ans
     return false;
 }
 
+static int write_request(struct ln_ice *ice, void *owner, ln_time now, uint8_t *data, size_t cap)
+{
+    struct ln_ice_tcp_ask *ask = owner;
+    struct ln_stun_builder b;
+
+    (void)ice;
+    if (!ln_stun_transaction_take(&ask->transaction, now))
+        return 0;
+    ln_stun_begin(&b, data, cap, LN_STUN_REQUEST, LN_STUN_BINDING, &ask->transaction.id);
+    ln_stun_add_fingerprint(&b);
+    return ln_stun_finish(&b);
+}
+
 int ln_ice_tcp_asks_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
     for (size_t i = 0; ice->tcp && i < ice->tcp->ask_count; i++) {
         struct ln_ice_tcp_ask *ask = ice->tcp->asks[i];
-        struct ln_stun_builder b;
-        int len;
 
-        ln_transmit_begin(out);
-        len = ln_ice_way_poll(ice, &ask->way, out->data, out->cap);
-        if (len == 0 && ln_ice_way_ready(&ask->way) &&
-            ln_stun_transaction_take(&ask->transaction, now)) {
-            ln_stun_begin(&b, out->data, out->cap - LN_ICE_TAILROOM, LN_STUN_REQUEST,
-                          LN_STUN_BINDING, &ask->transaction.id);
-            ln_stun_add_fingerprint(&b);
-            len = ln_stun_finish(&b);
-            if (len > 0)
-                len = ln_ice_way_wrap(&ask->way, now, out->data, (size_t)len, out->cap);
-        }
-        if (len <= 0)
-            continue;
-        out->len = (size_t)len;
-        out->path = (struct ln_path){ ask->way.link, ask->way.base, ask->way.server };
-        return 1;
+        if (ln_ice_way_transmit(ice, &ask->way, now, write_request, ask, out) > 0)
+            return 1;
     }
     return 0;
 }

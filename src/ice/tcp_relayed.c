@@ -156,29 +156,24 @@ void ln_ice_tcp_relayed_bind(struct ln_ice *ice, struct ln_ice_tcp_stream *strea
         ln_ice_tcp_end_stream(ice, stream, LN_ICE_FAILURE_CONNECT);
 }
 
+static int write_bind(struct ln_ice *ice, void *owner, ln_time now, uint8_t *data, size_t cap)
+{
+    struct ln_ice_tcp_relayed *relayed = owner;
+
+    (void)ice;
+    return ln_turn_client_bind_poll(relayed->relay->turn, now, relayed->number, data, cap);
+}
+
 int ln_ice_tcp_relayed_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 {
     bool none = !ice->tcp || ice->tcp->relayed_count == 0;
 
     for (size_t i = 0; !none && i < LN_ICE_TCP_STREAMS_MAX; i++) {
         struct ln_ice_tcp_relayed *relayed = ice->tcp->streams[i].relayed;
-        int len;
 
-        if (ice->tcp->streams[i].state == LN_ICE_TCP_STREAM_FREE || !relayed || !relayed->begun)
-            continue;
-        ln_transmit_begin(out);
-        len = ln_ice_way_poll(ice, &relayed->way, out->data, out->cap);
-        if (len == 0 && ln_ice_way_ready(&relayed->way)) {
-            len = ln_turn_client_bind_poll(relayed->relay->turn, now, relayed->number, out->data,
-                                           out->cap - LN_ICE_TAILROOM);
-            if (len > 0)
-                len = ln_ice_way_wrap(&relayed->way, now, out->data, (size_t)len, out->cap);
-        }
-        if (len <= 0)
-            continue;
-        out->len = (size_t)len;
-        out->path = (struct ln_path){ relayed->way.link, relayed->way.base, relayed->way.server };
-        return 1;
+        if (ice->tcp->streams[i].state != LN_ICE_TCP_STREAM_FREE && relayed && relayed->begun &&
+            ln_ice_way_transmit(ice, &relayed->way, now, write_bind, relayed, out) > 0)
+            return 1;
     }
     return 0;
 }

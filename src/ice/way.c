@@ -247,7 +247,8 @@ static int ask_proxy(const struct ln_ice *ice, struct ln_ice_way *way, uint8_t *
     return ln_proxy_request(ice->proxy, way->to->host, way->to->port, protocol, out, cap);
 }
 
-int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_way *way, uint8_t *out, size_t cap)
+/* What the tunnel or the session itself has to say; its length or 0. */
+static int say_itself(const struct ln_ice *ice, struct ln_ice_way *way, uint8_t *out, size_t cap)
 {
     int len = 0;
 
@@ -287,6 +288,26 @@ int ln_ice_way_wrap(struct ln_ice_way *way, ln_time now, uint8_t *out, size_t le
     if (n > 0 && ln_ice_way_is_stream(way))
         way->room -= (size_t)n < way->room ? (size_t)n : way->room;
     return n;
+}
+
+int ln_ice_way_transmit(struct ln_ice *ice, struct ln_ice_way *way, ln_time now,
+                        ln_ice_way_message_fn message, void *owner, struct ln_transmit *out)
+{
+    size_t head = ln_ice_way_head(way);
+    int len;
+
+    ln_transmit_begin(out);
+    len = say_itself(ice, way, out->data, out->cap);
+    if (len == 0 && ln_ice_way_ready(way)) {
+        len = message(ice, owner, now, out->data + head, out->cap - head - LN_ICE_TAILROOM);
+        if (len > 0)
+            len = ln_ice_way_wrap(way, now, out->data, (size_t)len, out->cap);
+    }
+    if (len <= 0)
+        return len;
+    out->len = (size_t)len;
+    out->path = (struct ln_path){ way->link, way->base, way->server };
+    return 1;
 }
 
 /* --- in ------------------------------------------------------------------------------------ */

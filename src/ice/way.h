@@ -95,8 +95,13 @@ size_t ln_ice_way_head(const struct ln_ice_way *way);
 /* Makes a message of len bytes at out + head ready to be sent from `out` on. Returns the bytes
  * there (0: they wait in the session), or < 0. */
 int ln_ice_way_wrap(struct ln_ice_way *way, ln_time now, uint8_t *out, size_t len, size_t cap);
-/* What the tunnel or the session itself has to say; its length or 0. */
-int ln_ice_way_poll(const struct ln_ice *ice, struct ln_ice_way *way, uint8_t *out, size_t cap);
+/* The owner's next message, put at `data`: its length, 0, or < 0. */
+typedef int (*ln_ice_way_message_fn)(struct ln_ice *ice, void *owner, ln_time now, uint8_t *data,
+                                     size_t cap);
+/* The next message on the way: 1 with `out` filled, 0, or < 0. What the tunnel or the session
+ * itself has to say goes before what the owner writes. */
+int ln_ice_way_transmit(struct ln_ice *ice, struct ln_ice_way *way, ln_time now,
+                        ln_ice_way_message_fn message, void *owner, struct ln_transmit *out);
 /* Of a stream whose messages are over: what came on it, as it is: 1, or 0 when there is no more.
  * Borrowed until the next call. */
 int ln_ice_way_read(struct ln_ice_way *way, ln_time now, struct ln_bytes *ret_bytes);
