@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TURN client of a few lines (tests/programs/test_turn.py), to be run in a namespace:
+"""A TURN client of a few lines (tests/programs/turn_client.py), to be run in a namespace:
 
     relay_client.py SERVER PORT USER PASSWORD REALM PERMITTED
 
@@ -15,7 +15,7 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
 
-from test_turn import ALLOCATE, MAGIC, PERMISSION, SEND, Client, address_of, attribute, parse, peer_value  # noqa: E402
+from turn_client import ALLOCATE, MAGIC, SEND, Client, address_of, attribute, parse, peer_value, permit  # noqa: E402
 
 DONT_FRAGMENT, ICMP = 0x1A, 0x8004
 
@@ -32,7 +32,7 @@ def main():
     client.socket.connect((server, int(port)))
     code, answer = client.request(ALLOCATE, attribute(0x19, b"\x11\0\0\0"), attribute(DONT_FRAGMENT, b""))
     assert code == 0, code
-    assert client.request(PERMISSION, attribute(0x12, peer_value((permitted, 0))))[0] == 0
+    assert permit(client, (permitted, 0)) == 0
     say(relayed=address_of(answer[0x16]))
     peer = None
 

@@ -304,6 +304,24 @@ def write(path, text):
     return path
 
 
+def openssl(place, *words):
+    subprocess.run(("openssl", *words), cwd=place, check=True, capture_output=True, timeout=SECONDS)
+
+
+def dated_certificate(place, start, end):
+    """A certificate for turn.example.org that is valid between the two (YYMMDD), and its key."""
+    write(os.path.join(place, "ca.conf"), "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\n"
+          "policy=p\nx509_extensions=v3\ndefault_md=sha256\n[p]\ncommonName=supplied\n"
+          "[v3]\nsubjectAltName=DNS:turn.example.org\nbasicConstraints=CA:TRUE\n")
+    write(os.path.join(place, "index.txt"), "")
+    write(os.path.join(place, "serial"), "01\n")
+    openssl(place, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem",
+            "-out", "request.pem", "-subj", "/CN=another name")
+    openssl(place, "ca", "-config", "ca.conf", "-selfsign", "-batch", "-notext", "-keyfile", "key.pem", "-in",
+            "request.pem", "-out", "cert.pem", "-startdate", f"{start}000000Z", "-enddate", f"{end}000000Z")
+    return os.path.join(place, "cert.pem"), os.path.join(place, "key.pem")
+
+
 def one(function):
     begin = time.monotonic()
     try:

@@ -12,8 +12,9 @@ import ssl
 import struct
 import time
 
-from support import LINNET, ROOT, SECONDS, Program, folder, linnet, read_prometheus, run, run_all, sentence, unused_port, write
-from test_turn import MAGIC, Client, address_of, openssl, parse
+from support import (LINNET, ROOT, SECONDS, Program, folder, linnet, openssl, read_prometheus, run, run_all, sentence,
+                     unused_port, write)
+from turn_client import MAGIC, Client, address_of, parse
 
 BINDING = struct.pack("!HHI", 1, 0, MAGIC) + b"one port all"
 
@@ -305,7 +306,7 @@ def test_serve_checks_its_configuration():
 
 
 def test_one_port_says_that_the_port_is_in_use():
-    with folder() as place, contextlib.closing(socket.socket()) as other:
+    with contextlib.closing(socket.socket()) as other:
         port = unused_port()
         other.bind(("127.0.0.1", port))
         other.listen()

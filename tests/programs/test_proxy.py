@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 
-from support import LINNET, SECONDS, Program, folder, linnet, run, run_all, sentence, unused_port, write
+from support import LINNET, Program, folder, linnet, run, run_all, sentence, unused_port, write
 from test_oneport import OnePort, certificate
 
 

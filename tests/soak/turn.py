@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../programs"))
 from support import folder, run_all, write  # noqa: E402
-from test_turn import CHANNEL, Client, attribute, peer_value, turn  # noqa: E402
+from turn_client import CHANNEL, Client, attribute, peer_value, turn  # noqa: E402
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 600
 CLIENTS, CHANGED, TALKING = 1000, 200, 300
