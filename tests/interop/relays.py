@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`linnet turn` for tests, a certificate for it and for others, and what holds of a call that passes a relay."""
+"""`linnet turn` for tests, a certificate for it and for others, coturn's test client, and what holds of a call that passes
+a relay."""
 import atexit
 import contextlib
 import os
@@ -54,6 +55,47 @@ def turn_server(*more, host="127.0.0.1", port=0):
     finally:
         process.kill()
         process.wait()
+
+
+@contextlib.contextmanager
+def neighbours(host):
+    """UDP sockets at two ports, one behind the other: coturn's client sends RTP to the first and RTCP to the second. Gives
+    the first port, and the sockets."""
+    for first in range(21000, 22000, 2):
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)]
+            try:
+                for number, sock in enumerate(sockets):
+                    sock.bind((host, first + number))
+            except OSError:
+                continue
+            yield first, sockets
+            return
+    raise AssertionError("no two free ports")
+
+
+def turnutils(host, port, *options, credentials=("-u", "u", "-w", "p"), messages=10, clients=2):
+    """Runs coturn's client (package coturn): its exit code, what it said, and the command."""
+    command = ["timeout", "-k", "1", "60", "turnutils_uclient", *options, "-p", str(port), *credentials, "-n", str(messages),
+               "-m", str(clients), host]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        text = done.stdout + done.stderr
+        # It draws the numbers of an allocation's two channels at random: one in 16,384 has the same twice, which
+        # RFC 8656, 12.2 answers with 400, and it gives up.
+        if "channel bind: error 400" not in text:
+            break
+    return done.returncode, text, command
+
+
+def all_came_back(code, text, command, at_least):
+    """So many messages that coturn's client sent; nothing of them may be lost."""
+    assert code == 0, (command, text[-2000:])
+    totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
+    assert totals, text[-2000:]
+    sent, received = map(int, totals[-1])
+    assert sent >= at_least and received == sent, (sent, received, text[-2000:])
+    return sent
 
 
 def by_transport(metrics_port, name):

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import urllib.request
 
-from relays import free_port, tls_options, turn_server
+from relays import all_came_back, free_port, neighbours, tls_options, turn_server, turnutils
 from support import LINNET, run_all
 
 SECONDS = 60  # a deadline for what went wrong; each run takes about six seconds
@@ -26,48 +26,15 @@ def echo(sock):
             sock.sendto(data, source)
 
 
-@contextlib.contextmanager
-def peers():
-    """Two ports, one behind the other: the client sends RTP to the first and RTCP to the second."""
-    for first in range(21000, 22000, 2):
-        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
-        try:
-            for number, sock in enumerate(sockets):
-                sock.bind(("127.0.0.1", first + number))
-        except OSError:
-            for sock in sockets:
-                sock.close()
-            continue
+def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "-w", "p"), after=None):
+    """Runs the client with a peer that echoes; `after` looks at the server."""
+    with turn_server(*more, port=port) as ports, neighbours("127.0.0.1") as (peer, sockets):
         for sock in sockets:
             threading.Thread(target=echo, args=(sock,), daemon=True).start()
-        try:
-            yield first
-        finally:
-            for sock in sockets:
-                sock.close()
-        return
-    raise AssertionError("no two free ports")
-
-
-def client(*options, transport="udp", more=(), port=0, credentials=("-u", "u", "-w", "p"), after=None):
-    """Runs the client and reads how many messages it sent, received and lost; `after` looks at the server."""
-    with turn_server(*more, port=port) as ports, peers() as peer:
-        command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", *options, "-p", str(ports[transport]),
-                   *credentials, "-e", "127.0.0.1", "-r", str(peer), "-n", str(MESSAGES), "-m", str(CLIENTS),
-                   "127.0.0.1"]
-        for _ in range(2):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            text = done.stdout + done.stderr
-            # It draws the numbers of an allocation's two channels at random: one in 16,384 has the same twice, which
-            # RFC 8656, 12.2 answers with 400, and it gives up.
-            if "channel bind: error 400" not in text:
-                break
-        assert done.returncode == 0, (command, text[-2000:])
-        totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
-        assert totals, text[-2000:]
-        sent, received = map(int, totals[-1])
-        assert sent >= MESSAGES * CLIENTS and received == sent, (sent, received, text[-2000:])
-        assert re.search(r"Total lost packets 0 \(", text), text[-2000:]
+        ran = turnutils("127.0.0.1", ports[transport], *options, "-e", "127.0.0.1", "-r", str(peer), credentials=credentials,
+                        messages=MESSAGES, clients=CLIENTS)
+        all_came_back(*ran, MESSAGES * CLIENTS)
+        assert re.search(r"Total lost packets 0 \(", ran[1]), ran[1][-2000:]
         if after:
             after()
 
@@ -135,15 +102,8 @@ def test_turnutils_over_tls_from_client_to_client():
 def tcp_client(*options, more=(), port=0):
     """TCP allocations (RFC 6062): each client connects to another's relay, which announces it; both bind it."""
     with turn_server("--tcp-relay", *more, port=port) as ports:
-        command = ["timeout", "-k", "1", str(SECONDS), "turnutils_uclient", "-T", *options, "-p", str(ports["tcp"]),
-                   "-u", "u", "-w", "p", "-n", str(MESSAGES), "-m", str(CLIENTS), "127.0.0.1"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    text = done.stdout + done.stderr
-    assert done.returncode == 0, (command, text[-2000:])
-    totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
-    assert totals, text[-2000:]
-    sent, received = map(int, totals[-1])
-    assert sent >= MESSAGES * CLIENTS and received == sent, (sent, received, text[-2000:])
+        all_came_back(*turnutils("127.0.0.1", ports["tcp"], "-T", *options, messages=MESSAGES, clients=CLIENTS),
+                      MESSAGES * CLIENTS)
 
 
 def test_turnutils_with_tcp_relays():

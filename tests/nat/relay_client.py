@@ -7,7 +7,6 @@ It allocates with DONT-FRAGMENT and says its relayed address; then it sends to w
 reads want it ({"send": bytes, "whole": true or false}), and says what comes: lengths of data, and ICMP."""
 import json
 import os
-import socket
 import struct
 import sys
 import threading
@@ -15,7 +14,7 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs"))
 
-from turn_client import ALLOCATE, MAGIC, SEND, Client, address_of, attribute, parse, peer_value, permit  # noqa: E402
+from turn_client import ALLOCATE, Client, address_of, attribute, parse, permit  # noqa: E402
 
 DONT_FRAGMENT, ICMP = 0x1A, 0x8004
 
@@ -26,10 +25,8 @@ def say(**what):
 
 def main():
     server, port, user, password, realm, permitted = sys.argv[1:]
-    client = Client(int(port), user, password, realm)
-    client.socket.close()
-    client.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    client.socket.connect((server, int(port)))
+    client = Client(int(port), user, password, realm, server)
+    client.socket.settimeout(None)
     code, answer = client.request(ALLOCATE, attribute(0x19, b"\x11\0\0\0"), attribute(DONT_FRAGMENT, b""))
     assert code == 0, code
     assert permit(client, (permitted, 0)) == 0
@@ -39,9 +36,7 @@ def main():
     def send():
         for line in sys.stdin:
             order = json.loads(line)
-            body = attribute(0x12, peer_value(peer)) + (attribute(DONT_FRAGMENT, b"") if order["whole"] else b"") + \
-                attribute(0x13, bytes(order["send"]))
-            client.socket.send(struct.pack("!HHI", SEND | 0x10, len(body), MAGIC) + os.urandom(12) + body)
+            client.send(peer, bytes(order["send"]), *([attribute(DONT_FRAGMENT, b"")] if order["whole"] else []))
         os._exit(0)
 
     while True:

@@ -14,7 +14,7 @@ import time
 
 from support import (LINNET, ROOT, SECONDS, Program, folder, linnet, openssl, read_prometheus, run, run_all, sentence,
                      unused_port, write)
-from turn_client import MAGIC, Client, address_of, parse
+from turn_client import MAGIC, Client, StreamClient, address_of, parse
 
 BINDING = struct.pack("!HHI", 1, 0, MAGIC) + b"one port all"
 
@@ -89,21 +89,14 @@ def library():
         return handle.read()
 
 
-class StreamClient(Client):
-    """The client of test_turn over a stream: a message may come in pieces."""
+class ClientOn(StreamClient):
+    """On a stream that is open; its relay is one of UDP."""
 
     def __init__(self, stream):
-        super().__init__(1, realm="linnet")
-        self.socket.close()
-        self.socket = stream
+        self.open = lambda _: stream
+        super().__init__(None, realm="linnet")
 
-    def receive(self):
-        data = b""
-        while len(data) < 20 or len(data) < 20 + struct.unpack("!H", data[2:4])[0]:
-            piece = self.socket.recv(2048)
-            assert piece, "closed"
-            data += piece
-        return data
+    allocate = Client.allocate
 
 
 def seen_by_stun(stream):
@@ -131,7 +124,7 @@ def test_one_port_serves_pages_stun_and_turn_over_udp_tcp_and_tls():
             for tls in (False, True):
                 with server.connect(tls) as stream:
                     assert seen_by_stun(stream) == stream.getsockname()
-                    assert StreamClient(stream).allocate()[0] == 0
+                    assert ClientOn(stream).allocate()[0] == 0
             figures = server.metrics()
             assert figures["linnet_turn_pages_total"] >= 2 and figures["linnet_turn_allocations_total"] == 2, figures
             with server.connect(False) as plain:  # where there is a certificate, no page comes without it
@@ -146,7 +139,7 @@ def test_one_port_without_a_certificate_serves_http_and_turn():
     with folder() as place, OnePort(place) as server:
         assert server.get("/linnet.js") == library()
         with server.connect() as stream:
-            assert StreamClient(stream).allocate()[0] == 0
+            assert ClientOn(stream).allocate()[0] == 0
         figures = server.metrics()
         assert figures["linnet_turn_pages_total"] == 0, "plain sockets are given away, not copied through"
         end(server)

@@ -64,12 +64,16 @@ def parse(data):
 class Client:
     """A TURN client over UDP of a few lines; nothing of it is the library's."""
 
-    def __init__(self, port, user="alice", password="secret", realm="example.org"):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.settimeout(SECONDS)
-        self.socket.connect(("127.0.0.1", port))
+    def __init__(self, port, user="alice", password="secret", realm="example.org", host="127.0.0.1"):
+        self.socket = self.open((host, port))
         self.user, self.realm, self.nonce = user, realm.encode(), b""
         self.key = hashlib.md5(f"{user}:{realm}:{password}".encode()).digest()
+
+    def open(self, server):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(SECONDS)
+        sock.connect(server)
+        return sock
 
     def receive(self):
         return self.socket.recv(2048)
@@ -96,8 +100,8 @@ class Client:
     def allocate(self):
         return self.request(ALLOCATE, attribute(0x19, b"\x11\0\0\0"))
 
-    def send(self, peer, data):
-        body = attribute(0x12, peer_value(peer)) + attribute(0x13, data)
+    def send(self, peer, data, *attributes):
+        body = b"".join((attribute(0x12, peer_value(peer)), *attributes, attribute(0x13, data)))
         self.socket.send(struct.pack("!HHI", SEND | 0x10, len(body), MAGIC) + os.urandom(12) + body)
 
     def close(self):
@@ -108,10 +112,8 @@ class Client:
 class StreamClient(Client):
     """The same over TCP, a message at a time."""
 
-    def __init__(self, port, *more):
-        super().__init__(port, *more)
-        self.socket.close()
-        self.socket = socket.create_connection(("127.0.0.1", port), SECONDS)
+    def open(self, server):
+        return socket.create_connection(server, SECONDS)
 
     def read(self, size):
         data = b""
@@ -132,9 +134,8 @@ class StreamClient(Client):
 class SecureClient(StreamClient):
     """And inside TLS; whose certificate it is, is not asked."""
 
-    def __init__(self, port, *more):
-        super().__init__(port, *more)
-        self.socket = ssl._create_unverified_context().wrap_socket(self.socket)
+    def open(self, server):
+        return ssl._create_unverified_context().wrap_socket(super().open(server))
 
 
 def permit(client, address):
