@@ -272,6 +272,19 @@ struct ln_turn_server {
 
 /* server.c */
 int64_t turn_wall_seconds(const struct ln_turn_server *server, ln_time now);
+void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when);
+void turn_tell(struct ln_turn_server *server, const struct ln_turn_event *event);
+void turn_event_name(struct ln_turn_event *event, struct ln_bytes name);
+
+/* driver.c */
+/* The next thing that the driver is to do: 1, or 0. */
+int turn_poll_request(struct ln_turn_server *server, struct ln_request *ret_request);
+void turn_driver_answered(struct ln_turn_server *server, ln_time now,
+                          const struct ln_answer *answer);
+/* The open one with this link, or NULL. */
+struct turn_listener *turn_listener_find(struct ln_turn_server *server, ln_link link);
+/* Makes sure that every link that may open has its place among those to be closed. */
+bool turn_reserve_close(struct ln_turn_server *server);
 /* Asks for something that is not answered, as a window. False when too much is asked for already,
  * or there is no memory. */
 bool turn_ask(struct ln_turn_server *server, const struct ln_request *request);
@@ -280,9 +293,6 @@ bool turn_ask(struct ln_turn_server *server, const struct ln_request *request);
 uint32_t turn_ask_for(struct ln_turn_server *server, enum turn_kind *who,
                       struct ln_request *request);
 void turn_close_link(struct ln_turn_server *server, ln_link link);
-void turn_set_timer(struct ln_turn_server *server, struct turn_timer *timer, ln_time when);
-void turn_tell(struct ln_turn_server *server, const struct ln_turn_event *event);
-void turn_event_name(struct ln_turn_event *event, struct ln_bytes name);
 
 /* client.c */
 bool turn_is_stream(const struct turn_client *client);
