@@ -11,6 +11,14 @@ static void start(struct rig *rig)
     rig_start(rig);
 }
 
+static void start_with_alice(struct rig *rig, struct rig_client *ret_alice,
+                             struct ln_address *ret_relayed)
+{
+    start(rig);
+    *ret_alice = rig_stream_client(rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(ret_alice, ret_relayed), 0);
+}
+
 /* Whether a client may come from there. */
 static bool admits(struct rig *rig, const char *from)
 {
@@ -23,9 +31,7 @@ LN_TEST(stream, an_allocation_over_tcp_relays_padded_channel_data)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start(&rig);
-    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
+    start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_send_channel(&alice, 0x4000, "hello"); /* with its padding */
     CHECK(rig_sent(&rig, 0, "198.51.100.99:9", "hello"));
@@ -41,9 +47,7 @@ LN_TEST(stream, what_icmp_says_about_a_peer_is_told_over_tcp)
     struct rig_client alice;
     struct ln_address relayed;
 
-    start(&rig);
-    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
+    start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     rig_icmp(&rig, &relayed, "198.51.100.99:9", nobody_listens);
     CHECK(rig.packets[0].path.link == alice.path.link &&
@@ -60,9 +64,7 @@ LN_TEST(attack_23, pieces_of_any_size_make_the_same_messages)
         uint8_t data[] = { 0x40, 0, 0, 5, 'h', 'e', 'l', 'l', 'o', 0, 0, 0, 0x40, 0, 0, 0 };
         size_t sent = 0;
 
-        start(&rig);
-        alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-        CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+        start_with_alice(&rig, &alice, NULL);
         CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
         for (size_t at = 0; at < sizeof data; at += size) {
             rig_receive(&rig, &alice.path, data + at,
@@ -80,9 +82,7 @@ LN_TEST(attack_23, a_stream_out_of_step_is_closed)
     struct rig rig;
     struct rig_client alice;
 
-    start(&rig);
-    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    start_with_alice(&rig, &alice, NULL);
     rig_receive(&rig, &alice.path, "\x80garbage", 8);
     CHECK_EQUAL(rig.closed_stream, alice.path.link);
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
@@ -123,9 +123,7 @@ LN_TEST(stream, one_with_an_allocation_may_be_silent_but_not_stop_within_a_frame
     struct rig rig;
     struct rig_client alice;
 
-    start(&rig);
-    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    start_with_alice(&rig, &alice, NULL);
     rig_advance(&rig, LN_SECONDS(500));
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
     rig_receive(&rig, &alice.path, "\x40\x00\x00\x08half", 8);
@@ -144,9 +142,7 @@ LN_TEST(stream, a_client_that_reads_nothing_loses_data_and_nothing_else)
     struct ln_answer writable = { .kind = LN_ANSWER_WRITABLE, .bytes = 65536 };
     char text[1001];
 
-    start(&rig);
-    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, &relayed), 0);
+    start_with_alice(&rig, &alice, &relayed);
     CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.99:9"), 0);
     memset(text, 'x', 1000);
     text[1000] = '\0';
@@ -166,9 +162,7 @@ LN_TEST(stream, its_end_ends_the_allocation)
     struct rig_client alice;
     struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
 
-    start(&rig);
-    alice = rig_stream_client(&rig, "198.51.100.7:4000", "alice", "secret");
-    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    start_with_alice(&rig, &alice, NULL);
     closed.link = alice.path.link;
     rig.e.ops->answer(rig.server, rig.now, &closed);
     rig_drive(&rig);
