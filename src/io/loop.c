@@ -435,7 +435,7 @@ int ln_loop_create(struct ln_loop **ret_loop, const struct ln_loop_config *confi
     struct ln_loop *loop;
     int error;
 
-    if (!config->env && !config->rng)
+    if (config->env ? !config->env->pool : !config->rng)
         return LN_ERR_INVALID_ARGUMENT;
     loop = ln_alloc_zero(allocator, sizeof *loop);
     if (!loop)

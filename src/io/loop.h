@@ -48,7 +48,8 @@ struct ln_loop_watch;    /* the handle of a watched descriptor or signal */
 struct ln_loop_config {
     struct ln_rng *rng;     /* required without env: crypto's generator; borrowed */
     struct ln_trace *trace; /* may be NULL; borrowed */
-    struct ln_env *env;     /* use this instead of an own one; borrowed, outlives the loop */
+    struct ln_env *env;     /* use this instead of an own one, with its pool, in whose buffers
+                               datagrams arrive; borrowed, outlives the loop */
 
     size_t links_max;            /* open sockets and streams of all endpoints; RLIMIT_NOFILE */
     size_t streams_max;          /* of them accepted by one listener; 1024 */
@@ -64,8 +65,8 @@ struct ln_loop_config {
     bool ignore_ecn;    /* packets come without their ECN field, which costs a note each */
 };
 
-/* Returns 0, LN_ERR_INVALID_ARGUMENT (neither rng nor env), LN_ERR_NOMEM, LN_ERR_LIMIT (no
- * descriptor left), LN_ERR_SYSTEM. */
+/* Returns 0, LN_ERR_INVALID_ARGUMENT (neither rng nor env, or one without a pool), LN_ERR_NOMEM,
+ * LN_ERR_LIMIT (no descriptor left), LN_ERR_SYSTEM. */
 LN_NODISCARD int ln_loop_create(struct ln_loop **ret_loop, const struct ln_loop_config *config);
 /* Removes what is still in it and closes all descriptors. Objects made with ln_loop_env() are freed
  * before, posted messages that did not run are forgotten. NULL is fine. */

@@ -14,15 +14,19 @@
 
 /* ---- life ---- */
 
-LN_TEST(io_loop, needs_chance_from_its_creator)
+LN_TEST(io_loop, needs_chance_from_its_creator_or_an_environment_with_a_pool)
 {
+    struct ln_env poor = *test_env();
     struct ln_loop_config config = { 0 };
     struct ln_loop *loop = NULL;
 
     CHECK(ln_loop_create(&loop, &config) == LN_ERR_INVALID_ARGUMENT);
+    poor.pool = NULL;
+    config.env = &poor;
+    CHECK(ln_loop_create(&loop, &config) == LN_ERR_INVALID_ARGUMENT);
     CHECK(loop == NULL);
     ln_loop_free(NULL);
-    config.rng = test_env()->rng;
+    config = (struct ln_loop_config){ .rng = test_env()->rng };
     CHECK(ln_loop_create(&loop, &config) == 0);
     CHECK(ln_loop_env(loop)->rng == config.rng);
     CHECK(ln_loop_env(loop)->pool && ln_loop_env(loop)->allocator);
