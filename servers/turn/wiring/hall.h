@@ -11,7 +11,7 @@
 struct ln_turn_service;
 struct ln_turn_resident;
 
-/* A resident's place. Whoever uses its box holds the gate. */
+/* A resident's place. It holds the gate while it uses its box. */
 struct turn_room {
     pthread_mutex_t gate;
     bool taken;
@@ -51,8 +51,8 @@ static inline unsigned turn_room_box(unsigned room)
     return LN_TURN_WORKERS_MAX + room;
 }
 
-/* Around every use of the room's box. False, and nothing to be ended, when there is none any more.
- */
+/* Around every use of the room's box but exchange_add(), which is its owner's side alone. False,
+ * and nothing to be ended, when it is not used any more. */
 bool turn_room_begin(struct turn_hall *hall, unsigned room);
 void turn_room_end(struct turn_hall *hall, unsigned room);
 

@@ -2,10 +2,10 @@
  * The endpoint between a driver and one that lives here (resident.h).
  *
  * Which links are UDP sockets it learns as they are asked for and answered. A link is a home while
- * both its names are in the table of residents; a parcel finds it by the name that the client used.
+ * its names are in the table of residents; a parcel finds it by the one that the client used.
  *
- * Invariant: every buffer of ours that is not in a box has been given back; the box is used within
- * turn_room_begin() and turn_room_end() alone. */
+ * Invariant: what of our box others use too we touch within turn_room_begin() and turn_room_end()
+ * alone; what is added waits on our own side of it until then. */
 #include "servers/turn/wiring/resident.h"
 
 #include "base/address.h"
