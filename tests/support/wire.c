@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The network of tests/support/wire.h. */
+ * The network of tests/support/wire.h: its requests, its datagrams and its time. */
 #include "tests/support/wire.h"
 
 #include "base/address.h"
 #include "base/map.h"
 #include "base/time.h"
 #include "tests/support/test.h"
+#include "tests/support/wire_streams.h"
 
 #include <stdlib.h>
 
@@ -25,11 +26,33 @@ int wire_add(struct wire *wire, struct ln_endpoint endpoint)
     return (int)wire->node_count++;
 }
 
-static void answer(struct wire *wire, int node, const struct ln_answer *a)
+void wire_answer(struct wire *wire, int node, const struct ln_answer *a)
 {
     struct ln_endpoint *e = &wire->nodes[node].endpoint;
 
     e->ops->answer(e->object, wire->now, a);
+}
+
+void wire_refuse(struct wire *wire, int node, uint32_t id, int error)
+{
+    wire_answer(wire, node,
+                &(struct ln_answer){ .kind = LN_ANSWER_FAILED, .id = id, .error = error });
+}
+
+struct wire_link *wire_new_link(struct wire *wire, int node, const struct ln_address *local)
+{
+    struct wire_link *link = &wire->links[wire->link_count];
+
+    CHECK(wire->link_count < WIRE_LINKS);
+    memset(link, 0, sizeof *link);
+    link->link = (ln_link)(++wire->link_count);
+    link->node = node;
+    link->local = *local;
+    if (link->local.port == 0)
+        link->local.port = wire->next_port++;
+    link->open = true;
+    link->window = SIZE_MAX;
+    return link;
 }
 
 static void tell_interfaces(struct wire *wire, int node)
@@ -37,11 +60,11 @@ static void tell_interfaces(struct wire *wire, int node)
     struct wire_node *n = &wire->nodes[node];
 
     if (n->watch)
-        answer(wire, node,
-               &(struct ln_answer){ .kind = LN_ANSWER_INTERFACES,
-                                    .id = n->watch,
-                                    .interfaces = n->interfaces,
-                                    .interface_count = n->interface_count });
+        wire_answer(wire, node,
+                    &(struct ln_answer){ .kind = LN_ANSWER_INTERFACES,
+                                         .id = n->watch,
+                                         .interfaces = n->interfaces,
+                                         .interface_count = n->interface_count });
 }
 
 void wire_interface(struct wire *wire, int node, const char *ip)
@@ -104,26 +127,18 @@ void wire_name(struct wire *wire, const char *name, const char *ip)
 
 static void open_udp(struct wire *wire, int node, const struct ln_request *request)
 {
-    struct wire_link *link = &wire->links[wire->link_count];
+    struct wire_link *link;
 
     if (wire->refuse_below && request->local.port < wire->refuse_below) {
-        answer(wire, node,
-               &(struct ln_answer){
-                   .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_ADDRESS_IN_USE });
+        wire_refuse(wire, node, request->id, LN_ERR_ADDRESS_IN_USE);
         return;
     }
-    CHECK(wire->link_count < WIRE_LINKS);
-    link->link = (ln_link)(++wire->link_count);
-    link->node = node;
-    link->local = request->local;
-    if (link->local.port == 0)
-        link->local.port = wire->next_port++;
-    link->open = true;
-    answer(wire, node,
-           &(struct ln_answer){ .kind = LN_ANSWER_OPENED,
-                                .id = request->id,
-                                .link = link->link,
-                                .local = link->local });
+    link = wire_new_link(wire, node, &request->local);
+    wire_answer(wire, node,
+                &(struct ln_answer){ .kind = LN_ANSWER_OPENED,
+                                     .id = request->id,
+                                     .link = link->link,
+                                     .local = link->local });
 }
 
 static void resolve(struct wire *wire, int node, const struct ln_request *request)
@@ -132,16 +147,14 @@ static void resolve(struct wire *wire, int node, const struct ln_request *reques
         if (strcmp(wire->names[i].name, request->name) == 0) {
             if (wire->names[i].count > 0 && wire->names[i].addresses[0].port == 1)
                 return; /* "ip:1": never answered */
-            answer(wire, node,
-                   &(struct ln_answer){ .kind = LN_ANSWER_RESOLVED,
-                                        .id = request->id,
-                                        .addresses = wire->names[i].addresses,
-                                        .address_count = wire->names[i].count });
+            wire_answer(wire, node,
+                        &(struct ln_answer){ .kind = LN_ANSWER_RESOLVED,
+                                             .id = request->id,
+                                             .addresses = wire->names[i].addresses,
+                                             .address_count = wire->names[i].count });
             return;
         }
-    answer(wire, node,
-           &(struct ln_answer){
-               .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_NOT_FOUND });
+    wire_refuse(wire, node, request->id, LN_ERR_NOT_FOUND);
 }
 
 /* What is published can be resolved by every node. */
@@ -160,265 +173,25 @@ static void publish(struct wire *wire, int node, const struct ln_request *reques
         wire_name(wire, request->name, ln_address_format_ip(&request->local, ip));
         wire->published++;
     }
-    answer(wire, node, &a);
-}
-
-/* --- streams ------------------------------------------------------------------------------- */
-
-#define STREAM_ROOM (1u << 20)
-
-static struct wire_link *new_link(struct wire *wire, int node, const struct ln_address *local)
-{
-    struct wire_link *link = &wire->links[wire->link_count];
-
-    CHECK(wire->link_count < WIRE_LINKS);
-    memset(link, 0, sizeof *link);
-    link->link = (ln_link)(++wire->link_count);
-    link->node = node;
-    link->local = *local;
-    if (link->local.port == 0)
-        link->local.port = wire->next_port++;
-    link->open = true;
-    link->window = SIZE_MAX;
-    return link;
-}
-
-static void answer_opened(struct wire *wire, const struct wire_link *link, uint32_t id)
-{
-    answer(wire, link->node,
-           &(struct ln_answer){ .kind = LN_ANSWER_OPENED,
-                                .id = id,
-                                .link = link->link,
-                                .local = link->local,
-                                .remote = link->remote,
-                                .bytes = STREAM_ROOM });
-}
-
-static void listen_tcp(struct wire *wire, int node, const struct ln_request *request)
-{
-    struct wire_link *link = new_link(wire, node, &request->local);
-
-    link->listens = true;
-    link->request = request->id;
-    answer_opened(wire, link, request->id);
-}
-
-/* How others see a stream that leaves from this address: NATs keep the port where they can. */
-static struct ln_address outside_of(struct wire *wire, int node, const struct ln_address *local)
-{
-    struct ln_address outside = wire->nodes[node].nat_address;
-
-    if (wire->nodes[node].nat == WIRE_NAT_NONE)
-        return *local;
-    outside.port = wire->nodes[node].nat == WIRE_NAT_SYMMETRIC ? wire->next_port++ : local->port;
-    return outside;
-}
-
-static void begin_connect(struct wire *wire, int node, const struct ln_request *request)
-{
-    CHECK(wire->connect_count < WIRE_CONNECTS);
-    wire->connects[wire->connect_count++] = (struct wire_connect){ .node = node,
-                                                                   .at = wire->now + wire->delay,
-                                                                   .from = outside_of(
-                                                                       wire, node, &request->local),
-                                                                   .request = *request };
-}
-
-static bool forget_connect(struct wire *wire, int node, uint32_t id)
-{
-    for (size_t i = 0; i < wire->connect_count; i++)
-        if (wire->connects[i].node == node && wire->connects[i].request.id == id) {
-            wire->connects[i] = wire->connects[--wire->connect_count];
-            return true;
-        }
-    return false;
-}
-
-static struct wire_link *open_end(struct wire *wire, const struct wire_connect *connect)
-{
-    struct wire_link *link = new_link(wire, connect->node, &connect->request.local);
-
-    link->remote = connect->request.remote;
-    return link;
-}
-
-/* Both sides connect, each from the port that the other connects to (RFC 9293, 3.5). */
-static void join(struct wire *wire, struct wire_connect a, struct wire_connect b)
-{
-    struct wire_link *end_a = open_end(wire, &a), *end_b = open_end(wire, &b);
-
-    end_a->peer = end_b->link;
-    end_b->peer = end_a->link;
-    (void)forget_connect(wire, a.node, a.request.id);
-    (void)forget_connect(wire, b.node, b.request.id);
-    answer_opened(wire, end_a, a.request.id);
-    answer_opened(wire, end_b, b.request.id);
-}
-
-static ln_time next_connect(const struct wire *wire)
-{
-    ln_time next = LN_TIME_NEVER;
-
-    for (size_t i = 0; i < wire->connect_count; i++)
-        next = ln_time_min(next, wire->connects[i].at);
-    return next;
-}
-
-static void connects_arrive(struct wire *wire)
-{
-    for (size_t i = 0; i < wire->connect_count; i++) {
-        struct wire_connect *connect = &wire->connects[i];
-
-        if (!ln_time_due(connect->at, wire->now))
-            continue;
-        connect->at = LN_TIME_NEVER;
-        for (size_t k = 0; k < wire->connect_count; k++)
-            if (ln_address_equal(&wire->connects[k].from, &connect->request.remote) &&
-                ln_address_equal(&wire->connects[k].request.remote, &connect->from)) {
-                join(wire, *connect, wire->connects[k]);
-                return;
-            }
-    }
-}
-
-/* A stream has left from the listener's port, so that its NAT lets others in there. */
-static bool let_in_by_nat(struct wire *wire, const struct wire_link *listener,
-                          const struct ln_address *to)
-{
-    const struct wire_node *n = &wire->nodes[listener->node];
-    bool left = n->nat == WIRE_NAT_ONE_TO_ONE;
-
-    for (size_t i = 0; i < wire->link_count; i++)
-        left = left || (wire->links[i].peer != 0 && wire->links[i].node == listener->node &&
-                        ln_address_equal(&wire->links[i].local, &listener->local));
-    return left && (n->nat == WIRE_NAT_FULL_CONE || n->nat == WIRE_NAT_ONE_TO_ONE) &&
-           ln_address_equal_ip(&n->nat_address, to) && listener->local.port == to->port;
-}
-
-static struct wire_link *find_listener(struct wire *wire, int node, const struct ln_address *to)
-{
-    const struct ln_address *only = &wire->nodes[node].only;
-
-    for (size_t i = 0; i < wire->link_count; i++) {
-        struct wire_link *listener = &wire->links[i];
-        int realm = wire->nodes[listener->node].realm;
-
-        if (only->family != LN_FAMILY_NONE && !ln_address_equal(only, to))
-            continue;
-
-        if (listener->open && listener->listens &&
-            (!wire->streams_cross || wire->nodes[listener->node].public_listeners) &&
-            (((realm == 0 || realm == wire->nodes[node].realm) &&
-              ln_address_equal(&listener->local, to)) ||
-             let_in_by_nat(wire, listener, to)))
-            return listener;
-    }
-    return NULL;
-}
-
-static void open_tcp(struct wire *wire, int node, const struct ln_request *request)
-{
-    struct wire_link *listener = find_listener(wire, node, &request->remote), *client, *server;
-
-    if (wire->streams_hang)
-        return;
-    if (wire->streams_cross && !listener) {
-        begin_connect(wire, node, request);
-        return;
-    }
-    if (!listener) {
-        answer(wire, node,
-               &(struct ln_answer){
-                   .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_NOT_FOUND });
-        return;
-    }
-    client = new_link(wire, node, &request->local);
-    server = new_link(wire, listener->node, &listener->local);
-    client->remote = request->remote;
-    server->remote = outside_of(wire, node, &client->local);
-    client->peer = server->link;
-    server->peer = client->link;
-    answer_opened(wire, client, request->id);
-    answer_opened(wire, server, listener->request);
-}
-
-ln_link wire_connect(struct wire *wire, int node, const char *from, const struct ln_address *to)
-{
-    struct ln_request request = { .kind = LN_REQUEST_OPEN_TCP, .remote = *to };
-    size_t before = wire->link_count;
-
-    CHECK(ln_address_parse(from, &request.local) == 0);
-    open_tcp(wire, node, &request);
-    return wire->link_count == before + 2 ? (ln_link)wire->link_count : 0;
-}
-
-static void close_link(struct wire *wire, ln_link id)
-{
-    struct wire_link *link = &wire->links[id - 1], *peer;
-
-    link->open = false;
-    if (link->peer == 0 || !wire->links[link->peer - 1].open)
-        return;
-    peer = &wire->links[link->peer - 1];
-    peer->open = false;
-    answer(wire, peer->node, &(struct ln_answer){ .kind = LN_ANSWER_CLOSED, .link = peer->link });
-}
-
-static void transmit_stream(struct wire *wire, const struct wire_link *link,
-                            const struct ln_transmit *out)
-{
-    size_t piece = wire->stream_piece ? wire->stream_piece : 1400, at, len;
-
-    for (at = 0; at < out->len && !link->mute; at += len) {
-        struct wire_packet *p = &wire->packets[wire->packet_count++];
-
-        CHECK(wire->packet_count <= WIRE_PACKETS);
-        len = out->len - at < piece ? out->len - at : piece;
-        memset(p, 0, sizeof *p);
-        memcpy(p->data, out->data + at, len);
-        p->len = len;
-        p->at = wire->now + wire->delay;
-        p->order = wire->order++;
-        p->stream = link->peer;
-    }
-    if (link->open)
-        answer(wire, link->node,
-               &(struct ln_answer){
-                   .kind = LN_ANSWER_WRITABLE, .link = link->link, .bytes = STREAM_ROOM });
-}
-
-void wire_mute_streams(struct wire *wire)
-{
-    for (size_t i = 0; i < wire->link_count; i++)
-        wire->links[i].mute = wire->links[i].open && wire->links[i].peer != 0;
-}
-
-void wire_break_streams(struct wire *wire)
-{
-    for (size_t i = 0; i < wire->link_count; i++)
-        if (wire->links[i].open && wire->links[i].peer != 0) {
-            wire->links[i].open = false;
-            answer(wire, wire->links[i].node,
-                   &(struct ln_answer){ .kind = LN_ANSWER_CLOSED, .link = wire->links[i].link });
-        }
+    wire_answer(wire, node, &a);
 }
 
 static void serve(struct wire *wire, int node, const struct ln_request *request)
 {
     switch (request->kind) {
     case LN_REQUEST_OPEN_TCP:
-        open_tcp(wire, node, request);
+        wire_open_tcp(wire, node, request);
         break;
     case LN_REQUEST_LISTEN_TCP:
-        listen_tcp(wire, node, request);
+        wire_listen_tcp(wire, node, request);
         break;
     case LN_REQUEST_OPEN_UDP:
         open_udp(wire, node, request);
         break;
     case LN_REQUEST_CLOSE:
         if (request->link > 0 && request->link <= wire->link_count)
-            close_link(wire, request->link);
-        else if (request->link == 0 && !forget_connect(wire, node, request->id))
+            wire_close_link(wire, request->link);
+        else if (request->link == 0 && !wire_forget_connect(wire, node, request->id))
             wire->withdrawn++;
         break;
     case LN_REQUEST_WINDOW:
@@ -436,9 +209,7 @@ static void serve(struct wire *wire, int node, const struct ln_request *request)
         tell_interfaces(wire, node);
         break;
     default:
-        answer(wire, node,
-               &(struct ln_answer){
-                   .kind = LN_ANSWER_FAILED, .id = request->id, .error = LN_ERR_NOT_SUPPORTED });
+        wire_refuse(wire, node, request->id, LN_ERR_NOT_SUPPORTED);
     }
 }
 
@@ -516,7 +287,7 @@ static void transmit(struct wire *wire, int node, const struct ln_transmit *out)
     wire->sent++;
     wire->hash = ln_siphash(key, out->data, out->len);
     if (link->peer != 0 && link->open) {
-        transmit_stream(wire, link, out);
+        wire_transmit_stream(wire, link, out);
         return;
     }
     wire->dscp = out->dscp;
@@ -609,31 +380,6 @@ void wire_inject(struct wire *wire, int node, const struct ln_path *path, const 
     free(copy);
 }
 
-/* Whether its receiver reads no more of that stream now. */
-static bool waits(const struct wire *wire, const struct wire_packet *p)
-{
-    return p->stream != 0 && wire->links[p->stream - 1].open &&
-           wire->links[p->stream - 1].window == 0;
-}
-
-/* Takes it off the wire, or as much of it as its receiver reads. */
-static void take(struct wire *wire, struct wire_packet *p, struct wire_packet *ret_taken)
-{
-    struct wire_link *link = p->stream != 0 ? &wire->links[p->stream - 1] : NULL;
-    size_t *window = link && link->open ? &link->window : NULL;
-
-    *ret_taken = *p;
-    if (window && *window < p->len) {
-        ret_taken->len = *window;
-        p->len -= *window;
-        memmove(p->data, p->data + *window, p->len);
-    } else {
-        *p = wire->packets[--wire->packet_count];
-    }
-    if (window && *window != SIZE_MAX)
-        *window -= ret_taken->len;
-}
-
 static void tell_sender(struct wire *wire, const struct wire_packet *p)
 {
     struct ln_answer answer = { .kind = LN_ANSWER_SEND_FAILED, .icmp = wire->icmp };
@@ -680,7 +426,7 @@ static struct wire_packet *first_packet(struct wire *wire)
     struct wire_packet *first = NULL;
 
     for (size_t i = 0; i < wire->packet_count; i++)
-        if (waits(wire, &wire->packets[i]))
+        if (wire_stream_waits(wire, &wire->packets[i]))
             continue;
         else if (!first || wire->packets[i].at < first->at ||
                  (wire->packets[i].at == first->at && wire->packets[i].order < first->order))
@@ -691,7 +437,7 @@ static struct wire_packet *first_packet(struct wire *wire)
 static ln_time next_moment(struct wire *wire)
 {
     struct wire_packet *p = first_packet(wire);
-    ln_time next = ln_time_min(p ? p->at : LN_TIME_NEVER, next_connect(wire));
+    ln_time next = ln_time_min(p ? p->at : LN_TIME_NEVER, wire_next_connect(wire));
 
     for (size_t i = 0; i < wire->node_count; i++) {
         struct ln_endpoint *e = &wire->nodes[i].endpoint;
@@ -714,16 +460,6 @@ static void timeouts(struct wire *wire)
     }
 }
 
-size_t wire_open_streams(const struct wire *wire, int node)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < wire->link_count; i++)
-        count += wire->links[i].open && wire->links[i].peer != 0 &&
-                 (node == WIRE_ALL_NODES || wire->links[i].node == node);
-    return count;
-}
-
 void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), void *context)
 {
     for (int round = 0; round < 2000000; round++) {
@@ -739,12 +475,12 @@ void wire_run(struct wire *wire, ln_time deadline, bool (*stop)(void *context), 
             return;
         }
         wire->now = ln_time_max(wire->now, next);
-        connects_arrive(wire);
+        wire_connects_arrive(wire);
         p = first_packet(wire);
         if (p && p->at <= wire->now) {
             static struct wire_packet taken;
 
-            take(wire, p, &taken);
+            wire_take(wire, p, &taken);
             deliver(wire, &taken);
         }
         timeouts(wire);
