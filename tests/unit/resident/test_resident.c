@@ -356,8 +356,8 @@ LN_TEST(resident, what_goes_to_relays_is_cut_into_datagrams_and_the_rest_leaves_
     send(&s, HOME, "203.0.113.1:50002", "nobody", 0, false);    /* no relay: a port as any */
     send(&s, HOME + 1, "203.0.113.1:50000", "other", 0, false); /* by a socket that is no home */
     CHECK_EQUAL(transmit(&s), 3);
-    CHECK(strcmp(hear_all(&s, 0), "one|slice|slice|sli||") == 0);
-    CHECK(strcmp(hear_all(&s, 1), "abc|abc|abc|x|") == 0);
+    CHECK_TEXT(hear_all(&s, 0), "one|slice|slice|sli||");
+    CHECK_TEXT(hear_all(&s, 1), "abc|abc|abc|x|");
     CHECK_EQUAL(ln_turn_resident_counts(s.r).handed_out, 9);
     CHECK_EQUAL(ln_turn_resident_counts(s.r).sent, 2);
     finish(&s);
@@ -378,7 +378,8 @@ LN_TEST(resident, what_comes_in_memory_comes_from_the_relay_to_the_socket_that_w
     CHECK_EQUAL(poll(&ready, 1, 0), 1);
     ln_turn_resident_take(s.r, s.now);
     CHECK_EQUAL(poll(&ready, 1, 0), 0);
-    CHECK(s.inner.packets == 1 && strcmp(s.inner.text, "by the outside") == 0);
+    CHECK_EQUAL(s.inner.packets, 1);
+    CHECK_TEXT(s.inner.text, "by the outside");
     CHECK(s.inner.path.link == HOME + 1 && s.inner.ecn == LN_ECN_NOT_ECT);
     CHECK(ln_address_equal(&s.inner.path.remote,
                            &(struct ln_address){ LN_FAMILY_IPV4, { 203, 0, 113, 1 }, 50000, 0 }));
@@ -392,7 +393,7 @@ LN_TEST(resident, what_comes_in_memory_comes_from_the_relay_to_the_socket_that_w
     CHECK_EQUAL(ln_turn_resident_counts(s.r).dropped_gone, 1);
     send(&s, HOME, "203.0.113.1:50001", "answer", 0, false);
     CHECK_EQUAL(transmit(&s), 0);
-    CHECK(strcmp(hear_all(&s, 1), "answer|") == 0);
+    CHECK_TEXT(hear_all(&s, 1), "answer|");
     finish(&s);
 }
 
@@ -432,7 +433,7 @@ LN_TEST(resident, what_goes_to_one_of_many_on_a_port_leaves_by_no_socket_when_th
     send(&s, HOME, "203.0.113.1:50000", "there", 0, false);
     send(&s, HOME, "203.0.113.1:50002", "gonegone", 4, true);
     CHECK_EQUAL(transmit(&s), 0);
-    CHECK(strcmp(hear_all(&s, 0), "there|") == 0);
+    CHECK_TEXT(hear_all(&s, 0), "there|");
     CHECK_EQUAL(ln_turn_resident_counts(s.r).dropped_gone, 2);
     finish(&s);
 }
@@ -507,7 +508,7 @@ LN_TEST(resident, a_worker_that_takes_nothing_costs_a_bounded_queue)
     CHECK_EQUAL(s.pool.in_use, EXCHANGE_DATAGRAMS_MAX);
     send(&s, HOME, "203.0.113.1:50001", "you", 0, false); /* the other one is not touched */
     CHECK_EQUAL(transmit(&s), 0);
-    CHECK(strcmp(hear_all(&s, 1), "you|") == 0);
+    CHECK_TEXT(hear_all(&s, 1), "you|");
     hear_all(&s, 0);
     CHECK_EQUAL(heard.count, EXCHANGE_DATAGRAMS_MAX);
     finish(&s);
