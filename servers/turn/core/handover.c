@@ -53,27 +53,32 @@ static struct turn_relay *receiver_of(const struct ln_turn_server *server, ln_ti
     return relay;
 }
 
+/* NULL without memory. */
+static struct ln_buffer *pack(struct ln_pool *pool, const void *header, size_t header_len,
+                              const void *data, size_t len)
+{
+    struct ln_buffer *parcel = ln_buffer_create(pool, header_len + len);
+
+    if (!parcel)
+        return NULL;
+    memcpy(ln_buffer_bytes(parcel), header, header_len);
+    if (len > 0)
+        memcpy(ln_buffer_bytes(parcel) + header_len, data, len);
+    parcel->len = (uint32_t)(header_len + len);
+    return parcel;
+}
+
 bool turn_parcel_send(struct ln_turn_server *server, unsigned box, const void *header,
                       size_t header_len, const uint8_t *data, size_t len)
 {
-    struct ln_buffer *buffer = NULL;
-    struct turn_outgoing outgoing;
+    struct turn_outgoing outgoing = { .box = box };
 
     if (server->parcels.count < LN_TURN_PARCELS_MAX)
-        buffer = ln_buffer_create(server->env->pool, header_len + len);
-    if (!buffer) {
-        server->counts.dropped_queue++;
-        return false;
-    }
-    memcpy(ln_buffer_bytes(buffer), header, header_len);
-    if (len > 0)
-        memcpy(ln_buffer_bytes(buffer) + header_len, data, len);
-    buffer->len = (uint32_t)(header_len + len);
-    outgoing = (struct turn_outgoing){ box, buffer };
-    if (ln_ring_push(&server->parcels, &outgoing) == 0)
+        outgoing.parcel = pack(server->env->pool, header, header_len, data, len);
+    if (outgoing.parcel && ln_ring_push(&server->parcels, &outgoing) == 0)
         return true;
     server->counts.dropped_queue++;
-    ln_buffer_unref(buffer);
+    ln_buffer_unref(outgoing.parcel);
     return false;
 }
 
@@ -158,16 +163,9 @@ struct ln_turn_parcel ln_turn_parcel_read(struct ln_buffer *buffer)
 struct ln_buffer *ln_turn_parcel_create(struct ln_pool *pool, const struct ln_turn_names *names,
                                         const struct ln_address *to, const void *data, size_t len)
 {
-    struct resident_parcel parcel = { TURN_PARCEL_RESIDENT, *names, *to };
-    struct ln_buffer *buffer = ln_buffer_create(pool, sizeof parcel + len);
+    struct resident_parcel header = { TURN_PARCEL_RESIDENT, *names, *to };
 
-    if (!buffer)
-        return NULL;
-    memcpy(ln_buffer_bytes(buffer), &parcel, sizeof parcel);
-    if (len > 0)
-        memcpy(ln_buffer_bytes(buffer) + sizeof parcel, data, len);
-    buffer->len = (uint32_t)(sizeof parcel + len);
-    return buffer;
+    return pack(pool, &header, sizeof header, data, len);
 }
 
 /* To the client that has permitted him, by this name. */
