@@ -188,8 +188,7 @@ void ln_ice_process_early(struct ln_ice *ice, ln_time now)
  * gets no answer that would tell him that he is right. */
 static bool is_hidden(const struct ln_ice_generation *g, const struct ln_path *path)
 {
-    return g->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY && !ln_ice_is_virtual(path->link) &&
-           !ln_ice_is_tcp(path->link);
+    return g->servers->policy == LN_ICE_TRANSPORT_POLICY_RELAY && !ln_ice_is_virtual(path->link);
 }
 
 static int receive_request(struct ln_ice *ice, ln_time now, const struct ln_path *path,

@@ -70,6 +70,7 @@ struct ln_ice_relay {
     unsigned moves_seen; /* of the client's */
 };
 
+/* Of a relay, or of a base of TCP (ice/tcp.h). */
 static inline bool ln_ice_is_virtual(ln_link link)
 {
     return (link & LN_ICE_VIRTUAL_LINK) != 0;
