@@ -58,18 +58,13 @@ void stream_server_say(struct stream_server *server, size_t stream, const void *
 
 /* --- answers ------------------------------------------------------------------------------- */
 
-static struct ln_bytes bytes_of(const char *text)
-{
-    return (struct ln_bytes){ (const uint8_t *)text, strlen(text) };
-}
-
 static void finish(struct stream_server *server, size_t stream, struct ln_stun_builder *b,
                    const uint8_t *data, bool signed_)
 {
     uint8_t key[16];
     int len;
 
-    ln_stun_long_term_key(bytes_of(user), bytes_of(realm), bytes_of(password), key);
+    ln_stun_long_term_key(test_bytes(user), test_bytes(realm), test_bytes(password), key);
     if (signed_)
         ln_stun_add_integrity(b, (struct ln_bytes){ key, sizeof key });
     len = ln_stun_finish(b);

@@ -61,6 +61,12 @@ static inline bool ln_test_same_text(const char *left, const char *right)
 struct ln_env *test_env(void);
 struct ln_counting_allocator *test_allocator(void);
 
+/* A text as bytes, without its end. */
+static inline struct ln_bytes test_bytes(const char *text)
+{
+    return (struct ln_bytes){ (const uint8_t *)text, strlen(text) };
+}
+
 /* Bytes from hex digits (blanks are skipped); fails the test when they are malformed or do not fit.
  */
 size_t test_hex(const char *hex, uint8_t *data, size_t cap);

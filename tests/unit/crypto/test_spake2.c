@@ -7,11 +7,6 @@
 
 #include <stdlib.h>
 
-static struct ln_bytes text_bytes(const char *text)
-{
-    return (struct ln_bytes){ (const uint8_t *)text, strlen(text) };
-}
-
 static void check_hkdf(const char *secret_hex, const char *salt_hex, const char *info_hex,
                        const char *key_hex)
 {
@@ -102,7 +97,7 @@ static void check_side(enum ln_spake2_role role, const struct vector *v)
     test_hex(is_a ? v->p_a : v->p_b, expected, sizeof expected);
     CHECK_BYTES(got, expected, LN_SPAKE2_SHARE_LEN);
     test_hex(is_a ? v->p_b : v->p_a, expected, sizeof expected);
-    CHECK_EQUAL(ln_spake2_finish(s, expected, text_bytes(v->a), text_bytes(v->b), none), 0);
+    CHECK_EQUAL(ln_spake2_finish(s, expected, test_bytes(v->a), test_bytes(v->b), none), 0);
     ln_spake2_key(s, got);
     test_hex(v->key, expected, sizeof expected);
     CHECK_BYTES(got, expected, LN_SPAKE2_KEY_LEN);
@@ -143,10 +138,10 @@ struct run {
 
 static void begin(struct run *run, const char *secret_a, const char *secret_b)
 {
-    struct ln_bytes salt = text_bytes("4711"), info = text_bytes("a test");
+    struct ln_bytes salt = test_bytes("4711"), info = test_bytes("a test");
 
-    CHECK_EQUAL(ln_spake2_password(text_bytes(secret_a), salt, info, run->w[0]), 0);
-    CHECK_EQUAL(ln_spake2_password(text_bytes(secret_b), salt, info, run->w[1]), 0);
+    CHECK_EQUAL(ln_spake2_password(test_bytes(secret_a), salt, info, run->w[0]), 0);
+    CHECK_EQUAL(ln_spake2_password(test_bytes(secret_b), salt, info, run->w[1]), 0);
     CHECK_EQUAL(ln_spake2_create(&run->a, LN_SPAKE2_A, run->w[0], test_env()), 0);
     CHECK_EQUAL(ln_spake2_create(&run->b, LN_SPAKE2_B, run->w[1], test_env()), 0);
 }
@@ -161,10 +156,10 @@ static bool agree(struct run *run, const char *seen_by_a, const char *seen_by_b,
     ln_spake2_share(run->a, p_a);
     ln_spake2_share(run->b, p_b);
     CHECK_EQUAL(
-        ln_spake2_finish(run->a, p_b, text_bytes("A"), text_bytes(seen_by_a), text_bytes(add_a)),
+        ln_spake2_finish(run->a, p_b, test_bytes("A"), test_bytes(seen_by_a), test_bytes(add_a)),
         0);
     CHECK_EQUAL(
-        ln_spake2_finish(run->b, p_a, text_bytes("A"), text_bytes(seen_by_b), text_bytes(add_b)),
+        ln_spake2_finish(run->b, p_a, test_bytes("A"), test_bytes(seen_by_b), test_bytes(add_b)),
         0);
     ln_spake2_confirmation(run->a, c_a);
     ln_spake2_confirmation(run->b, c_b);
@@ -261,8 +256,8 @@ LN_TEST(spake2, makes_the_scalar_of_a_text_as_the_page_does)
 {
     uint8_t w[LN_SPAKE2_SCALAR_LEN], expected[LN_SPAKE2_SCALAR_LEN];
 
-    CHECK_EQUAL(ln_spake2_password(text_bytes("anchor-velvet-otter"), text_bytes("4711"),
-                                   text_bytes("linnet transfer 1"), w),
+    CHECK_EQUAL(ln_spake2_password(test_bytes("anchor-velvet-otter"), test_bytes("4711"),
+                                   test_bytes("linnet transfer 1"), w),
                 0);
     test_hex("1b3076e1b3a220745c59e7f89ed837b99abfe5fb51be77804074a8cd0eed6c9d", expected, 32);
     CHECK_BYTES(w, expected, sizeof w);

@@ -458,7 +458,7 @@ size_t crowd_check(const struct crowd *c, const char *ufrag, const char *pwd, ui
     ln_stun_begin(&b, data, cap, LN_STUN_REQUEST, LN_STUN_BINDING, &id);
     ln_stun_add_text(&b, LN_STUN_USERNAME, username);
     ln_stun_add_u32(&b, LN_STUN_PRIORITY, 1845501695);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+    ln_stun_add_integrity(&b, test_bytes(pwd));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0);

@@ -62,7 +62,7 @@ static size_t build_check(uint8_t *data, size_t cap, const char *ufrag, const ch
     ln_stun_add_u32(&b, LN_STUN_PRIORITY, 1845501695);
     ln_stun_add_u64(&b, LN_STUN_ICE_CONTROLLED, 1);
     if (pwd)
-        ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+        ln_stun_add_integrity(&b, test_bytes(pwd));
     if (behind_integrity)
         ln_stun_add(&b, LN_STUN_USE_CANDIDATE, NULL, 0);
     ln_stun_add_fingerprint(&b);
@@ -126,7 +126,7 @@ static void answer_487(size_t i)
 
     ln_stun_begin(&b, data, sizeof data, LN_STUN_ERROR, LN_STUN_BINDING, &asked[i].id);
     ln_stun_add_error(&b, 487, NULL);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+    ln_stun_add_integrity(&b, test_bytes(pwd));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     (void)feed(&asked[i].path, data, (size_t)len);
@@ -422,7 +422,7 @@ static int respond(const struct ln_path *path, const struct ln_stun_id *id, cons
 
     ln_stun_begin(&b, data, sizeof data, LN_STUN_SUCCESS, LN_STUN_BINDING, id);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_MAPPED_ADDRESS, &path->local);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+    ln_stun_add_integrity(&b, test_bytes(pwd));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0);

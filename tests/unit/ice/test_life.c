@@ -462,7 +462,7 @@ static void inject_check(const struct side *to, const struct ln_path *path, uint
         ln_stun_add_u32(&b, attribute, 1);
     else if (attribute)
         ln_stun_add(&b, attribute, NULL, 0);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+    ln_stun_add_integrity(&b, test_bytes(pwd));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0);

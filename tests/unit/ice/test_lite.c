@@ -380,7 +380,7 @@ static size_t build_check(uint8_t *data, size_t cap, bool nominates)
     ln_stun_add_u64(&b, LN_STUN_ICE_CONTROLLING, 1);
     if (nominates)
         ln_stun_add(&b, LN_STUN_USE_CANDIDATE, NULL, 0);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)pwd, strlen(pwd) });
+    ln_stun_add_integrity(&b, test_bytes(pwd));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0);

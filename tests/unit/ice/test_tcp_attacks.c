@@ -195,7 +195,7 @@ LN_TEST(tcp_attacks, a_check_with_a_wrong_password_proves_nothing_and_is_not_ans
     ln_stun_begin(&b, frame + 2, sizeof frame - 2, LN_STUN_REQUEST, LN_STUN_BINDING, &id);
     ln_stun_add_text(&b, LN_STUN_USERNAME, username);
     ln_stun_add_u32(&b, LN_STUN_PRIORITY, 1);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ (const uint8_t *)"not the password at all", 23 });
+    ln_stun_add_integrity(&b, test_bytes("not the password at all"));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0);

@@ -7,11 +7,6 @@
 
 #include <stdlib.h>
 
-static struct ln_bytes text(const char *s)
-{
-    return (struct ln_bytes){ (const uint8_t *)s, strlen(s) };
-}
-
 static bool value_is(const struct ln_stun_message *m, uint16_t type, const char *expected)
 {
     struct ln_bytes value;
@@ -63,8 +58,8 @@ LN_TEST(rfc5769, request)
     CHECK(ln_stun_find_u32(&m, LN_STUN_PRIORITY, &priority) && priority == 0x6e0001ff);
     CHECK(ln_stun_find_u64(&m, LN_STUN_ICE_CONTROLLED, &tie_breaker));
     CHECK(tie_breaker == 0x932ff9b151263b36u);
-    CHECK(ln_stun_check_integrity(&m, text(ice_password)));
-    CHECK(!ln_stun_check_integrity(&m, text("another")));
+    CHECK(ln_stun_check_integrity(&m, test_bytes(ice_password)));
+    CHECK(!ln_stun_check_integrity(&m, test_bytes("another")));
 }
 
 LN_TEST(rfc5769, ipv4_and_ipv6_responses)
@@ -74,11 +69,11 @@ LN_TEST(rfc5769, ipv4_and_ipv6_responses)
     uint8_t data[256];
 
     CHECK(ln_stun_parse(data, test_hex(sample_ipv4, data, sizeof data), &m) == 0);
-    CHECK(m.kind == LN_STUN_SUCCESS && ln_stun_check_integrity(&m, text(ice_password)));
+    CHECK(m.kind == LN_STUN_SUCCESS && ln_stun_check_integrity(&m, test_bytes(ice_password)));
     CHECK(ln_address_parse("192.0.2.1:32853", &expected) == 0);
     CHECK(ln_stun_find_mapped(&m, &mapped) && ln_address_equal(&mapped, &expected));
     CHECK(ln_stun_parse(data, test_hex(sample_ipv6, data, sizeof data), &m) == 0);
-    CHECK(ln_stun_check_integrity(&m, text(ice_password)));
+    CHECK(ln_stun_check_integrity(&m, test_bytes(ice_password)));
     CHECK(ln_address_parse("[2001:db8:1234:5678:11:2233:4455:6677]:32853", &expected) == 0);
     CHECK(ln_stun_find_mapped(&m, &mapped) && ln_address_equal(&mapped, &expected));
 }
@@ -92,7 +87,7 @@ LN_TEST(rfc5769, request_with_long_term_credentials)
     CHECK(ln_stun_parse(data, test_hex(sample_long_term, data, sizeof data), &m) == 0);
     CHECK(ln_stun_find(&m, LN_STUN_USERNAME, &username) && ln_stun_find(&m, LN_STUN_REALM, &realm));
     CHECK(value_is(&m, LN_STUN_NONCE, "f//499k954d6OL34oL9FSTvy64sA"));
-    ln_stun_long_term_key(username, realm, text("TheMatrIX"), key);
+    ln_stun_long_term_key(username, realm, test_bytes("TheMatrIX"), key);
     CHECK(ln_stun_check_integrity(&m, (struct ln_bytes){ key, sizeof key }));
 }
 
@@ -119,8 +114,8 @@ LN_TEST(message, what_is_built_is_read)
     ln_stun_add_text(&b, LN_STUN_REALM, "a");
     ln_stun_add_address(&b, LN_STUN_ALTERNATE_SERVER, &v4);
     ln_stun_add_xor_address(&b, LN_STUN_XOR_RELAYED_ADDRESS, &v6);
-    ln_stun_add_integrity(&b, text("key"));
-    ln_stun_add_integrity_sha256(&b, text("key"));
+    ln_stun_add_integrity(&b, test_bytes("key"));
+    ln_stun_add_integrity_sha256(&b, test_bytes("key"));
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0 && len % 4 == 0);
@@ -134,7 +129,8 @@ LN_TEST(message, what_is_built_is_read)
     CHECK(ln_address_equal(&read, &v4));
     CHECK(ln_stun_find_xor_address(&m, LN_STUN_XOR_RELAYED_ADDRESS, &read));
     CHECK(ln_address_equal(&read, &v6));
-    CHECK(ln_stun_check_integrity(&m, text("key")) && !ln_stun_check_integrity(&m, text("kez")));
+    CHECK(ln_stun_check_integrity(&m, test_bytes("key")) &&
+          !ln_stun_check_integrity(&m, test_bytes("kez")));
     CHECK(!ln_stun_find(&m, LN_STUN_NONCE, &value));
     /* ATTACKS 5: padding is zero whatever the memory held before */
     CHECK(ln_stun_find(&m, LN_STUN_REALM, &value));
@@ -168,7 +164,7 @@ LN_TEST(message, a_buffer_that_is_too_small_is_an_error_at_any_size)
         ln_stun_begin(&b, exact, cap, LN_STUN_REQUEST, LN_STUN_BINDING, &id);
         ln_stun_add_text(&b, LN_STUN_USERNAME, "abcde");
         ln_stun_add_u64(&b, LN_STUN_ICE_CONTROLLING, 5);
-        ln_stun_add_integrity(&b, text("k"));
+        ln_stun_add_integrity(&b, test_bytes("k"));
         ln_stun_add_fingerprint(&b);
         CHECK_EQUAL(ln_stun_finish(&b), cap < 76 ? LN_ERR_NO_SPACE : 76);
         free(exact);
@@ -241,15 +237,15 @@ LN_TEST(attack_4, attributes_behind_the_integrity_are_not_found)
 
     ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, LN_STUN_BINDING, &id);
     ln_stun_add_text(&b, LN_STUN_USERNAME, "a:b");
-    ln_stun_add_integrity(&b, text("key"));
+    ln_stun_add_integrity(&b, test_bytes("key"));
     ln_stun_add(&b, LN_STUN_USE_CANDIDATE, NULL, 0);
-    ln_stun_add_integrity(&b, text("forged"));
+    ln_stun_add_integrity(&b, test_bytes("forged"));
     ln_stun_add(&b, 0x7777, NULL, 0); /* not even counted as unknown */
     ln_stun_add_fingerprint(&b);
     len = ln_stun_finish(&b);
     CHECK(len > 0 && ln_stun_parse(data, (size_t)len, &m) == 0);
-    CHECK(ln_stun_check_integrity(&m, text("key")) && m.unknown_count == 0);
-    CHECK(!ln_stun_check_integrity(&m, text("forged")));
+    CHECK(ln_stun_check_integrity(&m, test_bytes("key")) && m.unknown_count == 0);
+    CHECK(!ln_stun_check_integrity(&m, test_bytes("forged")));
     CHECK(!ln_stun_find(&m, LN_STUN_USE_CANDIDATE, &value));
     CHECK(ln_stun_find(&m, LN_STUN_USERNAME, &value));
 }
@@ -274,7 +270,7 @@ LN_TEST(attack_4, a_fingerprint_that_is_wrong_or_not_last_is_malformed)
     CHECK_EQUAL(ln_stun_parse(data, (size_t)len, &m), LN_ERR_MALFORMED);
     data[27] ^= 1;
     CHECK_EQUAL(ln_stun_parse(data, (size_t)len, &m), 0);
-    CHECK(!ln_stun_check_integrity(&m, text("key"))); /* there is none */
+    CHECK(!ln_stun_check_integrity(&m, test_bytes("key"))); /* there is none */
 }
 
 /* ATTACKS 5: nothing of what the buffer held before leaves with the message. */

@@ -26,11 +26,6 @@ static void take(uint32_t number)
     CHECK(ln_stun_parse(request, (size_t)len, &asked) == 0);
 }
 
-static struct ln_bytes text(const char *t)
-{
-    return (struct ln_bytes){ (const uint8_t *)t, strlen(t) };
-}
-
 enum integrity { UNSIGNED, SIGNED, FORGED };
 
 /* Answers `asked`; `value` is the CONNECTION-ID of a success, or the code of an error. */
@@ -56,8 +51,8 @@ static int answer(uint32_t number, enum integrity integrity, enum ln_stun_class 
         CHECK(ln_address_parse("203.0.113.1:50000", &address) == 0);
         ln_stun_add_xor_address(&b, LN_STUN_XOR_RELAYED_ADDRESS, &address);
     }
-    ln_stun_long_term_key(text("user"), text("example.org"),
-                          text(integrity == FORGED ? "guess" : "secret"), key);
+    ln_stun_long_term_key(test_bytes("user"), test_bytes("example.org"),
+                          test_bytes(integrity == FORGED ? "guess" : "secret"), key);
     if (integrity != UNSIGNED)
         ln_stun_add_integrity(&b, (struct ln_bytes){ key, sizeof key });
     len = ln_stun_finish(&b);

@@ -4,11 +4,6 @@
 
 #include "tests/support/test.h"
 
-static struct ln_bytes text(const char *t)
-{
-    return (struct ln_bytes){ (const uint8_t *)t, strlen(t) };
-}
-
 static struct ln_code code_of(const char *t)
 {
     char word[LN_CODE_TEXT_MAX];
@@ -30,11 +25,12 @@ static void begin(struct pair *p, const char *code_r, const char *code_s, const 
     struct ln_code r = code_of(code_r), s = code_of(code_s);
 
     memset(p, 0, sizeof *p);
-    CHECK_EQUAL(
-        ln_auth_init(&p->receiver, LN_AUTH_RECEIVER, &r, text("R"), text(seen_by_r), test_env()),
-        0);
-    CHECK_EQUAL(
-        ln_auth_init(&p->sender, LN_AUTH_SENDER, &s, text("S"), text(seen_by_s), test_env()), 0);
+    CHECK_EQUAL(ln_auth_init(&p->receiver, LN_AUTH_RECEIVER, &r, test_bytes("R"),
+                             test_bytes(seen_by_r), test_env()),
+                0);
+    CHECK_EQUAL(ln_auth_init(&p->sender, LN_AUTH_SENDER, &s, test_bytes("S"), test_bytes(seen_by_s),
+                             test_env()),
+                0);
 }
 
 static void run(struct pair *p)

@@ -138,7 +138,7 @@ LN_TEST(attack_20, a_nonce_of_another_length_gets_438)
         ln_stun_add_text(&call.b, LN_STUN_USERNAME, "alice");
         ln_stun_add_text(&call.b, LN_STUN_REALM, "example.org");
         ln_stun_add(&call.b, LN_STUN_NONCE, right, n);
-        ln_stun_add_integrity(&call.b, (struct ln_bytes){ (const uint8_t *)"x", 1 });
+        ln_stun_add_integrity(&call.b, test_bytes("x"));
         CHECK_EQUAL(rig_call_unsigned(&call, &answer), n == len ? 401 : 438);
     }
     rig_end(&rig);
@@ -162,11 +162,11 @@ LN_TEST(attack_20, names_and_realms_of_any_length_are_survived)
         ln_stun_add_text(&call.b, LN_STUN_USERNAME, which == 0 ? long_text : "alice");
         ln_stun_add_text(&call.b, LN_STUN_REALM, which == 1 ? long_text : "example.org");
         ln_stun_add_text(&call.b, LN_STUN_NONCE, which == 2 ? long_text : alice.nonce);
-        ln_stun_add_integrity(&call.b, (struct ln_bytes){ (const uint8_t *)"x", 1 });
+        ln_stun_add_integrity(&call.b, test_bytes("x"));
         CHECK_EQUAL(rig_call_unsigned(&call, &answer), which == 2 ? 438 : 401);
     }
     rig_begin(&call, &alice, LN_STUN_ALLOCATE); /* integrity and nothing else */
-    ln_stun_add_integrity(&call.b, (struct ln_bytes){ (const uint8_t *)"x", 1 });
+    ln_stun_add_integrity(&call.b, test_bytes("x"));
     CHECK_EQUAL(rig_call_unsigned(&call, &answer), 400);
     rig_end(&rig);
 }

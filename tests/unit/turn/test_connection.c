@@ -206,9 +206,8 @@ LN_TEST(connection, what_follows_the_bind_in_one_piece_is_data)
     ln_stun_add_text(&call.b, LN_STUN_USERNAME, "alice");
     ln_stun_add_text(&call.b, LN_STUN_REALM, "example.org");
     ln_stun_add_text(&call.b, LN_STUN_NONCE, j.data.nonce);
-    ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)"alice", 5 },
-                          (struct ln_bytes){ (const uint8_t *)"example.org", 11 },
-                          (struct ln_bytes){ (const uint8_t *)"secret", 6 }, data);
+    ln_stun_long_term_key(test_bytes("alice"), test_bytes("example.org"), test_bytes("secret"),
+                          data);
     ln_stun_add_integrity(&call.b, (struct ln_bytes){ data, 16 });
     len = (size_t)ln_stun_finish(&call.b);
     memcpy(data, call.data, len);
@@ -732,9 +731,8 @@ static struct ln_stun_message ask(struct secure *c, uint16_t method, uint16_t ty
     ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
     ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
     ln_stun_add(&b, LN_STUN_NONCE, nonce, sizeof nonce);
-    ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)"alice", 5 },
-                          (struct ln_bytes){ (const uint8_t *)"example.org", 11 },
-                          (struct ln_bytes){ (const uint8_t *)"secret", 6 }, key);
+    ln_stun_long_term_key(test_bytes("alice"), test_bytes("example.org"), test_bytes("secret"),
+                          key);
     ln_stun_add_integrity(&b, (struct ln_bytes){ key, 16 });
     len = ln_stun_finish(&b);
     CHECK(len > 0);

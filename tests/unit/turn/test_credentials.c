@@ -4,11 +4,6 @@
 #include "stun/ephemeral.h"
 #include "tests/unit/turn/rig.h"
 
-static struct ln_bytes bytes(const char *text)
-{
-    return (struct ln_bytes){ (const uint8_t *)text, strlen(text) };
-}
-
 /* Computed with: printf '1700003600:alice' | openssl dgst -sha1 -hmac north -binary | base64 */
 LN_TEST(credentials, ephemeral_ones_are_those_of_coturn)
 {
@@ -31,9 +26,9 @@ LN_TEST(credentials, two_secrets_are_valid_at_once)
     CHECK(ln_turn_credentials_create(&c, "example.org", test_env()) == 0);
     CHECK(ln_turn_credentials_add_secret(c, "old") == 0);
     CHECK(ln_turn_credentials_add_secret(c, "new") == 0);
-    CHECK_EQUAL(ln_turn_credentials_find(c, bytes("2000:x"), 1000, LN_TURN_MD5, keys), 2);
+    CHECK_EQUAL(ln_turn_credentials_find(c, test_bytes("2000:x"), 1000, LN_TURN_MD5, keys), 2);
     CHECK(memcmp(keys[0].bytes, keys[1].bytes, 16) != 0);
-    CHECK_EQUAL(ln_turn_credentials_find(c, bytes("alice"), 1000, LN_TURN_MD5, keys), 0);
+    CHECK_EQUAL(ln_turn_credentials_find(c, test_bytes("alice"), 1000, LN_TURN_MD5, keys), 0);
     ln_turn_credentials_free(c);
 }
 
@@ -60,11 +55,11 @@ LN_TEST(attack_28, names_that_expired_or_never_will_are_nobodys)
     CHECK(ln_turn_credentials_create(&c, "example.org", test_env()) == 0);
     CHECK(ln_turn_credentials_add_secret(c, "north") == 0);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        CHECK_EQUAL(ln_turn_credentials_find(c, bytes(names[i]), 1000, LN_TURN_MD5, keys), 0);
-    CHECK_EQUAL(ln_turn_credentials_find(c, bytes("1001:x"), 1000, LN_TURN_MD5, keys), 1);
-    CHECK_EQUAL(ln_turn_credentials_find(c, bytes("1001"), 1000, LN_TURN_MD5, keys), 1);
-    CHECK_EQUAL(ln_turn_quota_name(bytes("1001:carol")).len, 5);
-    CHECK_EQUAL(ln_turn_quota_name(bytes("1001")).len, 4);
+        CHECK_EQUAL(ln_turn_credentials_find(c, test_bytes(names[i]), 1000, LN_TURN_MD5, keys), 0);
+    CHECK_EQUAL(ln_turn_credentials_find(c, test_bytes("1001:x"), 1000, LN_TURN_MD5, keys), 1);
+    CHECK_EQUAL(ln_turn_credentials_find(c, test_bytes("1001"), 1000, LN_TURN_MD5, keys), 1);
+    CHECK_EQUAL(ln_turn_quota_name(test_bytes("1001:carol")).len, 5);
+    CHECK_EQUAL(ln_turn_quota_name(test_bytes("1001")).len, 4);
     ln_turn_credentials_free(c);
 }
 

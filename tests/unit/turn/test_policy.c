@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which peers are refused, and by what. */
 #include "servers/turn/core/policy.h"
-#include "tests/support/test.h"
-
-static struct ln_address address(const char *text)
-{
-    struct ln_address a;
-
-    CHECK(ln_address_parse(text, &a) == 0);
-    return a;
-}
+#include "tests/unit/turn/rig.h"
 
 static bool allowed(const struct ln_turn_policy *policy, const char *text)
 {
-    struct ln_address a = address(text);
+    struct ln_address a = rig_address(text);
 
     return ln_turn_policy_check(policy, &a).allowed;
 }
@@ -71,7 +63,7 @@ LN_TEST(attack_15, every_form_of_a_local_address_has_its_class)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct ln_address a = address(rows[i].text);
+        struct ln_address a = rig_address(rows[i].text);
         struct ln_turn_policy none = { .own_count = 0 };
 
         CHECK_TEXT(ln_turn_class_name(ln_turn_classify(&a)), ln_turn_class_name(rows[i].kind));
@@ -82,7 +74,7 @@ LN_TEST(attack_15, every_form_of_a_local_address_has_its_class)
 LN_TEST(policy, prefixes_are_read_and_wrong_ones_refused)
 {
     struct ln_turn_prefix p;
-    struct ln_address a = address("10.63.255.255"), b = address("10.64.0.0");
+    struct ln_address a = rig_address("10.63.255.255"), b = rig_address("10.64.0.0");
 
     CHECK(ln_turn_prefix_parse("10.0.0.0/10", &p) == 0 && p.length == 10);
     CHECK(ln_turn_prefix_has(&p, &a) && !ln_turn_prefix_has(&p, &b));
@@ -111,8 +103,8 @@ LN_TEST(attack_18, own_addresses_are_refused_and_listening_ones_even_if_allowed)
 {
     struct ln_turn_policy policy = { .own_count = 1, .listening_count = 1, .allow_count = 1 };
 
-    policy.own[0] = address("203.0.113.9");
-    policy.listening[0] = address("0.0.0.0:3478");
+    policy.own[0] = rig_address("203.0.113.9");
+    policy.listening[0] = rig_address("0.0.0.0:3478");
     CHECK(ln_turn_prefix_parse("127.0.0.0/8", &policy.allow[0]) == 0);
     CHECK(!allowed(&policy, "203.0.113.9:3478") && !allowed(&policy, "203.0.113.9:22"));
     CHECK(!allowed(&policy, "127.0.0.1:3478") && allowed(&policy, "127.0.0.1:9"));

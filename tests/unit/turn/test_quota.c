@@ -7,8 +7,7 @@ static struct ln_turn_user *enter(struct ln_turn_shared *shared, const char *nam
 {
     struct ln_turn_user *user;
 
-    CHECK(ln_turn_user_enter(shared, (struct ln_bytes){ (const uint8_t *)name, strlen(name) },
-                             &user) == 0);
+    CHECK(ln_turn_user_enter(shared, test_bytes(name), &user) == 0);
     return user;
 }
 

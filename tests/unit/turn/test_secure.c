@@ -98,9 +98,8 @@ static void ask_about(struct secure_client *c, uint16_t method, const struct ln_
             ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
             ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
             ln_stun_add(&b, LN_STUN_NONCE, nonce.data, nonce.len);
-            ln_stun_long_term_key((struct ln_bytes){ (const uint8_t *)"alice", 5 },
-                                  (struct ln_bytes){ (const uint8_t *)"example.org", 11 },
-                                  (struct ln_bytes){ (const uint8_t *)"secret", 6 }, key);
+            ln_stun_long_term_key(test_bytes("alice"), test_bytes("example.org"),
+                                  test_bytes("secret"), key);
             ln_stun_add_integrity(&b, (struct ln_bytes){ key, 16 });
         }
         len = ln_stun_finish(&b);
