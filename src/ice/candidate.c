@@ -294,3 +294,9 @@ bool ln_candidate_may_check(const struct ln_address *address)
            !ln_address_is_broadcast(address) && !ln_address_is_mapped(address) &&
            !ln_address_is_site_local(address);
 }
+
+bool ln_candidate_is_inside(const struct ln_address *address)
+{
+    return ln_address_is_private(address) || ln_address_is_link_local(address) ||
+           ln_address_is_loopback(address);
+}

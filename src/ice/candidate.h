@@ -67,5 +67,7 @@ uint64_t ln_candidate_pair_priority(uint32_t controlling, uint32_t controlled);
  * broadcast, multicast, unspecified, mapped or site-local address, no link-local one without scope
  * (RFC 8445, 19; RFC 8828). */
 bool ln_candidate_may_check(const struct ln_address *address);
+/* Whether it is one of somebody's own network or host: private, link-local or loopback. */
+bool ln_candidate_is_inside(const struct ln_address *address);
 
 #endif

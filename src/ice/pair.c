@@ -83,15 +83,11 @@ bool ln_ice_pair_possible(const struct ln_ice_local *base, const struct ln_ice_r
 
 bool ln_ice_pair_direct(const struct ln_ice_pair *pair)
 {
-    const struct ln_address *remote = &pair->path.remote;
-
     if (pair->local->type != LN_CANDIDATE_HOST || pair->base->tcp_type)
         return false;
     /* A host's check may arrive before its candidate: then its address tells. */
     return pair->remote->type == LN_CANDIDATE_HOST ||
-           (pair->remote->type == LN_CANDIDATE_PRFLX &&
-            (ln_address_is_private(remote) || ln_address_is_loopback(remote) ||
-             ln_address_is_link_local(remote)));
+           (pair->remote->type == LN_CANDIDATE_PRFLX && ln_candidate_is_inside(&pair->path.remote));
 }
 
 bool ln_ice_pair_relayed(const struct ln_ice_pair *pair)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Relays: made, followed to other servers, kept, given back (ice/relay.h). */
+ * Relays: made, kept, given back (ice/relay.h). */
 #include "ice/agent.h"
 
 #include "base/address.h"
 #include "base/alloc.h"
 #include "base/time.h"
-
-#include <string.h>
 
 static const struct ln_ice_server_entry *server_of(const struct ln_ice_relay *relay)
 {
@@ -290,90 +288,6 @@ void ln_ice_relay_give_up(struct ln_ice *ice, struct ln_ice_relay *relay)
     ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_TIMEOUT);
 }
 
-static bool is_inside(const struct ln_address *address)
-{
-    return ln_address_is_private(address) || ln_address_is_link_local(address) ||
-           ln_address_is_loopback(address);
-}
-
-/* A public server does not send us into a network of ours: what stands there is not meant. */
-static bool may_follow(const struct ln_ice_relay *relay, const struct ln_address *other)
-{
-    if (relay->way.tunnel != LN_ICE_TUNNEL_NONE) /* it is the proxy that would go there */
-        return ln_candidate_may_check(other) && !is_inside(other);
-    return other->family == relay->way.base.family && ln_candidate_may_check(other) &&
-           (!is_inside(other) || is_inside(&relay->way.server)) &&
-           ln_address_is_loopback(other) == ln_address_is_loopback(&relay->way.base);
-}
-
-/* One that asks once more, with what this one knows. */
-static struct ln_ice_relay again(const struct ln_ice_relay *relay)
-{
-    struct ln_ice_relay model = { .generation = relay->generation,
-                                  .way = { .over = relay->way.over,
-                                           .base = relay->way.base,
-                                           .server = relay->way.server,
-                                           .target = relay->way.target,
-                                           .domain = relay->way.domain }, /* is copied */
-                                  .streams = relay->streams,
-                                  .server_index = relay->server_index,
-                                  .interface = relay->interface,
-                                  .preference = relay->preference,
-                                  .redirects = relay->redirects,
-                                  .renewals = relay->renewals,
-                                  .elsewhere = relay->elsewhere };
-
-    memcpy(model.tried, relay->tried, sizeof model.tried);
-    return model;
-}
-
-/* 437: the server takes us for somebody who had our port at the NAT before: from two other ports of
- * ours, then not again (RFC 8656, 7.4). */
-static bool try_elsewhere(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
-{
-    struct ln_ice_relay model = again(relay);
-
-    model.way.own = !ln_ice_way_is_stream(&relay->way);
-    if (relay->done || ++model.elsewhere > LN_ICE_ELSEWHERE_MAX ||
-        !ln_ice_relay_start(ice, &model, now))
-        return false;
-    ln_ice_relay_release(ice, relay);
-    return true;
-}
-
-/* 300: the same request to the server that was named, unless that was asked already (RFC 8489, 10).
- */
-static void redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
-{
-    struct ln_ice_relay model = again(relay);
-    struct ln_address other;
-    char domain[256];
-    size_t i;
-
-    ln_turn_client_alternate(relay->turn, &other, domain);
-    for (i = 0; i <= relay->redirects && !ln_address_equal(&relay->tried[i], &other); i++)
-        ;
-    if (i <= relay->redirects || relay->redirects == LN_ICE_REDIRECTS_MAX ||
-        !may_follow(relay, &other)) {
-        ln_ice_relay_failed(ice, relay, 300, LN_ICE_TEXT_LOOP);
-        return;
-    }
-    model.redirects++;
-    model.way.own = relay->way.own;
-    if (!relay->way.stream)
-        model.way.link = relay->way.link;
-    if (relay->way.tunnel != LN_ICE_TUNNEL_NONE)
-        model.way.target = other;
-    else
-        model.way.server = other;
-    if (domain[0])
-        model.way.domain = domain;
-    if (ln_ice_relay_start(ice, &model, now))
-        ln_ice_relay_release(ice, relay);
-    else
-        ln_ice_relay_failed(ice, relay, 701, LN_ICE_TEXT_UNREACHABLE);
-}
-
 /* A datagram now and then keeps the NATs before the server open; streams live longer than that. */
 static ln_time keepalive_at(const struct ln_ice_relay *relay)
 {
@@ -436,45 +350,19 @@ static void run_relay(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time no
         }
         break;
     case LN_TURN_CLIENT_ALTERNATE:
-        redirect(ice, relay, now);
+        ln_ice_relay_redirect(ice, relay, now);
         break;
     case LN_TURN_CLIENT_FAILED:
         if (relay->done)
             ln_ice_relay_renew(ice, relay, now);
-        else if (ln_turn_client_error_code(relay->turn) == 437 && try_elsewhere(ice, relay, now))
+        else if (ln_turn_client_error_code(relay->turn) == 437 &&
+                 ln_ice_relay_try_elsewhere(ice, relay, now))
             break;
         allocation_failed(ice, relay);
         break;
     default:
         break;
     }
-}
-
-/* Whoever may connect to us: a peer's active candidates, and where it is seen by UDP (RFC 6544,
- * 5.2). What only its own network knows is not asked for at a relay elsewhere. */
-static bool may_call(const struct ln_ice_remote *remote, const struct ln_address *relayed)
-{
-    bool calls = remote->protocol == LN_CANDIDATE_TCP ? remote->tcp_type == LN_CANDIDATE_TCP_ACTIVE
-                                                      : remote->type != LN_CANDIDATE_RELAY;
-
-    return calls && remote->address.family == relayed->family &&
-           (!is_inside(&remote->address) || is_inside(relayed)) &&
-           !ln_address_is_unspecified(&remote->address) &&
-           !ln_address_is_multicast(&remote->address) && !ln_address_is_broadcast(&remote->address);
-}
-
-static void permit_callers(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
-{
-    struct ln_address relayed;
-
-    for (size_t i = 0; ln_turn_client_relayed(relay->turn, i, &relayed); i++)
-        LN_LIST_EACH (at, &ice->current->remotes) {
-            const struct ln_ice_remote *remote = LN_CONTAINER(at, struct ln_ice_remote,
-                                                              in_generation);
-
-            if (may_call(remote, &relayed))
-                (void)!ln_turn_client_permit(relay->turn, now, &remote->address);
-        }
 }
 
 /* New pairs ask for their permissions at once: it costs one round trip before the first check. */
@@ -492,7 +380,7 @@ static void ask_permissions(struct ln_ice *ice, ln_time now)
     }
     for (i = 0; i < ice->relay_count; i++)
         if (ice->relays[i]->streams && ice->relays[i]->generation == ice->current)
-            permit_callers(ice, ice->relays[i], now);
+            ln_ice_tcp_relayed_permit(ice, ice->relays[i], now);
 }
 
 /* An allocation of TCP that nothing passes is kept for no rainy day (RFC 6544, 8). */

@@ -128,6 +128,14 @@ void ln_ice_relay_free(struct ln_ice *ice, size_t i);
  * enum ln_ice_error_text. */
 void ln_ice_relay_failed(struct ln_ice *ice, struct ln_ice_relay *relay, uint16_t code,
                          unsigned text);
+/* relay_again.c */
+
+/* 300: the same request to the server that was named, unless that was asked already. */
+void ln_ice_relay_redirect(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+/* 437: the server takes us for somebody who had our port at the NAT before: from two other ports of
+ * ours, then not again: false. */
+bool ln_ice_relay_try_elsewhere(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
+
 /* relay_move.c */
 
 /* Its socket or stream is gone. False when it cannot do without: then it has failed. */

@@ -202,6 +202,8 @@ ln_time ln_ice_tcp_asks_next_timeout(const struct ln_ice *ice);
 void ln_ice_tcp_add_relayed(struct ln_ice *ice, struct ln_ice_relay *relay);
 /* Whether a stream passes it. */
 bool ln_ice_tcp_uses(const struct ln_ice *ice, const struct ln_ice_relay *relay);
+/* Asks for the permissions of whoever may connect. */
+void ln_ice_tcp_relayed_permit(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
 /* Takes the peers that have connected. */
 void ln_ice_tcp_relayed_attempts(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now);
 bool ln_ice_tcp_relayed_connect(struct ln_ice *ice, struct ln_ice_tcp_stream *stream,

@@ -180,6 +180,33 @@ int ln_ice_tcp_relayed_poll(struct ln_ice *ice, ln_time now, struct ln_transmit 
 
 /* --- peers that connect -------------------------------------------------------------------- */
 
+/* Whoever may connect to us: a peer's active candidates, and where it is seen by UDP (RFC 6544,
+ * 5.2). What only its own network knows is not asked for at a relay elsewhere. */
+static bool may_call(const struct ln_ice_remote *remote, const struct ln_address *relayed)
+{
+    bool calls = remote->protocol == LN_CANDIDATE_TCP ? remote->tcp_type == LN_CANDIDATE_TCP_ACTIVE
+                                                      : remote->type != LN_CANDIDATE_RELAY;
+
+    return calls && remote->address.family == relayed->family &&
+           (!ln_candidate_is_inside(&remote->address) || ln_candidate_is_inside(relayed)) &&
+           !ln_address_is_unspecified(&remote->address) &&
+           !ln_address_is_multicast(&remote->address) && !ln_address_is_broadcast(&remote->address);
+}
+
+void ln_ice_tcp_relayed_permit(struct ln_ice *ice, struct ln_ice_relay *relay, ln_time now)
+{
+    struct ln_address relayed;
+
+    for (size_t i = 0; ln_turn_client_relayed(relay->turn, i, &relayed); i++)
+        LN_LIST_EACH (at, &ice->current->remotes) {
+            const struct ln_ice_remote *remote = LN_CONTAINER(at, struct ln_ice_remote,
+                                                              in_generation);
+
+            if (may_call(remote, &relayed))
+                (void)!ln_turn_client_permit(relay->turn, now, &remote->address);
+        }
+}
+
 static const struct ln_ice_tcp_base *passive_base(const struct ln_ice *ice,
                                                   const struct ln_ice_relay *relay, uint8_t family)
 {
