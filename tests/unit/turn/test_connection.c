@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * TCP allocations (RFC 6062): connections to and from peers, bound to streams of their client. */
-#include "tests/unit/turn/rig.h"
-
-#include "crypto/session.h"
+#include "tests/unit/turn/secure_client.h"
 
 #include <stdio.h>
 
@@ -653,72 +651,21 @@ LN_TEST(attack_15, connects_to_local_addresses_are_forbidden)
 
 /* ---- over TLS ---- */
 
-struct secure {
-    struct rig *rig;
-    struct ln_session *session;
-    struct ln_path path;
-    uint8_t inbox[8192];
-    size_t inbox_len;
-};
-
-static void take(struct secure *c)
+static void establish(struct secure_client *c, struct rig *rig, const char *from)
 {
-    for (size_t i = 0; i < c->rig->packet_count; i++) {
-        struct rig_packet *p = &c->rig->packets[i];
-        struct ln_bytes packet = { p->data, p->len };
-        enum ln_session_state before;
-        int len;
-
-        if (p->path.link != c->path.link)
-            continue;
-        do {
-            before = ln_session_state(c->session);
-            len = ln_session_unwrap(c->session, c->rig->now, &packet, c->inbox + c->inbox_len,
-                                    sizeof c->inbox - c->inbox_len);
-            c->inbox_len += len > 0 ? (size_t)len : 0;
-        } while (len > 0 || (packet.len > 0 && ln_session_state(c->session) != before));
-    }
-}
-
-static void open_secure(struct secure *c, struct rig *rig, const char *from)
-{
-    struct ln_session_config config = { .is_client = true };
-    uint8_t out[RIG_PACKET_CAP];
-    int len;
-
-    memset(c, 0, sizeof *c);
-    c->rig = rig;
-    c->path = (struct ln_path){ rig_open_stream(rig, from), rig->listen[1].address,
-                                rig_address(from) };
-    CHECK(ln_session_create(&c->session, &config, rig->crypto, &rig->env) == 0);
-    ln_session_start(c->session, rig->now);
-    while ((len = ln_session_poll_output(c->session, out, sizeof out)) > 0) {
-        rig_receive(rig, &c->path, out, (size_t)len);
-        take(c);
-    }
+    secure_open_for(c, rig, from, false, NULL);
+    secure_pump(c);
     CHECK(ln_session_state(c->session) == LN_SESSION_ESTABLISHED);
 }
 
-static void say(struct secure *c, const void *data, size_t len)
-{
-    uint8_t out[RIG_PACKET_CAP];
-    int sealed = ln_session_wrap(c->session, c->rig->now, data, len, out, sizeof out);
-
-    CHECK(sealed > 0);
-    c->inbox_len = 0;
-    rig_receive(c->rig, &c->path, out, (size_t)sealed);
-    take(c);
-}
-
 /* A request as alice's; its answer is in the inbox. */
-static struct ln_stun_message ask(struct secure *c, uint16_t method, uint16_t type, uint32_t value,
-                                  const struct ln_address *peer)
+static struct ln_stun_message ask(struct secure_client *c, uint16_t method, uint16_t type,
+                                  uint32_t value, const struct ln_address *peer)
 {
     struct ln_stun_message answer;
     struct ln_stun_builder b;
     char nonce[LN_TURN_NONCE_LEN];
-    uint8_t data[1024], key[16];
-    int len;
+    uint8_t data[1024];
 
     ln_turn_nonce_write(c->rig->credentials, c->rig->config.nonce_key,
                         (c->rig->now + LN_SECONDS(1700000000)) / LN_SECONDS(1), &c->path.remote,
@@ -728,16 +675,8 @@ static struct ln_stun_message ask(struct secure *c, uint16_t method, uint16_t ty
         ln_stun_add_xor_address(&b, type, peer);
     else
         ln_stun_add_u32(&b, type, value);
-    ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
-    ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
-    ln_stun_add(&b, LN_STUN_NONCE, nonce, sizeof nonce);
-    ln_stun_long_term_key(test_bytes("alice"), test_bytes("example.org"), test_bytes("secret"),
-                          key);
-    ln_stun_add_integrity(&b, (struct ln_bytes){ key, 16 });
-    len = ln_stun_finish(&b);
-    CHECK(len > 0);
-    say(c, data, (size_t)len);
-    CHECK(ln_stun_parse(c->inbox, c->inbox_len, &answer) == 0 && answer.kind == LN_STUN_SUCCESS);
+    secure_call(c, &b, &(struct ln_bytes){ (const uint8_t *)nonce, sizeof nonce }, &answer);
+    CHECK(answer.kind == LN_STUN_SUCCESS);
     return answer;
 }
 
@@ -745,7 +684,7 @@ LN_TEST(connection, over_tls_both_ways)
 {
     struct ln_address peer = rig_address(PEER);
     struct ln_stun_message answer;
-    struct secure control, data;
+    struct secure_client control, data;
     struct rig rig;
     char text[3001];
     ln_link link;
@@ -754,20 +693,20 @@ LN_TEST(connection, over_tls_both_ways)
     prepare(&rig);
     rig.secure = true;
     rig_start(&rig);
-    open_secure(&control, &rig, "198.51.100.7:4000");
+    establish(&control, &rig, "198.51.100.7:4000");
     (void)ask(&control, LN_STUN_ALLOCATE, LN_STUN_REQUESTED_TRANSPORT, 6u << 24, NULL);
     link = rig.next_link;
     answer = ask(&control, LN_STUN_CONNECT, LN_STUN_XOR_PEER_ADDRESS, 0, &peer);
     CHECK(ln_stun_find_u32(&answer, LN_STUN_CONNECTION_ID, &id));
-    open_secure(&data, &rig, "198.51.100.7:4001");
+    establish(&data, &rig, "198.51.100.7:4001");
     (void)ask(&data, LN_STUN_CONNECTION_BIND, LN_STUN_CONNECTION_ID, id, NULL);
-    say(&data, "sealed", 6);
+    secure_say(&data, "sealed", 6);
     CHECK(rig_sent(&rig, 0, PEER, "sealed"));
     memset(text, 'y', 3000);
     text[3000] = '\0';
     data.inbox_len = 0;
     from_peer(&rig, link, text);
-    take(&data);
+    secure_take(&data);
     CHECK(data.inbox_len == 3000 && memcmp(data.inbox, text, 3000) == 0);
     CHECK(rig.windows[link] < 65536 - 20480 - 3000); /* less than fits once it is sealed */
     CHECK(rig.windows[link] > 65536 - 20480 - 10000);

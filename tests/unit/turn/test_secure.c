@@ -1,79 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Clients over TLS and DTLS: the session is ours at both ends, the messages are written here. */
-#include "crypto/session.h"
-#include "tests/unit/turn/rig.h"
-
-struct secure_client {
-    struct rig *rig;
-    struct ln_session *session;
-    struct ln_path path;
-    uint8_t inbox[4096]; /* plain, what the server said last */
-    size_t inbox_len;
-};
-
-static void open_client_for(struct secure_client *c, struct rig *rig, const char *protocol,
-                            bool datagram, const char *from, ln_link link)
-{
-    struct ln_session_config config = {
-        .is_client = true, .is_datagram = datagram, .alpn = &protocol, .alpn_count = 1
-    };
-
-    memset(c, 0, sizeof *c);
-    c->rig = rig;
-    c->path = (struct ln_path){ link, rig->listen[0].address, rig_address(from) };
-    CHECK(ln_session_create(&c->session, &config, rig->crypto, &rig->env) == 0);
-    ln_session_start(c->session, rig->now);
-}
-
-static void open_client(struct secure_client *c, struct rig *rig, bool datagram, const char *from,
-                        ln_link link)
-{
-    open_client_for(c, rig, "stun.turn", datagram, from, link);
-}
-
-static void take(struct secure_client *c)
-{
-    for (size_t i = 0; i < c->rig->packet_count; i++) {
-        struct rig_packet *p = &c->rig->packets[i];
-        struct ln_bytes packet = { p->data, p->len };
-        enum ln_session_state before;
-        int len;
-
-        if (!ln_address_equal(&p->path.remote, &c->path.remote) || p->path.link != c->path.link)
-            continue;
-        do {
-            before = ln_session_state(c->session);
-            len = ln_session_unwrap(c->session, c->rig->now, &packet, c->inbox + c->inbox_len,
-                                    sizeof c->inbox - c->inbox_len);
-            c->inbox_len += len > 0 ? (size_t)len : 0;
-        } while (len > 0 || (packet.len > 0 && ln_session_state(c->session) != before));
-    }
-}
-
-/* Sends what the session has to say, and takes the answers, until both are silent. */
-static void pump(struct secure_client *c)
-{
-    uint8_t out[RIG_PACKET_CAP];
-    int len;
-
-    for (int i = 0; i < 16; i++) {
-        while ((len = ln_session_poll_output(c->session, out, sizeof out)) > 0) {
-            rig_receive(c->rig, &c->path, out, (size_t)len);
-            take(c);
-        }
-    }
-}
-
-static void say(struct secure_client *c, const void *data, size_t data_len)
-{
-    uint8_t out[RIG_PACKET_CAP];
-    int len = ln_session_wrap(c->session, c->rig->now, data, data_len, out, sizeof out);
-
-    CHECK(len > 0);
-    c->inbox_len = 0;
-    rig_receive(c->rig, &c->path, out, (size_t)len);
-    take(c);
-}
+#include "tests/unit/turn/secure_client.h"
 
 /* A request within the session, signed after the challenge. With a ticket, which may be empty, or a
  * peer. */
@@ -83,8 +10,7 @@ static void ask_about(struct secure_client *c, uint16_t method, const struct ln_
     struct ln_stun_id id = { { 7 } };
     struct ln_stun_builder b;
     struct ln_bytes nonce;
-    uint8_t data[1024], key[16];
-    int len;
+    uint8_t data[1024];
 
     for (int i = 0; i < 2; i++) {
         ln_stun_begin(&b, data, sizeof data, LN_STUN_REQUEST, method, &id);
@@ -94,18 +20,7 @@ static void ask_about(struct secure_client *c, uint16_t method, const struct ln_
             ln_stun_add(&b, LN_STUN_MOBILITY_TICKET, ticket->data, ticket->len);
         if (peer)
             ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
-        if (i == 1) {
-            ln_stun_add_text(&b, LN_STUN_USERNAME, "alice");
-            ln_stun_add_text(&b, LN_STUN_REALM, "example.org");
-            ln_stun_add(&b, LN_STUN_NONCE, nonce.data, nonce.len);
-            ln_stun_long_term_key(test_bytes("alice"), test_bytes("example.org"),
-                                  test_bytes("secret"), key);
-            ln_stun_add_integrity(&b, (struct ln_bytes){ key, 16 });
-        }
-        len = ln_stun_finish(&b);
-        CHECK(len > 0);
-        say(c, data, (size_t)len);
-        CHECK(ln_stun_parse(c->inbox, c->inbox_len, ret_answer) == 0);
+        secure_call(c, &b, i == 1 ? &nonce : NULL, ret_answer);
         CHECK(i == 1 || ln_stun_find(ret_answer, LN_STUN_NONCE, &nonce));
     }
     CHECK(ret_answer->kind == LN_STUN_SUCCESS);
@@ -128,12 +43,17 @@ static struct ln_address allocate(struct secure_client *c)
     return relayed;
 }
 
-static void start(struct rig *rig)
+static void prepare(struct rig *rig)
 {
     rig_init(rig);
     rig->secure = true;
     rig_listen_for_streams(rig);
     rig->config.streams_per_source_max = 2;
+}
+
+static void start(struct rig *rig)
+{
+    prepare(rig);
     rig_start(rig);
 }
 
@@ -143,8 +63,8 @@ LN_TEST(secure, an_allocation_over_dtls)
     struct rig rig;
 
     start(&rig);
-    open_client(&c, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
-    pump(&c);
+    secure_open(&c, &rig, "198.51.100.7:4000", true);
+    secure_pump(&c);
     CHECK(ln_session_state(c.session) == LN_SESSION_ESTABLISHED);
     CHECK_TEXT(ln_session_alpn(c.session), "stun.turn"); /* RFC 7443 */
     CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 1);
@@ -168,7 +88,7 @@ static void check_icmp(struct secure_client *c)
     ask_about(c, LN_STUN_CREATE_PERMISSION, NULL, &peer, &answer);
     c->inbox_len = 0;
     rig_icmp(c->rig, &relayed, "198.51.100.99:9", too_big);
-    take(c);
+    secure_take(c);
     CHECK(rig_is_icmp(c->inbox, c->inbox_len, "198.51.100.99:9", too_big));
 }
 
@@ -179,9 +99,8 @@ LN_TEST(secure, what_icmp_says_about_a_peer_is_told_over_tls_and_dtls)
 
     for (int datagram = 0; datagram < 2; datagram++) {
         start(&rig);
-        open_client(&c, &rig, datagram, "198.51.100.7:4000",
-                    datagram ? RIG_LISTENER : rig_open_stream(&rig, "198.51.100.7:4000"));
-        pump(&c);
+        secure_open(&c, &rig, "198.51.100.7:4000", datagram);
+        secure_pump(&c);
         check_icmp(&c);
         ln_session_free(c.session);
         rig_end(&rig);
@@ -194,15 +113,15 @@ LN_TEST(secure, an_allocation_over_tls)
     struct rig rig;
 
     start(&rig);
-    open_client(&c, &rig, false, "198.51.100.7:4000", rig_open_stream(&rig, "198.51.100.7:4000"));
-    pump(&c);
+    secure_open(&c, &rig, "198.51.100.7:4000", false);
+    secure_pump(&c);
     CHECK(ln_session_state(c.session) == LN_SESSION_ESTABLISHED);
     CHECK_TEXT(ln_session_alpn(c.session), "stun.turn");
     CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TLS].sessions, 1);
     CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_TCP].sessions, 0);
     allocate(&c);
     ln_session_close(c.session, rig.now);
-    pump(&c);
+    secure_pump(&c);
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0); /* close_notify ends it */
     CHECK_EQUAL(rig.closed_stream, c.path.link);
     ln_session_free(c.session);
@@ -219,7 +138,7 @@ LN_TEST(attack_19, a_flood_of_dtls_hellos_leaves_nothing_behind)
     int len;
 
     start(&rig);
-    open_client(&c, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
+    secure_open(&c, &rig, "198.51.100.7:4000", true);
     len = ln_session_poll_output(c.session, hello, sizeof hello);
     CHECK(len > 0);
     before = test_allocator()->live_bytes;
@@ -276,12 +195,12 @@ LN_TEST(attack_19, handshakes_that_stop_half_way_are_few_and_end)
         char text[] = "198.51.100.7:4000";
 
         text[16] = (char)('0' + i);
-        open_client(&c[i], &rig, true, text, RIG_LISTENER);
+        secure_open(&c[i], &rig, text, true);
         for (int step = 0; step < 2; step++) { /* a hello, and one with its cookie */
             len = ln_session_poll_output(c[i].session, hello, sizeof hello);
             CHECK(len > 0);
             rig_receive(&rig, &c[i].path, hello, (size_t)len);
-            take(&c[i]);
+            secure_take(&c[i]);
         }
     }
     CHECK_EQUAL(rig_counts(&rig).transport[LN_TURN_DTLS].sessions, 2);
@@ -299,11 +218,11 @@ LN_TEST(secure, a_client_that_begins_anew_from_its_port_gets_a_new_session)
     struct rig rig;
 
     start(&rig);
-    open_client(&first, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
-    pump(&first);
+    secure_open(&first, &rig, "198.51.100.7:4000", true);
+    secure_pump(&first);
     allocate(&first);
-    open_client(&second, &rig, true, "198.51.100.7:4000", RIG_LISTENER);
-    pump(&second);
+    secure_open(&second, &rig, "198.51.100.7:4000", true);
+    secure_pump(&second);
     CHECK(ln_session_state(second.session) == LN_SESSION_ESTABLISHED);
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
     allocate(&second);
@@ -332,10 +251,7 @@ LN_TEST(secure, what_is_no_tls_ends_the_stream)
 
 static void start_shared(struct rig *rig)
 {
-    rig_init(rig);
-    rig->secure = true;
-    rig_listen_for_streams(rig);
-    rig->config.streams_per_source_max = 2;
+    prepare(rig);
     rig->config.shared_port = true;
     rig_start(rig);
 }
@@ -343,8 +259,8 @@ static void start_shared(struct rig *rig)
 /* A client who has agreed on this protocol, his handshake done. */
 static void visit(struct secure_client *c, struct rig *rig, const char *protocol, const char *from)
 {
-    open_client_for(c, rig, protocol, false, from, rig_open_stream(rig, from));
-    pump(c);
+    secure_open_for(c, rig, from, false, protocol);
+    secure_pump(c);
     CHECK(ln_session_state(c->session) == LN_SESSION_ESTABLISHED);
     CHECK_TEXT(ln_session_alpn(c->session), protocol);
 }
@@ -371,18 +287,18 @@ LN_TEST(shared_port, http_inside_tls_goes_to_a_pair_and_the_answer_comes_back)
 
     start_shared(&rig);
     visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
-    say(&c, GET, strlen(GET));
+    secure_say(&c, GET, strlen(GET));
     pair = pair_of(&rig, &c); /* told with the client's address */
     CHECK(sent_on(&rig, 0, pair.link, GET));
     rig_receive(&rig, &pair, "HTTP/1.1 204 x\r\n\r\n", 18);
-    take(&c);
+    secure_take(&c);
     CHECK(c.inbox_len == 18 && memcmp(c.inbox, "HTTP/1.1 204 x", 14) == 0);
-    say(&c, "more", 4);
+    secure_say(&c, "more", 4);
     CHECK(sent_on(&rig, 0, pair.link, "more"));
     closed.link = pair.link;
     rig.e.ops->answer(rig.server, rig.now, &closed);
     rig_drive(&rig);
-    take(&c);
+    secure_take(&c);
     CHECK(ln_session_state(c.session) == LN_SESSION_CLOSED); /* by a close_notify */
     CHECK_EQUAL(rig.closed_stream, c.path.link);
     CHECK_EQUAL(rig_counts(&rig).pages, 1);
@@ -399,10 +315,10 @@ LN_TEST(shared_port, the_end_of_a_client_ends_his_pair)
 
     start_shared(&rig);
     visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
-    say(&c, GET, strlen(GET));
+    secure_say(&c, GET, strlen(GET));
     pair = pair_of(&rig, &c);
     ln_session_close(c.session, rig.now);
-    pump(&c);
+    secure_pump(&c);
     CHECK_EQUAL(rig.closed_stream, c.path.link);
     CHECK(rig.sockets[rig.socket_count - 1].link == 0); /* the pair's */
     CHECK(pair.link != 0);
@@ -420,7 +336,7 @@ LN_TEST(shared_port, what_was_agreed_is_a_hint_and_the_first_byte_decides)
     allocate(&c);
     CHECK_EQUAL(rig_counts(&rig).pages, 0);
     visit(&d, &rig, "stun.turn", "198.51.100.7:4001");
-    say(&d, GET, strlen(GET));
+    secure_say(&d, GET, strlen(GET));
     CHECK_EQUAL(rig_counts(&rig).pages, 1);
     ln_session_free(c.session);
     ln_session_free(d.session);
@@ -436,9 +352,9 @@ LN_TEST(shared_port, what_comes_before_the_pair_is_open_waits_for_it)
     start_shared(&rig);
     visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
     rig.hold = true;
-    say(&c, GET, strlen(GET));
+    secure_say(&c, GET, strlen(GET));
     CHECK_EQUAL(rig.windows[c.path.link], 1); /* nothing more is wanted meanwhile */
-    say(&c, "and", 3);
+    secure_say(&c, "and", 3);
     CHECK_EQUAL(rig_counts(&rig).pages, 0);
     rig.hold = false;
     rig_answer_held(&rig, 0);
@@ -462,9 +378,9 @@ LN_TEST(shared_port, who_says_too_much_too_early_or_is_taken_by_nobody_is_ended)
     visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
     rig.hold = true;
     for (int i = 0; i < 21; i++)
-        say(&c, text, sizeof text);
+        secure_say(&c, text, sizeof text);
     CHECK_EQUAL(rig_counts(&rig).pages_refused, 0);
-    say(&c, text, sizeof text);
+    secure_say(&c, text, sizeof text);
     CHECK_EQUAL(rig_counts(&rig).pages_refused, 1);
     CHECK_EQUAL(rig.closed_stream, c.path.link);
     CHECK_EQUAL(rig.cancelled, rig.held[0].id);
@@ -472,14 +388,14 @@ LN_TEST(shared_port, who_says_too_much_too_early_or_is_taken_by_nobody_is_ended)
 
     rig.held_count = 0;
     visit(&c, &rig, "http/1.1", "198.51.100.7:4001"); /* never answered */
-    say(&c, text, 3);
+    secure_say(&c, text, 3);
     rig_advance(&rig, LN_SECONDS(10));
     CHECK_EQUAL(rig.closed_stream, c.path.link);
     ln_session_free(c.session);
 
     rig.held_count = 0;
     visit(&c, &rig, "http/1.1", "198.51.100.7:4002"); /* refused */
-    say(&c, text, 3);
+    secure_say(&c, text, 3);
     rig_answer_held(&rig, LN_ERR_LIMIT);
     CHECK_EQUAL(rig.closed_stream, c.path.link);
     CHECK_EQUAL(rig_counts(&rig).pages, 0);
@@ -494,9 +410,9 @@ LN_TEST(shared_port, alone_for_stun_takes_no_http)
     struct rig rig;
 
     start(&rig);
-    open_client(&c, &rig, false, "198.51.100.7:4000", rig_open_stream(&rig, "198.51.100.7:4000"));
-    pump(&c);
-    say(&c, GET, strlen(GET)); /* half a message of a channel, by its look */
+    secure_open(&c, &rig, "198.51.100.7:4000", false);
+    secure_pump(&c);
+    secure_say(&c, GET, strlen(GET)); /* half a message of a channel, by its look */
     rig_advance(&rig, LN_SECONDS(30));
     CHECK_EQUAL(rig_counts(&rig).streams_timed_out, 1);
     CHECK_EQUAL(rig.closed_stream, c.path.link);
@@ -516,9 +432,9 @@ LN_TEST(attack_19, who_says_nothing_inside_tls_is_one_of_a_few_and_leaves)
     visit(&silent[1], &rig, "stun.turn", "198.51.100.7:4001");
     rig_open_stream(&rig, "198.51.100.7:4002");
     CHECK_EQUAL(rig_counts(&rig).streams_refused, 1);
-    say(&silent[0], GET, strlen(GET));
+    secure_say(&silent[0], GET, strlen(GET));
     visit(&page, &rig, "http/1.1", "198.51.100.7:4003");
-    say(&page, GET, strlen(GET));
+    secure_say(&page, GET, strlen(GET));
     CHECK_EQUAL(rig_counts(&rig).pages, 2);
     rig_advance(&rig, LN_SECONDS(30));
     CHECK_EQUAL(rig_counts(&rig).streams_timed_out, 1);
@@ -541,7 +457,7 @@ LN_TEST(shared_port, a_hundred_pages_come_and_go_and_nothing_is_left)
         struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
 
         visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
-        say(&c, GET, strlen(GET));
+        secure_say(&c, GET, strlen(GET));
         closed.link = i % 2 ? pair_of(&rig, &c).link : c.path.link; /* either end goes first */
         rig.e.ops->answer(rig.server, rig.now, &closed);
         rig_drive(&rig);
@@ -572,14 +488,13 @@ LN_TEST(secure, an_allocation_moves_from_tls_to_dtls_and_back)
         enum ln_turn_transport used = i == 1 ? LN_TURN_DTLS : LN_TURN_TLS;
         struct secure_client *c = &clients[i];
 
-        open_client(c, &rig, i == 1, from[i],
-                    i == 1 ? RIG_LISTENER : rig_open_stream(&rig, from[i]));
-        pump(c);
+        secure_open(c, &rig, from[i], i == 1);
+        secure_pump(c);
         ask(c, i == 0 ? LN_STUN_ALLOCATE : LN_STUN_REFRESH, &ticket, &answer);
         CHECK(ln_stun_find(&answer, LN_STUN_MOBILITY_TICKET, &found) && found.len <= sizeof copy);
         memcpy(copy, found.data, found.len);
         ticket = (struct ln_bytes){ copy, found.len };
-        say(c, nobodys_channel, i == 1 ? 5 : 8); /* he has spoken from there */
+        secure_say(c, nobodys_channel, i == 1 ? 5 : 8); /* he has spoken from there */
         CHECK_EQUAL(rig_counts(&rig).transport[used].allocations, 1);
         CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
     }
