@@ -155,7 +155,8 @@ bool turn_peer_allowed(const struct turn_request *request, const struct ln_addre
 /* ---- installing ---- */
 
 /* Room for one more element: an expired one's place, or a new one; NULL at the limit of the
- * allocation, of its user or of all. `expires_at` is where an element keeps its expiry. */
+ * allocation, of its user or of all, which is counted, or without memory. `expires_at` is where an
+ * element keeps its expiry. */
 static void *place_for(const struct turn_request *request, enum ln_turn_place kind, void *array,
                        size_t size, size_t expires_at, size_t *count, size_t *cap, size_t limit)
 {
@@ -170,8 +171,10 @@ static void *place_for(const struct turn_request *request, enum ln_turn_place ki
         if (expires <= request->now)
             return *elements + i * size;
     }
-    if (*count >= limit || !ln_turn_user_take_place(shared, user, kind))
+    if (*count >= limit || !ln_turn_user_take_place(shared, user, kind)) {
+        request->server->counts.refused_places++;
         return NULL;
+    }
     if (ln_grow(request->server->env->allocator, array, size, *count, cap, limit) != 0) {
         ln_turn_user_give_places(shared, user, kind, 1);
         return NULL;
@@ -351,8 +354,6 @@ void turn_channel_bind(struct turn_request *request)
                             &a->channel_cap, request->server->config.channels_max);
         if (channel)
             *channel = (struct turn_channel){ .expires = request->now }; /* none yet */
-        else
-            request->server->counts.refused_places++;
     }
     if (!code && (!channel || !install_permission(request, &peer)))
         code = 508;

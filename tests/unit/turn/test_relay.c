@@ -275,6 +275,22 @@ LN_TEST(attack_21, permissions_and_channels_of_a_user_and_of_all_have_a_limit)
     rig_end(&rig);
 }
 
+LN_TEST(relay, a_channel_whose_permission_finds_no_room_is_refused_and_counted)
+{
+    struct rig rig;
+    struct rig_client alice;
+
+    rig_init(&rig);
+    rig.config.permissions_max = 1;
+    rig_start(&rig);
+    alice = rig_client(&rig, "198.51.100.7:4000", "alice", "secret");
+    CHECK_EQUAL(rig_allocate(&alice, NULL), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4000, "198.51.100.90:9"), 0);
+    CHECK_EQUAL(rig_bind(&alice, 0x4001, "198.51.100.91:9"), 508);
+    CHECK_EQUAL(rig_counts(&rig).refused_places, 1);
+    rig_end(&rig);
+}
+
 static void tell_interfaces(struct rig *rig, const char *const *addresses, size_t count)
 {
     struct ln_interface list[2] = { { .up = true }, { .up = true } };
