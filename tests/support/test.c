@@ -66,10 +66,8 @@ static void make(void)
     ln_counting_allocator_init(&counting, &tracking);
     ln_pool_init(&pool, &counting.allocator, 2048, 0, 100000);
     ln_rng_seed(&rng, seed());
-    env.allocator = &counting.allocator;
-    env.pool = &pool;
-    env.rng = &rng;
-    env.trace = NULL;
+    /* Whole: what a test that ended early left in it is gone. */
+    env = (struct ln_env){ .allocator = &counting.allocator, .pool = &pool, .rng = &rng };
 }
 
 struct ln_env *test_env(void)
