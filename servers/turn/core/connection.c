@@ -95,14 +95,22 @@ void turn_connection_end(struct ln_turn_server *server, ln_time now, struct turn
         server->counts.connections_open--;
     } else {
         turn_page_deinit(c);
-        if (data)
-            ln_session_close(data->session, now);
     }
     ln_free(server->env->allocator, c);
     if (data) {
         data->connection = NULL;
         turn_client_end(server, now, data);
     }
+}
+
+/* Only what has come to its end as the peer wanted is ended so inside TLS (RFC 8446, 6.1): who sees
+ * no close_notify knows that something may be missing. */
+void turn_connection_closed(struct ln_turn_server *server, ln_time now, struct turn_connection *c,
+                            int error)
+{
+    if (!error && c->data && c->data->session)
+        ln_session_close(c->data->session, now);
+    turn_connection_end(server, now, c);
 }
 
 /* The stream to or from the peer is there; it waits for its client. */

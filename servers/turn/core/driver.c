@@ -186,7 +186,8 @@ static void closed(struct ln_turn_server *server, ln_time now, const struct ln_a
     } else if (kind && *kind == TURN_CLIENT) {
         turn_client_end(server, now, LN_CONTAINER(kind, struct turn_client, kind));
     } else if (kind && *kind == TURN_CONNECTION) {
-        turn_connection_end(server, now, LN_CONTAINER(kind, struct turn_connection, kind));
+        turn_connection_closed(server, now, LN_CONTAINER(kind, struct turn_connection, kind),
+                               answer->error);
     } else if (kind && *kind == TURN_PORT) {
         turn_port_closed(server, now, LN_CONTAINER(kind, struct turn_port, kind));
     } else if (kind) {

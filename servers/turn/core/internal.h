@@ -532,6 +532,9 @@ void turn_connection_accept(struct ln_turn_server *server, ln_time now, struct t
                             const struct ln_answer *answer);
 void turn_connection_on_timeout(struct ln_turn_server *server, ln_time now,
                                 struct turn_connection *c);
+/* The peer's stream has ended, in order or with an error. */
+void turn_connection_closed(struct ln_turn_server *server, ln_time now, struct turn_connection *c,
+                            int error);
 /* Ends it, and the client's stream that is bound to it. */
 void turn_connection_end(struct ln_turn_server *server, ln_time now, struct turn_connection *c);
 /* False when the client's stream is to be ended. */

@@ -95,13 +95,18 @@ static void from_peer(struct rig *rig, ln_link link, const char *text)
     rig_receive(rig, &path, text, strlen(text));
 }
 
-static void close_link(struct rig *rig, ln_link link)
+static void lose_link(struct rig *rig, ln_link link, int error)
 {
-    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED, .link = link };
+    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED, .link = link, .error = error };
 
     rig->closed_stream = 0;
     rig->e.ops->answer(rig->server, rig->now, &closed);
     rig_drive(rig);
+}
+
+static void close_link(struct rig *rig, ln_link link)
+{
+    lose_link(rig, link, 0);
 }
 
 static void make_writable(struct rig *rig, ln_link link, size_t bytes)
@@ -680,26 +685,41 @@ static struct ln_stun_message ask(struct secure_client *c, uint16_t method, uint
     return answer;
 }
 
-LN_TEST(connection, over_tls_both_ways)
+/* Two streams inside TLS, one of them bound to a connection that is made to the peer. */
+static void join_inside(struct rig *rig, struct secure_client *control, struct secure_client *data,
+                        ln_link *ret_peer)
 {
     struct ln_address peer = rig_address(PEER);
     struct ln_stun_message answer;
+    uint32_t id;
+
+    prepare(rig);
+    rig->secure = true;
+    rig_start(rig);
+    establish(control, rig, "198.51.100.7:4000");
+    (void)ask(control, LN_STUN_ALLOCATE, LN_STUN_REQUESTED_TRANSPORT, 6u << 24, NULL);
+    *ret_peer = rig->next_link;
+    answer = ask(control, LN_STUN_CONNECT, LN_STUN_XOR_PEER_ADDRESS, 0, &peer);
+    CHECK(ln_stun_find_u32(&answer, LN_STUN_CONNECTION_ID, &id));
+    establish(data, rig, "198.51.100.7:4001");
+    (void)ask(data, LN_STUN_CONNECTION_BIND, LN_STUN_CONNECTION_ID, id, NULL);
+}
+
+static void part_inside(struct rig *rig, struct secure_client *control, struct secure_client *data)
+{
+    ln_session_free(control->session);
+    ln_session_free(data->session);
+    rig_end(rig);
+}
+
+LN_TEST(connection, over_tls_both_ways)
+{
     struct secure_client control, data;
     struct rig rig;
     char text[3001];
     ln_link link;
-    uint32_t id;
 
-    prepare(&rig);
-    rig.secure = true;
-    rig_start(&rig);
-    establish(&control, &rig, "198.51.100.7:4000");
-    (void)ask(&control, LN_STUN_ALLOCATE, LN_STUN_REQUESTED_TRANSPORT, 6u << 24, NULL);
-    link = rig.next_link;
-    answer = ask(&control, LN_STUN_CONNECT, LN_STUN_XOR_PEER_ADDRESS, 0, &peer);
-    CHECK(ln_stun_find_u32(&answer, LN_STUN_CONNECTION_ID, &id));
-    establish(&data, &rig, "198.51.100.7:4001");
-    (void)ask(&data, LN_STUN_CONNECTION_BIND, LN_STUN_CONNECTION_ID, id, NULL);
+    join_inside(&rig, &control, &data, &link);
     secure_say(&data, "sealed", 6);
     CHECK(rig_sent(&rig, 0, PEER, "sealed"));
     memset(text, 'y', 3000);
@@ -710,7 +730,24 @@ LN_TEST(connection, over_tls_both_ways)
     CHECK(data.inbox_len == 3000 && memcmp(data.inbox, text, 3000) == 0);
     CHECK(rig.windows[link] < 65536 - 20480 - 3000); /* less than fits once it is sealed */
     CHECK(rig.windows[link] > 65536 - 20480 - 10000);
-    ln_session_free(control.session);
-    ln_session_free(data.session);
-    rig_end(&rig);
+    part_inside(&rig, &control, &data);
+}
+
+LN_TEST(connection, over_tls_ends_in_order_only_if_the_peer_ends_so)
+{
+    static const int errors[] = { 0, LN_ERR_CLOSED };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct secure_client control, data;
+        struct rig rig;
+        ln_link link;
+
+        join_inside(&rig, &control, &data, &link);
+        lose_link(&rig, link, errors[i]);
+        CHECK_EQUAL(rig.closed_stream, data.path.link);
+        secure_take(&data);
+        CHECK_EQUAL(ln_session_state(data.session),
+                    errors[i] ? LN_SESSION_ESTABLISHED : LN_SESSION_CLOSED);
+        part_inside(&rig, &control, &data);
+    }
 }
