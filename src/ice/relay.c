@@ -13,9 +13,9 @@ static const struct ln_ice_server_entry *server_of(const struct ln_ice_relay *re
 
 struct ln_ice_relay *ln_ice_relay_find(const struct ln_ice *ice, ln_link link)
 {
-    size_t i;
+    size_t i, count = ln_ice_is_virtual(link) && !ln_ice_is_tcp(link) ? ice->relay_count : 0;
 
-    for (i = 0; i < ice->relay_count; i++)
+    for (i = 0; i < count; i++)
         if (ice->relays[i]->link == link)
             return ice->relays[i];
     return NULL;

@@ -84,9 +84,7 @@ int ln_ice_relays_poll(struct ln_ice *ice, ln_time now, struct ln_transmit *out)
 
 size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
 {
-    const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link)
-                                           ? ln_ice_relay_find(ice, path->link)
-                                           : NULL;
+    const struct ln_ice_relay *relay = ln_ice_relay_find(ice, path->link);
 
     if (ln_ice_is_tcp(path->link))
         return LN_ICE_TCP_HEAD;
@@ -96,9 +94,7 @@ size_t ln_ice_headroom(const struct ln_ice *ice, const struct ln_path *path)
 
 bool ln_ice_takes_trains(const struct ln_ice *ice, const struct ln_path *path)
 {
-    const struct ln_ice_relay *relay = ln_ice_is_virtual(path->link)
-                                           ? ln_ice_relay_find(ice, path->link)
-                                           : NULL;
+    const struct ln_ice_relay *relay = ln_ice_relay_find(ice, path->link);
 
     if (ln_ice_is_tcp(path->link))
         return ln_ice_tcp_takes_trains(ice, path);
