@@ -271,12 +271,9 @@ static bool tell_attempt(struct ln_turn_server *server, ln_time now,
     uint8_t data[LN_TURN_ANSWER_MAX];
     struct ln_buffer *buffer;
     struct ln_stun_builder b;
-    struct ln_stun_id id;
     int len;
 
-    ln_rng_bytes(server->env->rng, id.bytes, sizeof id.bytes);
-    ln_stun_begin(&b, data, sizeof data, LN_STUN_INDICATION, LN_STUN_CONNECTION_ATTEMPT, &id);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, &c->peer);
+    turn_indication_begin(server, &b, data, sizeof data, LN_STUN_CONNECTION_ATTEMPT, &c->peer);
     ln_stun_add_u32(&b, LN_STUN_CONNECTION_ID, c->id);
     len = ln_stun_finish(&b);
     buffer = len > 0 ? turn_buffer(server, (size_t)len) : NULL;

@@ -21,7 +21,6 @@
  * is as many as there are checks when ICE runs at its pace (RFC 8445, 14.2), and at 56 bytes less
  * than 10 kbit/s. No message is ever told that is not about a packet of this very client's relay:
  * the kernel looks for its socket by both addresses. */
-#include "base/rng.h"
 #include "base/time.h"
 #include "servers/turn/core/internal.h"
 
@@ -80,14 +79,11 @@ static struct ln_buffer *indication(struct ln_turn_server *server, const struct 
     struct ln_buffer *buffer = turn_buffer(server, INDICATION_MAX);
     uint8_t value[ICMP_LEN] = { 0, 0, icmp->type, icmp->code };
     struct ln_stun_builder b;
-    struct ln_stun_id id;
 
     if (!buffer)
         return NULL;
     ln_store32(value + 4, is_too_big(peer->family, icmp) ? icmp->mtu : 0);
-    ln_rng_bytes(server->env->rng, id.bytes, sizeof id.bytes);
-    ln_stun_begin(&b, ln_buffer_bytes(buffer), buffer->len, LN_STUN_INDICATION, LN_STUN_DATA, &id);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
+    turn_indication_begin(server, &b, ln_buffer_bytes(buffer), buffer->len, LN_STUN_DATA, peer);
     ln_stun_add(&b, LN_STUN_ICMP, value, sizeof value);
     buffer->len = (uint32_t)ln_stun_finish(&b); /* there is room */
     return buffer;

@@ -351,6 +351,8 @@ int turn_behaviour_answer(const struct turn_request *request, uint8_t *data, siz
 bool turn_same_name(const struct turn_allocation *allocation, struct ln_bytes name);
 void turn_request_receive(struct ln_turn_server *server, ln_time now, struct turn_client *client,
                           const struct ln_stun_message *message);
+void turn_indication_begin(struct ln_turn_server *server, struct ln_stun_builder *b, uint8_t *data,
+                           size_t cap, uint16_t method, const struct ln_address *peer);
 void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct turn_request *request,
                        enum ln_stun_class kind);
 void turn_answer_send(struct ln_stun_builder *b, const struct turn_request *request);

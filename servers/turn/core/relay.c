@@ -5,7 +5,6 @@
  * Data that may not pass is dropped and counted, never answered. A datagram stays in the buffer in
  * which it came: a channel's header is taken off or put before it there. What came in a train, goes
  * to a stream or a session or stands in an indication is copied once, behind its new header. */
-#include "base/rng.h"
 #include "servers/turn/core/internal.h"
 
 #include <string.h>
@@ -44,14 +43,11 @@ static struct ln_buffer *data_indication(struct ln_turn_server *server,
 {
     struct ln_buffer *buffer = turn_buffer(server, DATA_HEADER_MAX + len + 3);
     struct ln_stun_builder b;
-    struct ln_stun_id id;
     int total;
 
     if (!buffer)
         return NULL;
-    ln_rng_bytes(server->env->rng, id.bytes, sizeof id.bytes);
-    ln_stun_begin(&b, ln_buffer_bytes(buffer), buffer->len, LN_STUN_INDICATION, LN_STUN_DATA, &id);
-    ln_stun_add_xor_address(&b, LN_STUN_XOR_PEER_ADDRESS, peer);
+    turn_indication_begin(server, &b, ln_buffer_bytes(buffer), buffer->len, LN_STUN_DATA, peer);
     ln_stun_add(&b, LN_STUN_DATA_VALUE, data, len);
     total = ln_stun_finish(&b);
     if (total < 0) {

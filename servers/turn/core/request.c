@@ -7,6 +7,7 @@
  * short and limited per source prefix, so that the server is of no use as an amplifier or for
  * guessing passwords. */
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "servers/turn/core/internal.h"
 
 #include <linnet/error.h>
@@ -28,6 +29,16 @@ static struct ln_bytes offered(const struct ln_turn_server *server)
 /* In answers to who has proved himself; what others get stays short (RFC 8656, 5). No version: it
  * is nobody's business (RFC 8489, 16.1.2). */
 #define SOFTWARE "linnet"
+
+void turn_indication_begin(struct ln_turn_server *server, struct ln_stun_builder *b, uint8_t *data,
+                           size_t cap, uint16_t method, const struct ln_address *peer)
+{
+    struct ln_stun_id id;
+
+    ln_rng_bytes(server->env->rng, id.bytes, sizeof id.bytes);
+    ln_stun_begin(b, data, cap, LN_STUN_INDICATION, method, &id);
+    ln_stun_add_xor_address(b, LN_STUN_XOR_PEER_ADDRESS, peer);
+}
 
 void turn_answer_begin(struct ln_stun_builder *b, uint8_t *data, const struct turn_request *request,
                        enum ln_stun_class kind)
