@@ -247,6 +247,28 @@ ln_link rig_accept(struct rig *rig, uint32_t id, const char *from)
     return answer.link;
 }
 
+void rig_lose_link(struct rig *rig, ln_link link, int error)
+{
+    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED, .link = link, .error = error };
+
+    rig->closed_stream = 0;
+    rig->e.ops->answer(rig->server, rig->now, &closed);
+    rig_drive(rig);
+}
+
+void rig_close_link(struct rig *rig, ln_link link)
+{
+    rig_lose_link(rig, link, 0);
+}
+
+void rig_make_writable(struct rig *rig, ln_link link, size_t bytes)
+{
+    struct ln_answer answer = { .kind = LN_ANSWER_WRITABLE, .link = link, .bytes = bytes };
+
+    rig->e.ops->answer(rig->server, rig->now, &answer);
+    rig_drive(rig);
+}
+
 ln_link rig_link_of(const struct rig *rig, const struct ln_address *relayed)
 {
     for (size_t i = 0; i < RIG_SOCKETS_MAX; i++)

@@ -102,6 +102,11 @@ ln_link rig_accept(struct rig *rig, uint32_t id, const char *from);
 ln_link rig_open_stream(struct rig *rig, const char *from); /* a client */
 struct rig_client rig_stream_client(struct rig *rig, const char *address, const char *user,
                                     const char *password);
+/* What a driver says of a link: that it ended, in order or by an error; that so much may be
+ * written. */
+void rig_close_link(struct rig *rig, ln_link link);
+void rig_lose_link(struct rig *rig, ln_link link, int error);
+void rig_make_writable(struct rig *rig, ln_link link, size_t bytes);
 
 /* A request: begin, add attributes, then sign and send; the answer is parsed into *ret_answer,
  * whose bytes stay until the next drive. */

@@ -264,7 +264,6 @@ LN_TEST(forward, it_moves_on_to_a_third_address_and_back_home)
 
 LN_TEST(forward, a_stream_is_cut_by_the_front_and_tells_when_it_ends)
 {
-    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
     struct pair p;
 
     start(&p);
@@ -277,8 +276,7 @@ LN_TEST(forward, a_stream_is_cut_by_the_front_and_tells_when_it_ends)
     CHECK_EQUAL(rig_counts(&p.home).transport[LN_TURN_TCP].allocations, 1);
     rig_advance(&p.front, LN_SECONDS(60)); /* no guest */
     CHECK_EQUAL(rig_counts(&p.front).streams_timed_out, 0);
-    closed.link = p.away.path.link;
-    p.front.e.ops->answer(p.front.server, p.front.now, &closed);
+    rig_close_link(&p.front, p.away.path.link);
     carry(&p);
     CHECK_EQUAL(ln_turn_server_allocations(p.home.server), 1); /* adrift */
     rig_advance(&p.home, LN_TURN_ADRIFT + 1);

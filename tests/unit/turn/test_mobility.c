@@ -79,14 +79,6 @@ static struct rig_client alice_on_stream(struct rig *rig, const char *from)
     return rig_stream_client(rig, from, "alice", "secret");
 }
 
-static void break_stream(struct rig *rig, const struct rig_client *client)
-{
-    struct ln_answer answer = { .kind = LN_ANSWER_CLOSED, .link = client->path.link };
-
-    rig->e.ops->answer(rig->server, rig->now, &answer);
-    rig_drive(rig);
-}
-
 /* What came last went to this client, as five bytes on a channel. */
 static bool got(const struct rig *rig, const struct rig_client *client, const char *text)
 {
@@ -285,7 +277,7 @@ LN_TEST(mobility, an_allocation_whose_stream_broke_waits_for_its_client)
     home = alice_on_stream(&rig, "198.51.100.7:4000");
     CHECK_EQUAL(allocate(&home, &relayed, &ticket), 0);
     CHECK_EQUAL(rig_bind(&home, 0x4000, "198.51.100.99:9"), 0);
-    break_stream(&rig, &home);
+    rig_close_link(&rig, home.path.link);
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
     rig_from_peer(&rig, "198.51.100.99:9", &relayed, "lost");
     CHECK_EQUAL(rig.packet_count, 0);
@@ -297,7 +289,7 @@ LN_TEST(mobility, an_allocation_whose_stream_broke_waits_for_its_client)
     rig_advance(&rig, LN_SECONDS(60));
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
 
-    break_stream(&rig, &away);
+    rig_close_link(&rig, away.path.link);
     rig_advance(&rig, LN_TURN_ADRIFT + 1);
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
     CHECK_EQUAL(move(&home, &ticket), -1); /* a stream that is no more */
@@ -319,12 +311,12 @@ LN_TEST(mobility, an_old_stream_that_breaks_during_the_move_leaves_the_new_way)
     CHECK_EQUAL(rig_bind(&home, 0x4000, "198.51.100.99:9"), 0);
     away = alice_on_stream(&rig, "198.51.100.200:1234");
     CHECK_EQUAL(move(&away, &ticket), 0);
-    break_stream(&rig, &away); /* the new one first: the old one stays */
+    rig_close_link(&rig, away.path.link); /* the new one first: the old one stays */
     rig_from_peer(&rig, "198.51.100.99:9", &relayed, "world");
     CHECK(got(&rig, &home, "world"));
     away = alice_on_stream(&rig, "198.51.100.200:1235");
     CHECK_EQUAL(move(&away, &ticket), 0);
-    break_stream(&rig, &home);
+    rig_close_link(&rig, home.path.link);
     rig_from_peer(&rig, "198.51.100.99:9", &relayed, "world");
     CHECK(got(&rig, &away, "world"));
     rig_end(&rig);

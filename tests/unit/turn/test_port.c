@@ -421,13 +421,10 @@ LN_TEST(shared_ports, one_that_the_system_closes_ends_its_allocations)
     struct rig rig;
     struct rig_client c[4];
     struct ln_address relayed[4];
-    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
 
     start(&rig, 2);
     allocate(&rig, c, relayed, 4);
-    closed.link = rig_link_of(&rig, &relayed[0]);
-    rig.e.ops->answer(rig.server, rig.now, &closed);
-    rig_drive(&rig);
+    rig_close_link(&rig, rig_link_of(&rig, &relayed[0]));
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 2);
     CHECK_EQUAL(rig_counts(&rig).shared_ports, 1);
     CHECK_EQUAL(rig_permit(&c[0], "198.51.100.99"), 437);

@@ -280,7 +280,6 @@ static bool sent_on(const struct rig *rig, size_t i, ln_link link, const char *t
 
 LN_TEST(shared_port, http_inside_tls_goes_to_a_pair_and_the_answer_comes_back)
 {
-    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
     struct secure_client c;
     struct ln_path pair;
     struct rig rig;
@@ -295,9 +294,7 @@ LN_TEST(shared_port, http_inside_tls_goes_to_a_pair_and_the_answer_comes_back)
     CHECK(c.inbox_len == 18 && memcmp(c.inbox, "HTTP/1.1 204 x", 14) == 0);
     secure_say(&c, "more", 4);
     CHECK(sent_on(&rig, 0, pair.link, "more"));
-    closed.link = pair.link;
-    rig.e.ops->answer(rig.server, rig.now, &closed);
-    rig_drive(&rig);
+    rig_close_link(&rig, pair.link);
     secure_take(&c);
     CHECK(ln_session_state(c.session) == LN_SESSION_CLOSED); /* by a close_notify */
     CHECK_EQUAL(rig.closed_stream, c.path.link);
@@ -454,13 +451,11 @@ LN_TEST(shared_port, a_hundred_pages_come_and_go_and_nothing_is_left)
 
     start_shared(&rig);
     for (int i = 0; i < 100; i++) {
-        struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
 
         visit(&c, &rig, "http/1.1", "198.51.100.7:4000");
         secure_say(&c, GET, strlen(GET));
-        closed.link = i % 2 ? pair_of(&rig, &c).link : c.path.link; /* either end goes first */
-        rig.e.ops->answer(rig.server, rig.now, &closed);
-        rig_drive(&rig);
+        rig_close_link(&rig,
+                       i % 2 ? pair_of(&rig, &c).link : c.path.link); /* either end goes first */
         ln_session_free(c.session);
         rig_advance(&rig, LN_MILLISECONDS(10));
         if (i == 10)

@@ -139,7 +139,6 @@ LN_TEST(stream, a_client_that_reads_nothing_loses_data_and_nothing_else)
     struct rig rig;
     struct rig_client alice;
     struct ln_address relayed;
-    struct ln_answer writable = { .kind = LN_ANSWER_WRITABLE, .bytes = 65536 };
     char text[1001];
 
     start_with_alice(&rig, &alice, &relayed);
@@ -149,8 +148,7 @@ LN_TEST(stream, a_client_that_reads_nothing_loses_data_and_nothing_else)
     for (int i = 0; i < 100; i++)
         rig_from_peer(&rig, "198.51.100.99:9", &relayed, text);
     CHECK(rig_counts(&rig).dropped_stream_full >= 35);
-    writable.link = alice.path.link;
-    rig.e.ops->answer(rig.server, rig.now, &writable);
+    rig_make_writable(&rig, alice.path.link, 65536);
     rig_from_peer(&rig, "198.51.100.99:9", &relayed, text);
     CHECK_EQUAL(rig.packet_count, 1);
     rig_end(&rig);
@@ -160,12 +158,9 @@ LN_TEST(stream, its_end_ends_the_allocation)
 {
     struct rig rig;
     struct rig_client alice;
-    struct ln_answer closed = { .kind = LN_ANSWER_CLOSED };
 
     start_with_alice(&rig, &alice, NULL);
-    closed.link = alice.path.link;
-    rig.e.ops->answer(rig.server, rig.now, &closed);
-    rig_drive(&rig);
+    rig_close_link(&rig, alice.path.link);
     CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
     CHECK_EQUAL(rig.open_count, 2); /* the listeners */
     rig_end(&rig);
