@@ -216,6 +216,13 @@ void turn_allocation_prolong(struct ln_turn_server *server, ln_time now, struct 
     set_timer(server, a);
 }
 
+void turn_allocation_drop_family(struct ln_turn_server *server, struct turn_allocation *a,
+                                 size_t index)
+{
+    turn_relay_close(server, &a->relays[index]);
+    set_timer(server, a);
+}
+
 /* A relay whose family was not refreshed goes; with the last one, or when it was adrift for too
  * long, the allocation. */
 void turn_allocation_on_timeout(struct ln_turn_server *server, ln_time now,

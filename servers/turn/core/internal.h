@@ -367,6 +367,9 @@ bool turn_family_index(uint32_t value, size_t *ret_index);
 /* Gives its relays this lifetime: that of one family, or (TURN_FAMILIES) all. */
 void turn_allocation_prolong(struct ln_turn_server *server, ln_time now, struct turn_allocation *a,
                              size_t index, ln_duration lifetime);
+/* Gives up the relay of one family; the other one goes on. */
+void turn_allocation_drop_family(struct ln_turn_server *server, struct turn_allocation *a,
+                                 size_t index);
 void turn_allocation_on_timeout(struct ln_turn_server *server, ln_time now,
                                 struct turn_allocation *a);
 void turn_allocation_end(struct ln_turn_server *server, ln_time now,

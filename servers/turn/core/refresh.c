@@ -55,7 +55,7 @@ void turn_refresh(struct turn_request *request)
             return;
         }
         if (lifetime == 0 && a->relays[1 - index].state == TURN_RELAY_OPEN) {
-            turn_relay_close(request->server, &a->relays[index]); /* the other family goes on */
+            turn_allocation_drop_family(request->server, a, index);
             answer(request, a, 0);
             return;
         }

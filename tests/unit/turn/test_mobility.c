@@ -298,6 +298,43 @@ LN_TEST(mobility, an_allocation_whose_stream_broke_waits_for_its_client)
     rig_end(&rig);
 }
 
+static int refresh_family(struct rig_client *client, uint32_t family, uint32_t lifetime)
+{
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    rig_begin(&call, client, LN_STUN_REFRESH);
+    ln_stun_add_u32(&call.b, LN_STUN_LIFETIME, lifetime);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_ADDRESS_FAMILY, family << 24);
+    return rig_call(&call, &answer);
+}
+
+LN_TEST(mobility, an_allocation_without_a_stream_ends_with_the_family_that_is_left)
+{
+    struct rig rig;
+    struct rig_client alice;
+    struct ln_stun_message answer;
+    struct rig_call call;
+
+    start(&rig);
+    alice = alice_on_stream(&rig, "198.51.100.7:4000");
+    rig_begin(&call, &alice, LN_STUN_ALLOCATE);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    ln_stun_add_u32(&call.b, LN_STUN_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
+    ln_stun_add(&call.b, LN_STUN_MOBILITY_TICKET, NULL, 0);
+    CHECK_EQUAL(rig_call(&call, &answer), 0);
+    rig_advance(&rig, LN_SECONDS(500));
+    CHECK_EQUAL(refresh_family(&alice, 1, 600), 0); /* until 1100 s */
+    rig_advance(&rig, LN_SECONDS(95));
+    CHECK_EQUAL(refresh_family(&alice, 1, 0), 0); /* what is left ends at 600 s */
+    rig_close_link(&rig, alice.path.link);
+    rig_advance(&rig, LN_SECONDS(5) - 1);
+    CHECK_EQUAL(ln_turn_server_allocations(rig.server), 1);
+    rig_advance(&rig, 1);
+    CHECK_EQUAL(ln_turn_server_allocations(rig.server), 0);
+    rig_end(&rig);
+}
+
 LN_TEST(mobility, an_old_stream_that_breaks_during_the_move_leaves_the_new_way)
 {
     struct rig rig;
