@@ -36,6 +36,7 @@
 
 #define FRONT_QUEUE (1 << 25) /* bytes: what all clients send while the forwarder is stopped */
 #define BACK_QUEUE  (1 << 20)
+#define PORTS       8 /* that are tried */
 
 enum stack { MACHINE, MACHINE_GSO, LINNET, COTURN, STACKS };
 static const char *const stack_names[] = { "machine", "machine-gso", "linnet", "coturn" };
@@ -121,6 +122,23 @@ static void stop_server(pid_t pid)
         usleep(50000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
+}
+
+/* What is free for datagrams may be taken for streams: then the server ends, and another port is
+ * tried. */
+static bool serve(struct load *load, enum stack stack, const char *config)
+{
+    for (int i = 0; i < PORTS; i++) {
+        load->port = free_port();
+        load->server = start_server(stack, load->port, config);
+        if (load->server < 0)
+            return false;
+        if (wait_until_it_answers(load))
+            return true;
+        stop_server(load->server);
+        load->server = -1;
+    }
+    return false;
 }
 
 double server_cpu(pid_t pid)
@@ -305,10 +323,10 @@ static json_t *run_case(struct load *load, const char *config, enum stack stack,
     json_t *row;
 
     load->framing = c->framing;
-    load->server = serves ? start_server(stack, load->port = free_port(), config) : -1;
+    load->server = -1;
     right = open_peer(load, gro);
     if (serves)
-        right = right && load->server > 0 && wait_until_it_answers(load) &&
+        right = right && serve(load, stack, config) &&
                 begin_flows(load, c->flows, gro, &per_s, &bytes);
     else
         right = right && begin_forwarded(load, c, stack == MACHINE_GSO);

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef UDP_SEGMENT
@@ -530,24 +531,32 @@ bool open_peer(struct load *load, bool gro)
            getsockname(load->peer, (struct sockaddr *)&load->peer_address, &len) == 0;
 }
 
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = { .si_pid = 0 };
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+}
+
 bool wait_until_it_answers(struct load *load)
 {
     static uint8_t answer[READ_CAP];
     double start = bench_wall_seconds();
     struct ln_stun_message m;
     struct ln_stun_builder b;
+    bool right = false;
     uint8_t data[64];
+    int len;
 
-    while (bench_wall_seconds() - start < WAIT_SECONDS) {
+    begin(load, &b, data, sizeof data, LN_STUN_BINDING);
+    len = ln_stun_finish(&b);
+    while (len > 0 && !right && bench_wall_seconds() - start < WAIT_SECONDS &&
+           !has_ended(load->server)) {
         int fd = open_client(load, false);
-        bool right;
 
-        begin(load, &b, data, sizeof data, LN_STUN_BINDING);
-        right = ask(fd, &b, answer, &m);
+        (void)!send(fd, data, (size_t)len, 0);
+        right = await(fd, &b.id, answer, &m);
         close(fd);
-        if (right)
-            return true;
-        usleep(50000);
     }
-    return false;
+    return right;
 }
