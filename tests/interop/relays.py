@@ -94,15 +94,20 @@ def all_came_back(code, text, command, at_least):
     totals = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", text)
     assert totals, text[-2000:]
     sent, received = map(int, totals[-1])
-    assert sent >= at_least and received == sent, (sent, received, text[-2000:])
+    assert sent >= at_least and received == sent, (sent, received, text[:4000], text[-2000:])
     return sent
+
+
+def metrics(port):
+    """All that the server counts, as it says it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return answer.read().decode()
 
 
 def by_transport(metrics_port, name):
     """What the server counts under this name, by the transport of its clients."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return {transport: int(value) for transport, value in re.findall(rf'{name}{{transport="(\w+)"}} (\d+)', text)}
+    return {transport: int(value)
+            for transport, value in re.findall(rf'{name}{{transport="(\w+)"}} (\d+)', metrics(metrics_port))}
 
 
 def only_relayed(pair, *parties):

@@ -9,9 +9,8 @@ import socket
 import subprocess
 import tempfile
 import threading
-import urllib.request
 
-from relays import all_came_back, free_port, neighbours, tls_options, turn_server, turnutils
+from relays import all_came_back, free_port, metrics, neighbours, tls_options, turn_server, turnutils
 from support import LINNET, run_all
 
 SECONDS = 60  # a deadline for what went wrong; each run takes about six seconds
@@ -52,15 +51,14 @@ def test_turnutils_with_dont_fragment():
     port = free_port(socket.SOCK_STREAM)
 
     def count(at_least, at_most):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
-            sent = int(re.search(r"linnet_turn_whole_total (\d+)", answer.read().decode()).group(1))
+        sent = int(re.search(r"linnet_turn_whole_total (\d+)", metrics(port)).group(1))
         assert at_least <= sent <= at_most, sent
 
-    metrics = ("--metrics", f"127.0.0.1:{port}")
+    counted = ("--metrics", f"127.0.0.1:{port}")
     every = MESSAGES * CLIENTS
-    client("-g", "-s", more=metrics, after=lambda: count(every, 4 * every))
-    client("-g", "-s", "-t", transport="tcp", more=metrics, after=lambda: count(every, 4 * every))
-    client("-g", more=metrics, after=lambda: count(0, 0))  # on channels it has no place
+    client("-g", "-s", more=counted, after=lambda: count(every, 4 * every))
+    client("-g", "-s", "-t", transport="tcp", more=counted, after=lambda: count(every, 4 * every))
+    client("-g", more=counted, after=lambda: count(0, 0))  # on channels it has no place
 
 
 def test_turnutils_over_udp_without_pairs_of_ports():
@@ -101,9 +99,14 @@ def test_turnutils_over_tls_from_client_to_client():
 
 def tcp_client(*options, more=(), port=0):
     """TCP allocations (RFC 6062): each client connects to another's relay, which announces it; both bind it."""
-    with turn_server("--tcp-relay", *more, port=port) as ports:
-        all_came_back(*turnutils("127.0.0.1", ports["tcp"], "-T", *options, messages=MESSAGES, clients=CLIENTS),
-                      MESSAGES * CLIENTS)
+    metrics_port = free_port(socket.SOCK_STREAM)
+    with turn_server("--tcp-relay", "--metrics", f"127.0.0.1:{metrics_port}", *more, port=port) as ports:
+        done = turnutils("127.0.0.1", ports["tcp"], "-T", *options, messages=MESSAGES, clients=CLIENTS)
+        try:
+            all_came_back(*done, MESSAGES * CLIENTS)
+        except AssertionError:
+            print(re.sub(r"#.*\n|\S+ 0\n", "", metrics(metrics_port)))  # why the server ended a connection, if it did
+            raise
 
 
 def test_turnutils_with_tcp_relays():
