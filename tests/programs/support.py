@@ -27,14 +27,36 @@ SECONDS = 20  # a deadline is for what went wrong; nothing that goes well takes 
 AT_A_TIME = 4
 LINE_SHOWN = 400  # characters of a line in a message about what went wrong
 started = []  # every process, so that none outlives the tests
+network = threading.local()  # `enter`: the words before a command that run it in own_network()
+
+
+@contextlib.contextmanager
+def own_network(prepare=""):
+    """What this thread runs meanwhile runs in a network of its own, where a test that changes it takes no address or
+    port away from the others, which run at the same time. `prepare`: lines for its shell."""
+    lines = f"ip link set lo up\n{prepare}\necho ready\nexec cat"
+    keeper = subprocess.Popen(["unshare", "--net", "sh", "-ec", lines], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert keeper.stdout.readline() == b"ready\n"
+        network.enter = ("nsenter", f"--net=/proc/{keeper.pid}/ns/net")
+        yield
+    finally:
+        network.enter = ()
+        keeper.stdin.close()
+        keeper.wait()
+        keeper.stdout.close()
+
+
+def in_network(*command):
+    return (*getattr(network, "enter", ()), *command)
 
 
 class Program:
     """A process in a session of its own; its output is kept line by line."""
 
     def __init__(self, *command, directory=None):
-        self.command = command
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.command = in_network(*command)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, start_new_session=True, cwd=directory)
         started.append(self.process)
         self.lines = {"out": [], "err": []}
@@ -225,9 +247,9 @@ def udp_ports(process):
 
 @contextlib.contextmanager
 def dead_paths(*programs):
-    """No datagram arrives any more at a UDP port that one of them has open now. Needs tests/support/netns."""
+    """No datagram arrives any more at a UDP port that one of them has open now; in own_network()."""
     def nft(*words):
-        subprocess.run(["nft", *words], check=True, capture_output=True)
+        subprocess.run(in_network("nft", *words), check=True, capture_output=True)
 
     ports = ",".join(port for program in programs for port in udp_ports(program.process))
     table = f"linnet-{programs[0].process.pid}"

@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.parse
 
-from support import Server, dead_paths, folder, linnet, run_all, unused_port, write
+from support import Server, dead_paths, folder, in_network, linnet, own_network, run_all, unused_port, write
 
 
 def join(server, name):
@@ -51,7 +51,7 @@ def figures(guest):
 
 
 def ip(*words):
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+    subprocess.run(in_network("ip", *words), check=True, capture_output=True)
 
 
 @contextlib.contextmanager
@@ -77,11 +77,11 @@ def broken_streams(port):
     """Whoever speaks to this TCP port is reset."""
     for words in (("add", "table", "inet", "broken"), ("add", "chain", "inet", "broken", "input", "{ type filter hook input priority 0 ; }"),
                   ("add", "rule", "inet", "broken", "input", "tcp", "dport", str(port), "reject", "with", "tcp", "reset")):
-        subprocess.run(["nft", *words], check=True, capture_output=True)
+        subprocess.run(in_network("nft", *words), check=True, capture_output=True)
     try:
         yield
     finally:
-        subprocess.run(["nft", "delete", "table", "inet", "broken"], check=True, capture_output=True)
+        subprocess.run(in_network("nft", "delete", "table", "inet", "broken"), check=True, capture_output=True)
 
 
 def end(*guests):
@@ -142,7 +142,7 @@ def test_a_call_outlives_its_server():
 
 def test_a_lost_path_is_replaced_by_an_ice_restart_and_no_message_is_lost():
     """Every path that the two have is dead at once, and stays so: only new sockets connect them again."""
-    with Server() as server, join(server, "ada") as ada, join(server, "ben") as ben:
+    with own_network(), Server() as server, join(server, "ada") as ada, join(server, "ben") as ben:
         talk(ada, ben, "before")
         with dead_paths(ada, ben):
             for number in range(5):
@@ -156,7 +156,7 @@ def test_a_lost_path_is_replaced_by_an_ice_restart_and_no_message_is_lost():
 
 def test_a_lost_websocket_is_resumed_and_no_message_is_lost_or_doubled():
     """The server's port answers with resets for five seconds: pictures go on, what is said waits and comes once."""
-    with Server() as server, join(server, "ada") as ada, join(server, "ben") as ben:
+    with own_network(), Server() as server, join(server, "ada") as ada, join(server, "ben") as ben:
         talk(ada, ben, "before")
         with broken_streams(urllib.parse.urlsplit(server.url).port):
             for guest in (ada, ben):
@@ -177,7 +177,7 @@ def test_a_lost_websocket_is_resumed_and_no_message_is_lost_or_doubled():
 
 def test_a_changed_address_is_followed_and_no_message_is_lost():
     """The only address goes and another comes: the machine has moved to another network."""
-    with moving_address() as move, Server() as server:
+    with own_network(), moving_address() as move, Server() as server:
         guests = [linnet("join", server.url, "--interface", "moving", "--stats", "json", "--chat", "--name", name, "--video", "test")
                   for name in ("ada", "ben")]
         with guests[0] as ada, guests[1] as ben:

@@ -3,48 +3,31 @@
 import contextlib
 import filecmp
 import os
-import subprocess
 
-from support import LINNET, Program, folder, run_all
+from support import folder, linnet, own_network, run_all
 
-INSIDE = """
-ip link set lo up
+WITHOUT_UDP = """
 nft add table inet linnet
 nft add chain inet linnet output '{ type filter hook output priority 0 ; }'
 nft add rule inet linnet output meta l4proto udp drop
-echo ready
-exec cat
 """
 
 
 @contextlib.contextmanager
-def without_udp():
-    """The words before a command that runs it there."""
-    keeper = subprocess.Popen(["unshare", "--net", "sh", "-ec", INSIDE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        assert keeper.stdout.readline() == b"ready\n"
-        yield "nsenter", f"--net=/proc/{keeper.pid}/ns/net", LINNET
-    finally:
-        keeper.stdin.close()
-        keeper.wait()
-        keeper.stdout.close()
-
-
-@contextlib.contextmanager
-def served(inside):
-    with Program(*inside, "serve", "--dev", "--listen", "127.0.0.1:0", "--stun", "none") as server:
+def served():
+    with own_network(WITHOUT_UDP), linnet("serve", "--dev", "--listen", "127.0.0.1:0", "--stun", "none") as server:
         yield server.expect(r"page +(https?://\S+)/$").group(1)
 
 
 def test_tcp_carries_a_file_where_no_udp_passes():
-    with without_udp() as inside, served(inside) as url, folder() as place:
+    with served() as url, folder() as place:
         source, to = os.path.join(place, "file.bin"), os.path.join(place, "to")
         os.mkdir(to)
         with open(source, "wb") as file:
             file.write(os.urandom(3 << 20))
-        with Program(*inside, "send", "--to", url, "--loopback", "--ice-tcp", source) as sender:
+        with linnet("send", "--to", url, "--loopback", "--ice-tcp", source) as sender:
             code = sender.expect(r"code +(\S+)").group(1)
-            with Program(*inside, "receive", "--to", url, "--loopback", "--ice-tcp", "--output", to, code) as receiver:
+            with linnet("receive", "--to", url, "--loopback", "--ice-tcp", "--output", to, code) as receiver:
                 assert receiver.end() == 0, receiver
             assert sender.end() == 0, sender
         assert filecmp.cmp(source, os.path.join(to, "file.bin"), shallow=False)
@@ -52,9 +35,9 @@ def test_tcp_carries_a_file_where_no_udp_passes():
 
 def test_tcp_carries_a_call_where_no_udp_passes():
     def join(name):
-        return Program(*inside, "join", url, "--loopback", "--ice-tcp", "--video", "test", "--stats", "json", "--name", name)
+        return linnet("join", url, "--loopback", "--ice-tcp", "--video", "test", "--stats", "json", "--name", name)
 
-    with without_udp() as inside, served(inside) as url, join("ada") as ada, join("ben") as ben:
+    with served() as url, join("ada") as ada, join("ben") as ben:
         for guest in (ada, ben):
             guest.expect_json(lambda m: m.get("event") == "figures" and m.get("videoIn", {}).get("frames", 0) > 20)
 

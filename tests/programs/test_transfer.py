@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 
-from support import LINNET, SECONDS, Program, Server, dead_paths, folder, run, run_all, sentence, write
+from support import LINNET, SECONDS, Program, Server, dead_paths, folder, own_network, run, run_all, sentence, write
 
 MEGABYTE = 1 << 20
 # A participant that is gone is told of after a second, not thirty.
@@ -269,7 +269,7 @@ def peak_memory(process):
 
 def test_receive_makes_a_lost_connection_anew_within_30_s():
     """The path that is in use goes dead in both directions; another one is there."""
-    with scene() as (server, source, to):
+    with own_network(), scene() as (server, source, to):
         path = make(os.path.join(source, "big.bin"), 400 * MEGABYTE)
         part = os.path.join(to, "big.bin.linnet.part")
         with Sender(server, path) as sender, receiving(server, sender.code, to) as receiver:
