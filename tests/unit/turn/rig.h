@@ -122,6 +122,8 @@ int rig_call(struct rig_call *call, struct ln_stun_message *ret_answer);
 /* Sends it unsigned. */
 int rig_call_unsigned(struct rig_call *call, struct ln_stun_message *ret_answer);
 
+/* A relay of UDP, or of the protocol of that number (RFC 8656, 18.8). */
+int rig_allocate_over(struct rig_client *client, uint8_t protocol, struct ln_address *ret_relayed);
 int rig_allocate(struct rig_client *client, struct ln_address *ret_relayed);
 /* With one attribute more. */
 int rig_allocate_with(struct rig_client *client, uint16_t type, const void *value, size_t len,

@@ -155,18 +155,23 @@ int rig_call(struct rig_call *call, struct ln_stun_message *ret_answer)
     return code;
 }
 
-int rig_allocate(struct rig_client *client, struct ln_address *ret_relayed)
+int rig_allocate_over(struct rig_client *client, uint8_t protocol, struct ln_address *ret_relayed)
 {
     struct ln_stun_message answer;
     struct rig_call call;
     int code;
 
     rig_begin(&call, client, LN_STUN_ALLOCATE);
-    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 17u << 24);
+    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, (uint32_t)protocol << 24);
     code = rig_call(&call, &answer);
     if (code == 0 && ret_relayed)
         CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, ret_relayed));
     return code;
+}
+
+int rig_allocate(struct rig_client *client, struct ln_address *ret_relayed)
+{
+    return rig_allocate_over(client, 17, ret_relayed);
 }
 
 int rig_allocate_with(struct rig_client *client, uint16_t type, const void *value, size_t len,

@@ -21,16 +21,7 @@ struct rig_client tcp_alice(struct rig *rig, const char *from)
 
 int tcp_allocate(struct rig_client *client, struct ln_address *ret_relayed)
 {
-    struct ln_stun_message answer;
-    struct rig_call call;
-    int code;
-
-    rig_begin(&call, client, LN_STUN_ALLOCATE);
-    ln_stun_add_u32(&call.b, LN_STUN_REQUESTED_TRANSPORT, 6u << 24);
-    code = rig_call(&call, &answer);
-    if (code == 0 && ret_relayed)
-        CHECK(ln_stun_find_xor_address(&answer, LN_STUN_XOR_RELAYED_ADDRESS, ret_relayed));
-    return code;
+    return rig_allocate_over(client, 6, ret_relayed);
 }
 
 int tcp_dial(struct rig_client *client, const char *peer, uint32_t *ret_id)
