@@ -45,6 +45,12 @@ struct ln_loop_endpoint; /* the handle of an endpoint in a loop */
 struct ln_loop_watch;    /* the handle of a watched descriptor or signal */
 
 /* All zero but rng (or env) is a good configuration; a limit of 0 means its default. */
+enum ln_loop_ports {
+    LN_LOOP_PORTS_OWN,    /* nobody else binds them */
+    LN_LOOP_PORTS_FIRST,  /* other loops bind them later (a worker per core); nobody has them yet */
+    LN_LOOP_PORTS_SHARED, /* another loop bound them first */
+};
+
 struct ln_loop_config {
     struct ln_rng *rng;     /* required without env: crypto's generator; borrowed */
     struct ln_trace *trace; /* may be NULL; borrowed */
@@ -58,8 +64,8 @@ struct ln_loop_config {
     size_t posts_max;            /* messages of ln_loop_post() that wait; 1024 */
     size_t socket_buffer;        /* SO_RCVBUF and SO_SNDBUF of UDP sockets in use, bytes; 4 MiB */
     ln_duration connect_timeout; /* of OPEN_TCP; 30 s */
-    bool reuse_port;             /* several loops bind the same ports (a worker per core) */
-    unsigned by_source; /* with it: so many loops, made one after another, listen; a source's
+    enum ln_loop_ports ports;    /* of listeners */
+    unsigned by_source; /* with others: so many loops, made one after another, listen; a source's
                            streams all come to one of them */
     bool no_offload;    /* neither UDP_SEGMENT nor UDP_GRO: for tests and odd networks */
     bool ignore_ecn;    /* packets come without their ECN field, which costs a note each */

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from support import (LINNET, ROOT, SECONDS, Program, Server, dated_certificate, folder, run, run_all, sentence,
+from support import (LINNET, ROOT, SECONDS, Program, Server, dated_certificate, folder, linnet, run, run_all, sentence,
                      unused_port, write)
 from turn_client import turn
 
@@ -117,6 +117,15 @@ def test_turn_says_what_is_wrong_with_its_command_line():
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         code, _, err = run("turn", "--user", "a:b", "--listen", f"127.0.0.1:{port}")
+        assert code == 1 and "in use" in sentence(err), err
+
+
+def test_turn_does_not_share_its_port_with_another_server():
+    """However many workers share it: each server would have half of the clients."""
+    words = ("turn", "--user", "a:b", "--workers", "2", "--listen", f"127.0.0.1:{unused_port()}")
+    with linnet(*words) as server:
+        server.expect("Ctrl-C ends it")
+        code, _, err = run(*words)
         assert code == 1 and "in use" in sentence(err), err
 
 

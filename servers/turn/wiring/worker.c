@@ -153,7 +153,9 @@ int turn_worker_create(struct ln_turn_service *s, struct turn_worker *w, size_t 
                                    .links_max = LINKS_MAX,
                                    .streams_max = STREAMS_MAX,
                                    .stream_queue_max = STREAM_QUEUE,
-                                   .reuse_port = s->worker_count > 1,
+                                   .ports = s->worker_count == 1 ? LN_LOOP_PORTS_OWN
+                                            : w == s->workers    ? LN_LOOP_PORTS_FIRST
+                                                                 : LN_LOOP_PORTS_SHARED,
                                    /* a client's data comes to the worker of his allocation */
                                    .by_source = s->config.turn.tcp_relay ? s->worker_count : 0,
                                    .no_offload = s->config.no_offload,

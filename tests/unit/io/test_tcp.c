@@ -403,7 +403,7 @@ LN_TEST(io_tcp, a_connect_leaves_from_the_address_it_was_given)
 
 LN_TEST(io_tcp, workers_share_a_port_when_told_to)
 {
-    struct ln_loop_config config = { .reuse_port = true };
+    struct ln_loop_config config = { .ports = LN_LOOP_PORTS_SHARED };
     struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 3 };
     struct streams s;
 
@@ -428,9 +428,64 @@ LN_TEST(io_tcp, workers_share_a_port_when_told_to)
     probe_loop_close();
 }
 
+/* A socket of another program that shares this port of 127.0.0.1, or one that is free (0); -1 when
+ * it may not. */
+static int share(int type, uint16_t *port)
+{
+    struct sockaddr_in name = { .sin_family = AF_INET,
+                                .sin_port = htons(*port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof name;
+    int on = 1, fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&name, len) != 0 ||
+        (type == SOCK_STREAM && listen(fd, 1) != 0) ||
+        getsockname(fd, (struct sockaddr *)&name, &len) != 0) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(name.sin_port);
+    return fd;
+}
+
+/* Two programs at one port would each have half of the clients. */
+LN_TEST(io_tcp, the_first_worker_takes_no_port_that_a_stranger_shares)
+{
+    static const struct {
+        enum ln_request_kind kind;
+        int type;
+    } rows[] = { { LN_REQUEST_LISTEN_TCP, SOCK_STREAM }, { LN_REQUEST_OPEN_UDP, SOCK_DGRAM } };
+    struct ln_loop_config config = { .ports = LN_LOOP_PORTS_FIRST };
+    struct probe p;
+
+    probe_loop(&config);
+    probe_init(&p);
+    probe_add(&p);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct ln_request request = { .kind = rows[i].kind, .id = 10 * i + 3 };
+        uint16_t port = 0;
+        int stranger = share(rows[i].type, &port);
+
+        TRY(stranger >= 0);
+        request.local = address_of("127.0.0.1");
+        request.local.port = port;
+        probe_request(&p, &request);
+        TRY_EQUAL(wait_answer(&p, LN_ANSWER_FAILED, request.id)->error, LN_ERR_ADDRESS_IN_USE);
+        close(stranger);
+        request.id++;
+        probe_request(&p, &request);
+        wait_answer(&p, LN_ANSWER_OPENED, request.id);
+        stranger = share(rows[i].type, &port); /* as the next worker does */
+        TRY(stranger >= 0);
+        close(stranger);
+    }
+    probe_loop_close();
+}
+
 LN_TEST(io_tcp, the_streams_of_a_source_come_to_one_worker)
 {
-    struct ln_loop_config config = { .reuse_port = true, .by_source = 2 };
+    struct ln_loop_config config = { .ports = LN_LOOP_PORTS_SHARED, .by_source = 2 };
     struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 3 };
     struct streams s;
 
@@ -461,7 +516,7 @@ LN_TEST(io_tcp, the_streams_of_a_source_come_to_one_worker)
 
 LN_TEST(io_tcp, streams_leave_from_the_port_of_an_exclusive_listener)
 {
-    struct ln_loop_config config = { .reuse_port = true };
+    struct ln_loop_config config = { .ports = LN_LOOP_PORTS_SHARED };
     struct ln_request request = { .kind = LN_REQUEST_LISTEN_TCP, .id = 3, .exclusive = true };
     struct streams s;
 
