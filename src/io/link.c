@@ -135,6 +135,24 @@ int ln_io_bind(int fd, const struct ln_address *address)
     return bind(fd, &name.any, len) == 0 ? 0 : ln_error_from_errno(errno);
 }
 
+bool ln_io_shares_port(const struct ln_request *request, const struct ln_loop_config *config)
+{
+    return config->ports != LN_LOOP_PORTS_OWN && request->local.port != 0 && !request->exclusive;
+}
+
+int ln_io_bind_port(int fd, const struct ln_request *request, const struct ln_loop_config *config)
+{
+    bool shared = ln_io_shares_port(request, config), first = config->ports == LN_LOOP_PORTS_FIRST;
+    int on = 1, error;
+
+    if (shared && !first)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    error = ln_io_bind(fd, &request->local);
+    if (shared && first)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    return error;
+}
+
 void ln_io_bound_address(int fd, struct ln_address *ret_address)
 {
     union ln_sockaddr name;

@@ -231,6 +231,11 @@ void ln_io_link_close(struct ln_io_link *link);
 void ln_io_link_fail(struct ln_io_link *link, int error);
 int ln_io_socket(const struct ln_address *address, int type);
 int ln_io_bind(int fd, const struct ln_address *address);
+/* Whether sockets of other loops have this port too. */
+bool ln_io_shares_port(const struct ln_request *request, const struct ln_loop_config *config);
+/* Binds to request->local. The first of the loops that share a port is refused if a stranger has
+ * it, although he shares it. */
+int ln_io_bind_port(int fd, const struct ln_request *request, const struct ln_loop_config *config);
 void ln_io_bound_address(int fd, struct ln_address *ret_address);
 
 /* udp.c */

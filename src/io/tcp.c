@@ -232,21 +232,19 @@ int ln_io_tcp_listen(struct ln_loop_endpoint *endpoint, const struct ln_request 
                      struct ln_io_link **ret_link)
 {
     struct ln_io_link *link = NULL;
-    enum ln_loop_ports ports = endpoint->loop->config.ports;
-    bool among_others = ports != LN_LOOP_PORTS_OWN && request->local.port != 0 &&
-                        !request->exclusive;
+    const struct ln_loop_config *config = &endpoint->loop->config;
     int error, fd = ln_io_socket(&request->local, SOCK_STREAM);
 
     if (fd < 0)
         return ln_error_from_errno(-fd);
-    share_port(fd, among_others && ports == LN_LOOP_PORTS_SHARED);
-    error = ln_io_bind(fd, &request->local);
-    if (among_others || request->exclusive) /* nobody had it; from now on our own sockets do */
+    share_port(fd, false);
+    error = ln_io_bind_port(fd, request, config);
+    if (request->exclusive) /* nobody shared it while it was bound; from now on our own streams */
         share_port(fd, true);
     if (!error && listen(fd, BACKLOG) != 0)
         error = ln_error_from_errno(errno);
-    if (!error && among_others && endpoint->loop->config.by_source > 1)
-        error = choose_by_source(fd, endpoint->loop->config.by_source);
+    if (!error && ln_io_shares_port(request, config) && config->by_source > 1)
+        error = choose_by_source(fd, config->by_source);
     if (!error)
         error = ln_io_link_create(endpoint, LN_IO_LISTENER, fd, &link);
     if (error) {

@@ -96,25 +96,6 @@ static void set_options(int fd, const struct ln_request *request,
     }
 }
 
-static bool among_others(const struct ln_request *request, const struct ln_loop_config *config)
-{
-    return config->ports != LN_LOOP_PORTS_OWN && request->local.port != 0 && !request->exclusive;
-}
-
-/* The first of those that share a port finds out whether a stranger has it. */
-static int bind_alone(int fd, const struct ln_request *request, const struct ln_loop_config *config)
-{
-    bool shared = among_others(request, config);
-    int error;
-
-    if (shared && config->ports == LN_LOOP_PORTS_SHARED)
-        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    error = ln_io_bind(fd, &request->local);
-    if (shared)
-        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    return error;
-}
-
 /* Joins the group that the socket is bound to. */
 static int join_group(int fd, const struct ln_address *group, const struct ln_address *interface)
 {
@@ -197,7 +178,7 @@ int ln_io_udp_open(struct ln_loop_endpoint *endpoint, const struct ln_request *r
     set_options(fd, request, &loop->config);
     if (request->whole_above > 0)
         ln_io_udp_allow_fragments(fd, request->local.family, false);
-    error = multicast ? bind_multicast(fd, request) : bind_alone(fd, request, &loop->config);
+    error = multicast ? bind_multicast(fd, request) : ln_io_bind_port(fd, request, &loop->config);
     if (!error)
         error = ln_io_link_create(endpoint, LN_IO_UDP, fd, &link);
     if (error) {

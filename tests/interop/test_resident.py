@@ -112,7 +112,7 @@ def test_turnutils_reach_no_other_port_of_that_address():
         try:
             raise AssertionError(other.recvfrom(65536))
         except BlockingIOError:
-            pass  # closed again: they are the program's
+            pass
     assert stats["refused_peers"] > 0 and stats["handed_to_residents"] == 0, stats
     assert resident.end() == 0
 
